@@ -1,0 +1,135 @@
+/**
+ * Every error code, one table. A code is never reused. `docs/errors.md` lists exactly these.
+ *
+ * Messages say what was expected, what came, and what to do. The placeholders are filled in order.
+ */
+import createError, { type FastifyErrorConstructor } from '@fastify/error'
+
+type Coded = FastifyErrorConstructor<{ code: string; statusCode?: number }, unknown[]>
+
+const define = (code: string, message: string, statusCode = 500, base: ErrorConstructor = Error): Coded =>
+  createError(code, message, statusCode, base)
+
+// Set up
+
+export const HF_ERR_OPTION_UNKNOWN: Coded = define(
+  'HF_ERR_OPTION_UNKNOWN',
+  'Unknown option "%s" in %s. Known options are: %s.',
+  500,
+  TypeError,
+)
+export const HF_ERR_OPTION_INVALID: Coded = define(
+  'HF_ERR_OPTION_INVALID',
+  'Option "%s" in %s must be %s, but got %s.',
+  500,
+  TypeError,
+)
+export const HF_ERR_EXECUTOR_UNKNOWN: Coded = define(
+  'HF_ERR_EXECUTOR_UNKNOWN',
+  'Unknown executor "%s" in %s. Known executors are: %s. Add yours to the plugin option "executors", or use one of these.',
+)
+export const HF_ERR_EXECUTOR_INVALID: Coded = define(
+  'HF_ERR_EXECUTOR_INVALID',
+  'Executor "%s" must be an object with a method run(task), but got %s. See docs/writing-an-executor.md.',
+  500,
+  TypeError,
+)
+export const HF_ERR_EXECUTOR_TAKEN: Coded = define(
+  'HF_ERR_EXECUTOR_TAKEN',
+  'Executor "%s" belongs to another registration of headfirst already. Make an instance of its own for each: call its factory again.',
+)
+export const HF_ERR_ALREADY_REGISTERED: Coded = define(
+  'HF_ERR_ALREADY_REGISTERED',
+  'headfirst is registered in this scope already. Register it once, or once more in a child scope (inside another plugin) with options of its own.',
+)
+export const HF_ERR_REPLY_SSE_TAKEN: Coded = define(
+  'HF_ERR_REPLY_SSE_TAKEN',
+  'Another plugin (%s) uses reply.sse and the route option "sse" in this scope. Register each of the two in a scope of its own: app.register(async (scope) => { await scope.register(headfirst); scope.get(...) }).',
+)
+export const HF_ERR_ROUTE_WITHOUT_SSE: Coded = define(
+  'HF_ERR_ROUTE_WITHOUT_SSE',
+  'reply.sse() was called in route %s, which headfirst does not know. Give the route the option { sse: true }; if it has it, the route was declared before headfirst had loaded: write "await app.register(headfirst)" above it.',
+)
+
+// Before the head
+
+export const HF_ERR_REPLY_ALREADY_SENT: Coded = define(
+  'HF_ERR_REPLY_ALREADY_SENT',
+  'reply.sse() was called in route %s after the reply had been sent. Call it once, instead of reply.send(), and return what it returns.',
+)
+export const HF_ERR_SSE_TWICE: Coded = define(
+  'HF_ERR_SSE_TWICE',
+  'reply.sse() was called twice for one request of route %s. A reply carries one event stream: call it once, and return what it returns.',
+)
+export const HF_ERR_PRODUCER_INVALID: Coded = define(
+  'HF_ERR_PRODUCER_INVALID',
+  'A producer must be a function (stream, input) => …, but %s got %s.',
+  500,
+  TypeError,
+)
+export const HF_ERR_PRODUCER_NOT_PORTABLE: Coded = define(
+  'HF_ERR_PRODUCER_NOT_PORTABLE',
+  'Route %s runs on executor "%s", whose threads cannot be given a closure. Export the producer from a module of its own, as producer(import.meta.url, fn), or choose an executor of the server\'s thread (inline, microtask, deferred).',
+)
+export const HF_ERR_PRODUCER_NOT_EXPORTED: Coded = define(
+  'HF_ERR_PRODUCER_NOT_EXPORTED',
+  'No exported producer %s was found in %s. Export it from that module (its producers are: %s); if a bundler renames exports, give it a name: producer(import.meta.url, fn, { name }).',
+)
+export const HF_ERR_PRODUCER_AMBIGUOUS: Coded = define(
+  'HF_ERR_PRODUCER_AMBIGUOUS',
+  'Module %s exports several producers (%s), so a producer without a name cannot be told from the others. Give each its name: producer(import.meta.url, fn, { name: "report" }).',
+)
+export const HF_ERR_PRODUCER_IN_ENTRY: Coded = define(
+  'HF_ERR_PRODUCER_IN_ENTRY',
+  'The producer stands in the entry module of this process (%s): a thread that loads it would start a second server. Move it to a module of its own.',
+)
+export const HF_ERR_PRODUCER_MODULE: Coded = define(
+  'HF_ERR_PRODUCER_MODULE',
+  "The producer's module %s could not be loaded: %s. It must be an ES module that loads without a server around it.",
+)
+export const HF_ERR_INPUT_NOT_CLONEABLE: Coded = define(
+  'HF_ERR_INPUT_NOT_CLONEABLE',
+  'The input of route %s cannot be sent to a thread (%s). Pass plain data that structuredClone() takes: no functions, no request or reply.',
+  500,
+  TypeError,
+)
+export const HF_ERR_PAYLOAD_WRAPPED: Coded = define(
+  'HF_ERR_PAYLOAD_WRAPPED',
+  'An onSend hook of route %s has wrapped the event stream in another stream, which would hold events back. Exclude text/event-stream in that hook.',
+)
+export const HF_ERR_EXECUTOR_FULL: Coded = define(
+  'HF_ERR_EXECUTOR_FULL',
+  'Executor "%s" is full: %s streams run, %s wait. Try again later.',
+  503,
+)
+export const HF_ERR_EXECUTOR_UNAVAILABLE: Coded = define(
+  'HF_ERR_EXECUTOR_UNAVAILABLE',
+  'Executor "%s" takes no stream now: %s. Try again later.',
+  503,
+)
+
+// After the head
+
+export const HF_ERR_EVENT_INVALID: Coded = define(
+  'HF_ERR_EVENT_INVALID',
+  'Not an event: %s. Send a string, or an object with some of data, event, id and retry.',
+  500,
+  TypeError,
+)
+export const HF_ERR_EVENT_FIELD: Coded = define(
+  'HF_ERR_EVENT_FIELD',
+  'Field "%s" of an event must be %s, but got %s.',
+  500,
+  TypeError,
+)
+export const HF_ERR_EVENT_DATA: Coded = define(
+  'HF_ERR_EVENT_DATA',
+  'Field "data" of an event could not be serialized: %s. Send a string, or a value that the serializer (by default JSON.stringify) turns into one.',
+  500,
+  TypeError,
+)
+export const HF_ERR_STREAM_CLOSED: Coded = define('HF_ERR_STREAM_CLOSED', 'The event stream was closed: %s.')
+export const HF_ERR_THREAD_LOST: Coded = define(
+  'HF_ERR_THREAD_LOST',
+  'The thread that ran this stream has died: %s.',
+)

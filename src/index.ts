@@ -1,0 +1,22 @@
+export { default, type Headfirst, type HeadfirstOptions, type InputArguments } from './plugin.ts'
+export { deferred, type DeferredOptions } from './executors/deferred.ts'
+export { inline } from './executors/inline.ts'
+export { microtask } from './executors/microtask.ts'
+export { workers, type WorkersOptions } from './executors/workers/pool.ts'
+export { producer, type PortableOptions, type PortableProducer } from './runtime/producer.ts'
+export type { Pause, Produced, Producer } from './runtime/producer.ts'
+export type { CloseInfo, RouteOptions, Timings } from './runtime/options.ts'
+export type {
+  Executor,
+  ExecutorDetails,
+  ExecutorLoad,
+  ExecutorName,
+  Executors,
+  ExecutorStats,
+  Task,
+} from './runtime/executor.ts'
+export type { RouteStats } from './runtime/route.ts'
+export type { Stats } from './runtime/scope.ts'
+export type { EventFields, EventInput, Serializer } from './sse/event.ts'
+export type { FlushMode } from './sse/response-sink.ts'
+export type { CloseReason, EventStream, StreamClosedError } from './sse/stream.ts'

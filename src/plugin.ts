@@ -1,0 +1,217 @@
+/**
+ * The seam to Fastify: decorators, hooks, and which executors there are. The one file that wires everything.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions as FastifyRouteOptions } from 'fastify'
+import fastifyPlugin from 'fastify-plugin'
+import {
+  HF_ERR_ALREADY_REGISTERED,
+  HF_ERR_OPTION_INVALID,
+  HF_ERR_PRODUCER_INVALID,
+  HF_ERR_REPLY_ALREADY_SENT,
+  HF_ERR_REPLY_SSE_TAKEN,
+  HF_ERR_ROUTE_WITHOUT_SSE,
+  HF_ERR_SSE_TWICE,
+} from './errors.ts'
+import { deferred } from './executors/deferred.ts'
+import { inline } from './executors/inline.ts'
+import { microtask } from './executors/microtask.ts'
+import { workers } from './executors/workers/pool.ts'
+import { Connection, type Host } from './runtime/connection.ts'
+import { ExecutorSlot } from './runtime/executor-slot.ts'
+import type { Executor } from './runtime/executor.ts'
+import { checkOptions, checkRouteOptions, milliseconds, type RouteOptions } from './runtime/options.ts'
+import { portability, type Producer } from './runtime/producer.ts'
+import type { Route } from './runtime/route.ts'
+import { Scope, type Stats } from './runtime/scope.ts'
+import { show } from './sse/event.ts'
+import { EVENT_STREAM_HEADERS } from './sse/head.ts'
+
+/** The plugin's options: executors, and the defaults of its routes. */
+export interface HeadfirstOptions extends RouteOptions<FastifyRequest> {
+  /**
+   * Executors by name, beside the built-in `inline`, `microtask`, `deferred` and `workers`; one of a built-in's
+   * name replaces it. An instance belongs to one registration.
+   */
+  executors?: Record<string, Executor>
+  /** How long `app.close()` waits for open streams and running producers, in ms. Default 5000. */
+  graceMs?: number
+}
+
+const DEFAULT_GRACE_MS = 5_000
+
+/** What `app.sse` is: of the innermost registration. */
+export interface Headfirst {
+  stats(): Stats
+}
+
+/** The input that a producer asks for, as the rest of the arguments: none, optional, or required. */
+export type InputArguments<Input> = undefined extends Input ? [input?: Input] : [input: Input]
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sse: Headfirst
+  }
+  interface FastifyReply {
+    /**
+     * Ends the handler with an event stream: the head leaves once every hook has run, then the producer starts
+     * on the route's executor. Return what it returns.
+     *
+     * An executor's refusal is replied as an error (503). What the call itself throws is a mistake in the
+     * program: HF_ERR_ROUTE_WITHOUT_SSE, HF_ERR_SSE_TWICE, HF_ERR_REPLY_ALREADY_SENT, HF_ERR_PRODUCER_INVALID.
+     */
+    sse<Input = void>(producer: Producer<Input>, ...input: InputArguments<Input>): this
+  }
+  interface RouteShorthandOptions {
+    /** Makes this a route of event streams: `true`, or options of its own. */
+    sse?: boolean | RouteOptions<FastifyRequest>
+  }
+}
+
+/** A registration's scope, on the Fastify instance that it belongs to; child instances inherit it. */
+const kScope: unique symbol = Symbol('headfirst.scope') as never
+/** A route, in its Fastify config. */
+const kRoute: unique symbol = Symbol('headfirst.route') as never
+/** A connection, on its request. */
+const kConnection: unique symbol = Symbol('headfirst.connection') as never
+
+type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
+type Connected = FastifyRequest & { [kConnection]?: Connection<FastifyRequest> }
+
+async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
+  if (Object.hasOwn(app, kScope)) throw new HF_ERR_ALREADY_REGISTERED()
+  const { executors = {}, graceMs = DEFAULT_GRACE_MS, ...defaults } = options
+  const place = "headfirst's options"
+  checkOptions({ graceMs }, { graceMs: milliseconds(0) }, place)
+  if (typeof executors !== 'object' || executors === null) {
+    throw new HF_ERR_OPTION_INVALID('executors', place, 'an object of executors by name', show(executors))
+  }
+  const parent = app[kScope]
+  const named: Record<string, Executor> = {
+    ...(parent === undefined && { inline: inline(), microtask: microtask(), deferred: deferred(), workers: workers() }),
+    ...executors,
+  }
+  const slots = Object.entries(named).map(([name, executor]) => new ExecutorSlot(name, executor))
+  const scope = new Scope(parent, checkRouteOptions(defaults, place), slots)
+  app[kScope] = scope
+  if (parent === undefined) decorate(app)
+
+  app.addHook('preClose', async () => {
+    const running = await scope.close(graceMs)
+    if (running.length > 0) app.log.warn({ running }, 'producers still run after the grace of the shutdown')
+  })
+}
+
+/** Once for an instance and all below it: whose scope is meant is looked up where a route is declared. */
+function decorate(app: Scoped): void {
+  if (app.hasReplyDecorator('sse') || app.hasDecorator('sse')) {
+    throw new HF_ERR_REPLY_SSE_TAKEN('it has decorated the reply or the server with "sse"')
+  }
+  app.decorate('sse', {
+    getter(this: FastifyInstance) {
+      return (this as Scoped)[kScope] as Headfirst
+    },
+  })
+  app.decorateReply('sse', {
+    getter: () => sse as never,
+    // Some plugins set reply.sse for each request.
+    setter() {
+      throw new HF_ERR_REPLY_SSE_TAKEN('it sets reply.sse')
+    },
+  } as never)
+  app.addHook('onRoute', function (this: FastifyInstance, route: FastifyRouteOptions) {
+    addRoute((this as Scoped)[kScope] as Scope<FastifyRequest>, route)
+  })
+  app.addHook('onReady', async () => {
+    if (app.hasPlugin('@fastify/sse')) throw new HF_ERR_REPLY_SSE_TAKEN('@fastify/sse')
+  })
+}
+
+function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): void {
+  const { sse: options } = route
+  if (options === undefined || options === false) return
+  const methods = [route.method].flat()
+  const name = `${methods.join(',')} ${route.url}`
+  if (options !== true && (typeof options !== 'object' || options === null || Array.isArray(options))) {
+    throw new HF_ERR_OPTION_INVALID('sse', `route ${name}`, 'true, false or an object of options', show(options))
+  }
+  const added = scope.addRoute(name, options === true ? {} : options)
+  route.config = { ...route.config, [kRoute]: { route: added, scope } } as never
+}
+
+interface RegisteredRoute {
+  route: Route<FastifyRequest>
+  scope: Scope<FastifyRequest>
+}
+
+function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): FastifyReply {
+  const request = this.request as Connected
+  const { url, config } = request.routeOptions
+  const place = `${request.method} ${url ?? request.url}`
+  const registered = (config as unknown as { [kRoute]?: RegisteredRoute } | undefined)?.[kRoute]
+  if (registered === undefined) throw new HF_ERR_ROUTE_WITHOUT_SSE(place)
+  if (request[kConnection] !== undefined) throw new HF_ERR_SSE_TWICE(place)
+  if (this.sent || this.raw.headersSent) throw new HF_ERR_REPLY_ALREADY_SENT(place)
+  if (typeof producer !== 'function') throw new HF_ERR_PRODUCER_INVALID(place, show(producer))
+
+  const { route, scope } = registered
+  const portable = portability(producer)
+  const connection = new Connection(
+    host(this),
+    route,
+    producer,
+    input,
+    {
+      serializer: portable === undefined ? route.options.serializer : portable.serializer,
+      lastEventId: lastEventId(request),
+    },
+    (closed) => scope.delete(closed),
+  )
+  request[kConnection] = connection
+  scope.add(connection)
+  return this
+}
+
+function host(reply: FastifyReply): Host<FastifyRequest> {
+  return {
+    request: reply.request,
+    rawRequest: reply.request.raw,
+    response: reply.raw,
+    log: reply.log,
+    refuse: (error) => void reply.send(error),
+    sendHead(payload) {
+      for (const [name, value] of Object.entries(EVENT_STREAM_HEADERS)) {
+        if (!reply.hasHeader(name)) reply.header(name, value)
+      }
+      reply.send(payload)
+    },
+    detach: () => hijackKeepingSignal(reply),
+  }
+}
+
+/**
+ * Takes the reply over from Fastify, so that a `handlerTimeout` does not cut the stream. `hijack()` also
+ * detaches `request.signal` from the request; it is attached again, for as long as the response is not finished.
+ */
+function hijackKeepingSignal(reply: FastifyReply): void {
+  const { raw } = reply.request
+  const before = raw.listeners('close')
+  reply.hijack()
+  const after = new Set(raw.listeners('close'))
+  for (const listener of before as (() => void)[]) {
+    if (after.has(listener)) continue
+    raw.on('close', listener)
+    reply.raw.once('finish', () => raw.removeListener('close', listener))
+  }
+}
+
+/** HTTP gives bytes, Node shows them as Latin-1; the standard says that they are UTF-8 (9.2.4). */
+function lastEventId(request: FastifyRequest): string | undefined {
+  const header = request.headers['last-event-id']
+  if (typeof header !== 'string' || header === '') return undefined
+  return Buffer.from(header, 'latin1').toString('utf8')
+}
+
+/** The Fastify plugin: `await app.register(headfirst, { … })` above the routes that use it. */
+const headfirst: typeof plugin = fastifyPlugin(plugin, { name: 'headfirst', fastify: '5.x' })
+
+export default headfirst

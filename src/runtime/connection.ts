@@ -1,0 +1,361 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
+import { encodeRetry } from '../sse/event.ts'
+import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
+import { ResponseSink } from '../sse/response-sink.ts'
+import { abortStream, EventStream, type CloseReason } from '../sse/stream.ts'
+import type { Task } from './executor.ts'
+import type { CloseInfo } from './options.ts'
+import { run, type Pause, type Producer } from './producer.ts'
+import type { Route } from './route.ts'
+
+/** What a connection needs of the web framework that it lives in. */
+export interface Host<Request> {
+  readonly request: Request
+  readonly rawRequest: IncomingMessage
+  readonly response: ServerResponse
+  readonly log: { error(fields: object, message: string): void }
+  /** Replies with an error. */
+  refuse(error: Error): void
+  /** Replies with a payload that all hooks see, and that is then piped to the response. */
+  sendHead(payload: HeadPayload): void
+  /** The head leaves: from now on the response is not the framework's to end. */
+  detach(): void
+}
+
+/** Why a stream may be closed from outside while its client is still there. */
+type CutReason = Exclude<CloseReason, 'ended' | 'client' | 'error'>
+
+/**
+ * One client's connection, from `reply.sse()` to its close; to its executor, a {@link Task}.
+ *
+ * It moves through these phases, and never back:
+ *
+ * 1. `new`: waits for its turn on a pipelined connection, then for its executor to admit it
+ * 2. `admitted`: the reply goes through the framework's hooks, which may still replace it
+ * 3. `open`: the head has left. The executor has the task, the client the events
+ * 4. `closed`: the response is over, in whichever way, and `onClose` was called
+ *
+ * The task has a life of its own next to it, since a producer may go on after its client has left: `none` (not
+ * admitted), `waiting`, `running`, `done`. Each is counted in the executor's load.
+ */
+export class Connection<Request> implements Task {
+  readonly #host: Host<Request>
+  readonly #route: Route<Request>
+  readonly #onClosed: (connection: Connection<Request>) => void
+  readonly #began = performance.now()
+  #phase: 'new' | 'admitted' | 'open' | 'closed' = 'new'
+  #task: 'none' | 'waiting' | 'running' | 'done' = 'none'
+  /** The response was ended, and all of it handed to the kernel. */
+  #finished = false
+  /** The producer has returned, and left its stream open: its task is done when the stream is. */
+  #subscribed = false
+  /** Set as soon as it is known, which may be long before the response is over. */
+  #reason: CloseReason | undefined
+  #error: unknown
+  #admittedAt: number | undefined
+  #headAt: number | undefined
+  #startedAt: number | undefined
+
+  readonly producer: Producer<never>
+  readonly input: unknown
+  readonly lastEventId: string | undefined
+  readonly sink: ResponseSink
+  readonly stream: EventStream
+
+  /** @param onClosed called when the connection is over, opened or not */
+  constructor(
+    host: Host<Request>,
+    route: Route<Request>,
+    producer: Producer<never>,
+    input: unknown,
+    settings: { serializer: ((data: unknown) => string) | undefined; lastEventId: string | undefined },
+    onClosed: (connection: Connection<Request>) => void,
+  ) {
+    this.#host = host
+    this.#route = route
+    this.#onClosed = onClosed
+    this.producer = producer
+    this.input = input
+    this.lastEventId = settings.lastEventId
+    const { flush, highWaterMark, maxBuffered } = route.options
+    this.sink = new ResponseSink(host.response, {
+      flush,
+      highWaterMark,
+      maxBuffered,
+      onOverflow: () => this.cut('overflow'),
+      onEnd: () => {
+        host.response.once('finish', () => (this.#finished = true))
+        this.#endResponse()
+      },
+    })
+    this.stream = new EventStream(this.sink, settings)
+  }
+
+  get executor(): string {
+    return this.#route.executor.name
+  }
+
+  get route(): string {
+    return this.#route.name
+  }
+
+  get closed(): boolean {
+    return this.#phase === 'closed' || this.#reason !== undefined
+  }
+
+  /** Phase `new`: from here on everything happens by itself. */
+  begin(closing: boolean): void {
+    const { response, rawRequest } = this.#host
+    response.once('close', this.#onResponseClose)
+    if (hasNoBody(rawRequest.method ?? '', response.statusCode)) {
+      this.#sendHead()
+      return
+    }
+    if (closing) {
+      this.#refuse(new HF_ERR_EXECUTOR_UNAVAILABLE(this.executor, 'the server is closing'))
+      return
+    }
+    this.#whenResponseOwnsSocket(() => this.#admit())
+  }
+
+  /** A pipelined request is answered after those before it: until then its response has no socket. */
+  #whenResponseOwnsSocket(proceed: () => void): void {
+    const { response, rawRequest } = this.#host
+    if (response.socket !== null || rawRequest.httpVersionMajor >= 2) {
+      proceed()
+      return
+    }
+    const { socket } = rawRequest
+    response.once('socket', () => {
+      socket.removeListener('close', this.#onResponseClose)
+      proceed()
+    })
+    // A response that never got its socket says nothing when that closes.
+    socket.once('close', this.#onResponseClose)
+  }
+
+  #admit(): void {
+    if (this.#phase === 'closed') return
+    const { executor, load } = this.#route.executor
+    let pending: void | Promise<void>
+    try {
+      pending = executor.admit?.(this, load)
+    } catch (error) {
+      this.#refuse(error)
+      return
+    }
+    if (pending === undefined) this.#admitted()
+    else {
+      pending.then(
+        () => this.#admitted(),
+        (error: unknown) => this.#refuse(error),
+      )
+    }
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#phase === 'closed') return
+    this.#route.executor.refused++
+    this.#host.refuse(error instanceof Error ? error : new Error('The executor has refused', { cause: error }))
+  }
+
+  #admitted(): void {
+    if (this.#phase === 'closed') return
+    this.#phase = 'admitted'
+    this.#task = 'waiting'
+    this.#admittedAt = performance.now()
+    this.#route.executor.admitted++
+    this.#route.executor.waiting++
+    this.#sendHead()
+  }
+
+  #sendHead(): void {
+    const payload: HeadPayload = new HeadPayload((destination, endsResponse) => {
+      const { response, rawRequest } = this.#host
+      if (destination !== response) {
+        payload.destroy(new HF_ERR_PAYLOAD_WRAPPED(this.route))
+        return
+      }
+      if (endsResponse) this.#endResponse = () => payload.finish()
+      else payload.finish()
+      if (this.#phase !== 'admitted' || hasNoBody(rawRequest.method ?? '', response.statusCode)) {
+        this.#endResponse()
+        return
+      }
+      this.#host.detach()
+      sendHead(response, () => this.#open())
+    })
+    this.#host.sendHead(payload)
+  }
+
+  /** Ends the response; whoever pipes a payload with trailers does it instead. */
+  #endResponse = (): void => {
+    this.#host.response.end()
+  }
+
+  #open(): void {
+    if (this.#phase === 'closed') return
+    this.#phase = 'open'
+    this.#headAt = performance.now()
+    const { options, executor, heartbeat } = this.#route
+    this.#route.countOpened()
+    heartbeat?.add(this.sink)
+    if (options.retryMs !== undefined) this.sink.write(`${encodeRetry(options.retryMs)}\n`, 0)
+    try {
+      options.onOpen?.(this.stream, this.#host.request)
+      if (!this.closed) executor.executor.run(this)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  produce(pause?: Pause): void {
+    if (this.#task !== 'waiting') return
+    this.start()
+    let done: Promise<void> | undefined
+    try {
+      done = run(this.producer, this.stream, this.input, pause)
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    if (done === undefined) {
+      this.#subscribed = true
+      if (this.#phase === 'closed') this.#settle()
+    } else {
+      done.then(
+        () => this.end(),
+        (error: unknown) => this.fail(error),
+      )
+    }
+  }
+
+  start(): void {
+    if (this.#task !== 'waiting') return
+    this.#task = 'running'
+    this.#startedAt = performance.now()
+    this.#route.executor.waiting--
+    this.#route.executor.running.add(this)
+  }
+
+  end(): void {
+    this.#settle()
+    this.stream.close()
+  }
+
+  fail(error: unknown): void {
+    this.#settle()
+    if (this.stream.closed) {
+      // What was cancelled may well throw for it. Anything else is worth a line, though it ends nothing.
+      if ((error as Partial<Error> | undefined)?.name !== 'AbortError') this.#logError(error)
+      return
+    }
+    this.#reason ??= 'error'
+    this.#error = error
+    this.#logError(error)
+    try {
+      this.#route.options.onError?.(error, this.stream, this.#host.request)
+    } catch (hookError) {
+      this.#logError(hookError)
+    }
+    this.stream.close()
+  }
+
+  lose(error: Error): void {
+    if (this.#task === 'done') return
+    this.#settle()
+    if (this.closed) return
+    this.#route.executor.lost++
+    this.#error = error
+    this.#logError(error)
+    this.cut('lost')
+  }
+
+  /**
+   * Closes an open stream from outside, after what was taken so far.
+   *
+   * @param lastWords comments or fields that are sent before the end
+   */
+  cut(reason: CutReason, lastWords = ''): void {
+    if (this.#phase !== 'open' || this.closed) return
+    this.#reason = reason
+    if (lastWords !== '') this.sink.write(lastWords, 0)
+    if (reason === 'overflow') {
+      // What waits for a client that does not read would wait for ever.
+      this.sink.destroy()
+      this.#host.response.destroy()
+    } else {
+      this.sink.end()
+    }
+    abortStream(this.stream, reason)
+    this.#cancelTask(reason)
+  }
+
+  /** Ends the connection without waiting for the client to take what it was sent. */
+  destroy(): void {
+    this.#host.response.destroy()
+  }
+
+  readonly #onResponseClose = (): void => {
+    if (this.#phase === 'closed') return
+    const wasOpen = this.#phase === 'open'
+    this.#phase = 'closed'
+    if (wasOpen) {
+      this.#reason ??= this.#finished ? 'ended' : 'client'
+      this.sink.destroy()
+      if (this.#reason === 'client') abortStream(this.stream, 'client')
+      this.#route.heartbeat?.delete(this.sink)
+      if (this.#subscribed) this.#settle()
+      else this.#cancelTask(this.#reason)
+      const info = this.#info(this.#reason)
+      this.#route.countClosed(info)
+      try {
+        this.#route.options.onClose?.(info, this.#host.request)
+      } catch (error) {
+        this.#logError(error)
+      }
+    } else {
+      this.#settle()
+    }
+    this.#onClosed(this)
+  }
+
+  /** Tells the executor, and forgets a task that has not started. */
+  #cancelTask(reason: CloseReason): void {
+    if (this.#task === 'none' || this.#task === 'done') return
+    this.#route.executor.executor.cancel?.(this, reason)
+    if (this.#task === 'waiting') this.#settle()
+  }
+
+  /** The task is done: it counts no longer. */
+  #settle(): void {
+    if (this.#task === 'waiting') this.#route.executor.waiting--
+    else if (this.#task === 'running') this.#route.executor.running.delete(this)
+    this.#task = 'done'
+  }
+
+  #logError(error: unknown): void {
+    this.#host.log.error({ err: error, route: this.route, executor: this.executor }, 'event stream failed')
+  }
+
+  #info(reason: CloseReason): CloseInfo {
+    const since = (time: number | undefined): number | undefined =>
+      time === undefined ? undefined : time - this.#began
+    return {
+      reason,
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+      executor: this.executor,
+      events: this.sink.events,
+      bytes: this.sink.bytes,
+      dropped: 0,
+      timings: {
+        admittedMs: since(this.#admittedAt),
+        headMs: since(this.#headAt),
+        startedMs: since(this.#startedAt),
+        firstEventMs: since(this.sink.firstEventAt),
+        closedMs: performance.now() - this.#began,
+      },
+    }
+  }
+}

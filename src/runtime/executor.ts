@@ -1,0 +1,97 @@
+/**
+ * The contract between the runtime and an executor: where does a producer run, and what carries its events back.
+ * docs/writing-an-executor.md builds one; the suite in `headfirst/testing` tests any.
+ */
+import type { ResponseSink } from '../sse/response-sink.ts'
+import type { CloseReason, EventStream } from '../sse/stream.ts'
+import type { Pause, Producer } from './producer.ts'
+
+/** Names that routes may use. Add yours by declaration merging, and they are checked by the compiler. */
+export interface Executors {
+  inline: true
+  microtask: true
+  deferred: true
+  workers: true
+}
+
+/** An executor's name: those in {@link Executors}, and any other string, which is checked at registration. */
+export type ExecutorName = keyof Executors | (string & {})
+
+/** Runs producers. Only `run` is required; each other method is a capability. */
+export interface Executor {
+  /**
+   * Decides, before the head leaves, whether this stream may come. Throw (or reject with) an error that has a
+   * `statusCode` to refuse it: the client gets it as a normal reply, and the producer never runs. A promise
+   * holds the head back until it settles.
+   *
+   * @param load this executor's streams at this moment, without this one
+   */
+  admit?(task: Task, load: ExecutorLoad): void | Promise<void>
+  /**
+   * The head has left: see to it that the producer runs, now or later. On the server's thread call
+   * `task.produce()` once. Elsewhere call `task.start()`, write to `task.sink`, and end with `task.end()`,
+   * `task.fail()` or `task.lose()`.
+   */
+  run(task: Task): void
+  /**
+   * A stream given to `run()` was closed from outside before its producer was done. Its `EventStream` on the
+   * server's thread knows; an executor with a queue forgets it, one that runs it elsewhere passes it on.
+   */
+  cancel?(task: Task, reason: CloseReason): void
+  /** What only this executor knows, for `app.sse.stats()`. */
+  stats?(): ExecutorDetails
+  /** The server closes and all streams were cancelled: release threads and timers within `graceMs`. */
+  close?(graceMs: number): void | Promise<void>
+}
+
+/** One admitted stream, as its executor sees it. */
+export interface Task {
+  /** The name under which the executor was registered. */
+  readonly executor: string
+  /** The route, as `GET /path/:id`. */
+  readonly route: string
+  readonly producer: Producer<never>
+  readonly input: unknown
+  /** The stream on the server's thread. */
+  readonly stream: EventStream
+  /** Where an executor that runs producers elsewhere writes what they send: whole events, in order. */
+  readonly sink: ResponseSink
+  readonly lastEventId: string | undefined
+  /** True once the stream was closed, from whichever side. */
+  readonly closed: boolean
+
+  /**
+   * Starts the producer on this thread, in this very call, and sees it to its end.
+   *
+   * @param pause asked after each event of a generator whether it has to wait
+   */
+  produce(pause?: Pause): void
+
+  /** The producer starts now, elsewhere. */
+  start(): void
+  /** The producer is done, and all that it sent stands in the sink. */
+  end(): void
+  /** The producer threw. */
+  fail(error: unknown): void
+  /** The producer's thread died. */
+  lose(error: Error): void
+}
+
+/** The streams of one executor. `running` and `waiting` are of now, the others since the start. */
+export interface ExecutorLoad {
+  /** Producers that have started and are not done (their client may have left). */
+  running: number
+  /** Admitted, not yet started. */
+  waiting: number
+  admitted: number
+  refused: number
+  /** Ended because their thread died. */
+  lost: number
+}
+
+export interface ExecutorDetails {
+  /** Threads alive. */
+  threads?: number
+}
+
+export interface ExecutorStats extends ExecutorLoad, ExecutorDetails {}

@@ -1,0 +1,166 @@
+/** Route options: what they are, their defaults, and how they are checked, once, when a route is registered. */
+import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN } from '../errors.ts'
+import { show, type Serializer } from '../sse/event.ts'
+import type { FlushMode } from '../sse/response-sink.ts'
+import type { CloseReason, EventStream } from '../sse/stream.ts'
+import type { ExecutorName } from './executor.ts'
+
+/** Options of one route, as `sse: { … }`; in the plugin's options they are the defaults of all routes. */
+export interface RouteOptions<Request = unknown> {
+  /** Where producers run: a name from the plugin's `executors`, or a built-in one. Default `inline`. */
+  executor?: ExecutorName
+  /**
+   * `event`: an event has been handed to the kernel when `send()` returns. `tick`: what one turn of the event
+   * loop sends leaves in one write at its end. Default `event`.
+   */
+  flush?: FlushMode
+  /** A comment is sent when nothing else was for this long, in ms. 0 turns it off. Default 15000. */
+  heartbeatMs?: number
+  /** Sent first, to tell the client how long it waits before it reconnects, in ms. Default: not sent. */
+  retryMs?: number
+  /** Bytes that may wait for a slow client before `send()` answers false. Default 65536. */
+  highWaterMark?: number
+  /** Bytes that may wait for a slow client before its stream is closed as `overflow`. Default 1048576. */
+  maxBuffered?: number
+  /**
+   * Turns `data` that is not a string into one. Default `JSON.stringify`. For closures only: a portable
+   * producer brings its own, so that it sends the same bytes on every executor.
+   */
+  serializer?: Serializer
+  /** Called when the head has left, before the producer starts. What it throws closes the stream as `error`. */
+  onOpen?: (stream: EventStream, request: Request) => void
+  /** Called once when the stream is over, with the reason. Not called for streams whose head never left. */
+  onClose?: (info: CloseInfo, request: Request) => void
+  /**
+   * Called when the producer has thrown, with the stream still open: what it sends is the last the client gets.
+   * Default: the client is told nothing.
+   */
+  onError?: (error: unknown, stream: EventStream, request: Request) => void
+}
+
+/** How one stream went, once it is over. */
+export interface CloseInfo {
+  reason: CloseReason
+  /** What the producer threw, or what its thread died of. */
+  error?: unknown
+  /** The executor's name. */
+  executor: string
+  /** Events taken from the producer. */
+  events: number
+  /** Bytes of the body taken, without HTTP's own framing. */
+  bytes: number
+  /** Events that were taken and then dropped for a slow client. */
+  dropped: number
+  timings: Timings
+}
+
+/** In ms since `reply.sse()` was called; undefined where it did not come to it. */
+export interface Timings {
+  /** The executor had agreed. */
+  admittedMs: number | undefined
+  /** Status line and headers had been handed to the kernel. */
+  headMs: number | undefined
+  /** The producer was started. */
+  startedMs: number | undefined
+  /** The first event was taken on the server's thread. */
+  firstEventMs: number | undefined
+  closedMs: number
+}
+
+/** The options that have a default. */
+type Defaulted = 'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered'
+
+const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
+  executor: 'inline',
+  flush: 'event',
+  heartbeatMs: 15_000,
+  highWaterMark: 65_536,
+  maxBuffered: 1_048_576,
+})
+
+/** Route options with every default filled in. */
+export type ResolvedOptions<Request = unknown> = Readonly<
+  RouteOptions<Request> & Required<Pick<RouteOptions, Defaulted>>
+>
+
+type Rule = readonly [expected: string, holds: (value: unknown) => boolean]
+
+/** Checks of single options, by name; also used by executors for theirs. */
+export const whole = (least: number, most: number = Number.MAX_SAFE_INTEGER): Rule => [
+  most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least}` : `a whole number from ${least} to ${most}`,
+  (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+]
+const fn: Rule = ['a function', (value) => typeof value === 'function']
+
+/** Longer timers overflow Node's 32-bit milliseconds and would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+export const milliseconds = (least: number): Rule => whole(least, LONGEST_TIMER_MS)
+
+const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
+  executor: ['a name', (value) => typeof value === 'string' && value !== ''],
+  flush: ["'event' or 'tick'", (value) => value === 'event' || value === 'tick'],
+  heartbeatMs: milliseconds(0),
+  retryMs: whole(0),
+  highWaterMark: whole(0),
+  maxBuffered: whole(1),
+  serializer: fn,
+  onOpen: fn,
+  onClose: fn,
+  onError: fn,
+}
+
+/** Names of the options that {@link checkRouteOptions} takes. */
+export const ROUTE_OPTIONS: readonly string[] = Object.keys(RULES)
+
+/**
+ * Checks options against rules. A value of undefined counts as absent.
+ *
+ * @param place where the options stand, for the message
+ * @returns a copy without absent options
+ * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
+ */
+export function checkOptions<Options extends object>(
+  options: Options,
+  rules: Readonly<Record<string, Rule>>,
+  place: string,
+): Options {
+  const checked: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, key) ? rules[key] : undefined
+    if (rule === undefined) throw new HF_ERR_OPTION_UNKNOWN(key, place, Object.keys(rules).join(', '))
+    if (value === undefined) continue
+    const [expected, holds] = rule
+    if (!holds(value)) throw new HF_ERR_OPTION_INVALID(key, place, expected, show(value))
+    checked[key] = value
+  }
+  return checked as Options
+}
+
+/** @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID */
+export function checkRouteOptions<Request>(
+  options: RouteOptions<Request>,
+  place: string,
+): RouteOptions<Request> {
+  return checkOptions(options, RULES, place)
+}
+
+/**
+ * Fills in defaults; later options win over earlier ones.
+ *
+ * @throws HF_ERR_OPTION_INVALID when the limits contradict each other
+ */
+export function resolveOptions<Request>(
+  place: string,
+  ...layers: RouteOptions<Request>[]
+): ResolvedOptions<Request> {
+  const resolved = Object.assign({}, DEFAULTS, ...layers) as ResolvedOptions<Request>
+  if (resolved.maxBuffered < resolved.highWaterMark) {
+    throw new HF_ERR_OPTION_INVALID(
+      'maxBuffered',
+      place,
+      `at least highWaterMark (${resolved.highWaterMark})`,
+      String(resolved.maxBuffered),
+    )
+  }
+  return Object.freeze(resolved)
+}

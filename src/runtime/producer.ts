@@ -1,0 +1,162 @@
+/**
+ * What a producer is, how one is marked as portable, and how one is run: the same on every thread.
+ */
+import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN, HF_ERR_PRODUCER_INVALID } from '../errors.ts'
+import { show, type EventInput, type Serializer } from '../sse/event.ts'
+import type { EventStream } from '../sse/stream.ts'
+
+/**
+ * What a producer may return.
+ *
+ * - nothing: the stream stays open until `stream.close()` (for producers that subscribe and return)
+ * - a promise: the stream ends when it settles
+ * - an iterable or async iterable of events (a generator, a `Readable`, a web stream): each is sent at the pace
+ *   of the client, and the stream ends after the last
+ */
+export type Produced = void | Promise<void> | Iterable<EventInput> | AsyncIterable<EventInput>
+
+/** Emits the events of one stream. `input` is what the route gave to `reply.sse()`. */
+export type Producer<Input = void> = (stream: EventStream, input: Input) => Produced
+
+export interface PortableOptions {
+  /** The name under which the module exports it. May be left out where it exports only one producer. */
+  name?: string
+  /** Turns `data` that is not a string into one, on any executor. Default `JSON.stringify`. */
+  serializer?: Serializer
+}
+
+/** Marks portable producers across copies of this module (a bundle and a thread may each have their own). */
+const PORTABLE: unique symbol = Symbol.for('headfirst.portable') as never
+
+/** Where a thread finds a portable producer, and how its data is serialized. */
+export interface Portability {
+  /** The module's URL. */
+  readonly module: string
+  readonly name: string | undefined
+  readonly serializer: Serializer | undefined
+}
+
+/** A producer that any executor can run, because a thread can import it. */
+export type PortableProducer<Input = void> = Producer<Input> & { readonly [PORTABLE]: Portability }
+
+// `any`, since a parameter's type is inferred here and checked where the producer is used.
+// eslint-disable-next-line typescript/no-explicit-any
+type AnyProducer = (stream: EventStream, input: any) => Produced
+
+type InputOf<Fn extends AnyProducer> = Parameters<Fn> extends [EventStream, infer Input] ? Input : void
+
+/**
+ * Marks a producer as portable. Export what it returns, from a module that starts nothing.
+ *
+ * @param module `import.meta.url` of the module that exports it
+ * @throws HF_ERR_PRODUCER_INVALID, HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
+ */
+export function producer<Fn extends AnyProducer>(
+  module: string,
+  fn: Fn,
+  options: PortableOptions = {},
+): PortableProducer<InputOf<Fn>> {
+  if (typeof module !== 'string' || !URL.canParse(module)) {
+    throw new HF_ERR_OPTION_INVALID('module', 'producer()', 'import.meta.url of its module', show(module))
+  }
+  if (typeof fn !== 'function') throw new HF_ERR_PRODUCER_INVALID('producer()', show(fn))
+  for (const key in options) {
+    if (key !== 'name' && key !== 'serializer') {
+      throw new HF_ERR_OPTION_UNKNOWN(key, 'producer()', 'name, serializer')
+    }
+  }
+  const { name, serializer } = options
+  if (name !== undefined && typeof name !== 'string') {
+    throw new HF_ERR_OPTION_INVALID('name', 'producer()', 'a string', show(name))
+  }
+  if (serializer !== undefined && typeof serializer !== 'function') {
+    throw new HF_ERR_OPTION_INVALID('serializer', 'producer()', 'a function', show(serializer))
+  }
+  const portable = (stream: EventStream, input: never): Produced => fn(stream, input)
+  const portability: Portability = Object.freeze({ module, name, serializer })
+  return Object.defineProperty(portable, PORTABLE, { value: portability }) as never
+}
+
+/** Where a producer can be imported from; undefined for a closure. */
+export function portability(candidate: unknown): Portability | undefined {
+  return typeof candidate === 'function' ? (candidate as Partial<PortableProducer>)[PORTABLE] : undefined
+}
+
+/** Called between two events of a generator: a promise if the generator has to wait for its next turn. */
+export type Pause = () => Promise<void> | undefined
+
+/**
+ * Calls a producer and sends what it yields.
+ *
+ * @returns a promise that settles when the producer is done; undefined when it has returned nothing, so that
+ *   its stream stays open until somebody closes it
+ * @throws what the producer throws
+ */
+export function run(
+  producer: Producer<never>,
+  stream: EventStream,
+  input: unknown,
+  pause?: Pause,
+): Promise<void> | undefined {
+  const produced: unknown = producer(stream, input as never)
+  if (isThenable(produced)) return produced.then((value) => pumpAll(value, stream, pause))
+  return pumpAll(produced, stream, pause)
+}
+
+function pumpAll(produced: unknown, stream: EventStream, pause: Pause | undefined): Promise<void> | undefined {
+  if (typeof produced !== 'object' || produced === null) return undefined
+  if (Symbol.asyncIterator in produced) {
+    return pump((produced as AsyncIterable<EventInput>)[Symbol.asyncIterator](), stream, pause)
+  }
+  if (Symbol.iterator in produced) {
+    return pump((produced as Iterable<EventInput>)[Symbol.iterator](), stream, pause)
+  }
+  return undefined
+}
+
+/**
+ * Sends what an iterator yields, at the pace of the client. When the stream is closed the iterator is returned
+ * at its next `yield`, so that its `finally` runs. What is not an event is thrown into a generator where it was
+ * yielded, as `send()` would have.
+ */
+async function pump(
+  iterator: Iterator<EventInput> | AsyncIterator<EventInput>,
+  stream: EventStream,
+  pause: Pause | undefined,
+): Promise<void> {
+  let step = iterator.next()
+  for (;;) {
+    // A synchronous iterator is not slowed by an await per event.
+    const result = isThenable(step) ? await step : step
+    if (result.done === true) return
+    let taken: boolean
+    try {
+      taken = stream.send(result.value)
+    } catch (error) {
+      step = await reject(iterator, error)
+      continue
+    }
+    if (!taken) await stream.ready()
+    const turn = pause?.()
+    if (turn !== undefined) await turn
+    if (stream.closed) {
+      await iterator.return?.()
+      return
+    }
+    step = iterator.next()
+  }
+}
+
+/** Throws into a generator where it has yielded; one that does not catch it, or cannot, is done with it. */
+async function reject(
+  iterator: Iterator<EventInput> | AsyncIterator<EventInput>,
+  error: unknown,
+): Promise<IteratorResult<EventInput>> {
+  if (iterator.throw !== undefined) return iterator.throw(error)
+  await iterator.return?.()
+  throw error
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

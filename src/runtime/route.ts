@@ -1,0 +1,45 @@
+import { Heartbeat } from '../sse/heartbeat.ts'
+import type { CloseReason } from '../sse/stream.ts'
+import type { ExecutorSlot } from './executor-slot.ts'
+import type { CloseInfo, ResolvedOptions } from './options.ts'
+
+/** The streams of one route, since the start; `open` is of now. */
+export interface RouteStats {
+  open: number
+  opened: number
+  closed: Partial<Record<CloseReason, number>>
+  events: number
+  bytes: number
+  dropped: number
+}
+
+/** A registered route: its options, its executor, and what came of its streams. */
+export class Route<Request> {
+  readonly name: string
+  readonly options: ResolvedOptions<Request>
+  readonly executor: ExecutorSlot
+  readonly heartbeat: Heartbeat | undefined
+  readonly stats: RouteStats = { open: 0, opened: 0, closed: {}, events: 0, bytes: 0, dropped: 0 }
+
+  /** @param name the method and the path, as `GET /path/:id` */
+  constructor(name: string, options: ResolvedOptions<Request>, executor: ExecutorSlot) {
+    this.name = name
+    this.options = options
+    this.executor = executor
+    this.heartbeat = options.heartbeatMs > 0 ? new Heartbeat(options.heartbeatMs) : undefined
+  }
+
+  countOpened(): void {
+    this.stats.open++
+    this.stats.opened++
+  }
+
+  countClosed(info: CloseInfo): void {
+    const { stats } = this
+    stats.open--
+    stats.closed[info.reason] = (stats.closed[info.reason] ?? 0) + 1
+    stats.events += info.events
+    stats.bytes += info.bytes
+    stats.dropped += info.dropped
+  }
+}

@@ -1,0 +1,111 @@
+import { HF_ERR_EXECUTOR_UNKNOWN } from '../errors.ts'
+import { encodeComment, encodeRetry } from '../sse/event.ts'
+import type { Connection } from './connection.ts'
+import type { ExecutorSlot } from './executor-slot.ts'
+import type { ExecutorStats } from './executor.ts'
+import { checkRouteOptions, resolveOptions, type RouteOptions } from './options.ts'
+import { Route, type RouteStats } from './route.ts'
+
+/** What `app.sse.stats()` answers. */
+export interface Stats {
+  executors: Record<string, ExecutorStats>
+  routes: Record<string, RouteStats>
+}
+
+/** One registration: its executors, its routes and their open connections. A nested one inherits by name. */
+export class Scope<Request> {
+  readonly #parent: Scope<Request> | undefined
+  readonly #defaults: RouteOptions<Request>
+  readonly #executors: ReadonlyMap<string, ExecutorSlot>
+  readonly #routes = new Map<string, Route<Request>>()
+  readonly #connections = new Set<Connection<Request>>()
+  #closing = false
+  #onEmpty: (() => void) | undefined
+
+  /** @throws HF_ERR_EXECUTOR_UNKNOWN when the default executor is none of the scope's */
+  constructor(
+    parent: Scope<Request> | undefined,
+    defaults: RouteOptions<Request>,
+    executors: readonly ExecutorSlot[],
+  ) {
+    this.#parent = parent
+    this.#defaults = defaults
+    this.#executors = new Map(executors.map((slot) => [slot.name, slot]))
+    if (defaults.executor !== undefined) this.#executor(defaults.executor, "headfirst's options")
+    resolveOptions("headfirst's options", ...this.#layers())
+  }
+
+  get closing(): boolean {
+    return this.#closing
+  }
+
+  /** @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID, HF_ERR_EXECUTOR_UNKNOWN */
+  addRoute(name: string, options: RouteOptions<Request>): Route<Request> {
+    const place = `route ${name}`
+    const resolved = resolveOptions(place, ...this.#layers(), checkRouteOptions(options, place))
+    const route = new Route(name, resolved, this.#executor(resolved.executor, place))
+    if (!name.startsWith('HEAD ')) this.#routes.set(name, route)
+    return route
+  }
+
+  add(connection: Connection<Request>): void {
+    this.#connections.add(connection)
+    connection.begin(this.#closing)
+  }
+
+  delete(connection: Connection<Request>): void {
+    this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#onEmpty?.()
+  }
+
+  stats(): Stats {
+    const executors = [...this.#executors.values()].map((slot) => [slot.name, slot.stats()] as const)
+    const routes = [...this.#routes].map(
+      ([name, { stats }]) => [name, { ...stats, closed: { ...stats.closed } }] as const,
+    )
+    return { executors: Object.fromEntries(executors), routes: Object.fromEntries(routes) }
+  }
+
+  /**
+   * Ends every stream, with a farewell that keeps browsers from coming back before this server is gone, and
+   * stops the executors. Resolves when all is over, or when `graceMs` are.
+   *
+   * @returns the producers that still run, as `executor: route`
+   */
+  async close(graceMs: number): Promise<string[]> {
+    this.#closing = true
+    for (const connection of this.#connections) {
+      const retryMs = graceMs + 1_000 + Math.floor(Math.random() * (graceMs + 1_000))
+      connection.cut('shutdown', `${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
+    }
+    const slots = [...this.#executors.values()]
+    const over = Promise.all([this.#emptied(), ...slots.map(async ({ executor }) => executor.close?.(graceMs))])
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))])
+    clearTimeout(timer)
+    for (const connection of this.#connections) connection.destroy()
+    return slots.flatMap(({ name, running }) => [...running].map(({ route }) => `${name}: ${route}`))
+  }
+
+  /** Resolves when no connection is open. */
+  async #emptied(): Promise<void> {
+    if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+  }
+
+  /** What a route gets where it sets nothing itself: outer registrations first. */
+  #layers(): RouteOptions<Request>[] {
+    return [...(this.#parent === undefined ? [] : this.#parent.#layers()), this.#defaults]
+  }
+
+  #executor(name: string, place: string): ExecutorSlot {
+    for (let scope: Scope<Request> | undefined = this; scope !== undefined; scope = scope.#parent) {
+      const slot = scope.#executors.get(name)
+      if (slot !== undefined) return slot
+    }
+    throw new HF_ERR_EXECUTOR_UNKNOWN(name, place, this.#executorNames().join(', '))
+  }
+
+  #executorNames(): string[] {
+    return [...new Set([...(this.#parent === undefined ? [] : this.#parent.#executorNames()), ...this.#executors.keys()])]
+  }
+}

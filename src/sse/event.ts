@@ -1,0 +1,127 @@
+/**
+ * Events to text, in the format of the HTML Living Standard, 9.2.5 "Parsing an event stream".
+ *
+ * Encoding is pure and is the hot path of every executor. It lets no value forge a field: a line end of any
+ * kind (CR, LF, CRLF) in `data` starts a new `data` line, and is refused in `event` and `id`.
+ */
+import { HF_ERR_EVENT_DATA, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_INVALID } from '../errors.ts'
+
+/** The fields of one event. At least one must be there; a field that is `undefined` is absent. */
+export interface EventFields {
+  /**
+   * The payload. A string is sent as it is (each line as a `data` line of its own), anything else goes through
+   * the serializer. `''` and `null` are values. An event without data is dispatched by no client.
+   */
+  data?: unknown
+  /** The name that the client listens for. No line ends. `''` means `message`. */
+  event?: string | undefined
+  /** What a client that reconnects sends back as `Last-Event-ID`. No line ends, no NUL. `''` resets it. */
+  id?: string | number | undefined
+  /** How long the client waits before it reconnects, in ms: a whole number from 0. */
+  retry?: number | undefined
+}
+
+/** What a producer sends: a string (its data), or the fields. */
+export type EventInput = string | EventFields
+
+/** Turns `data` that is not a string into one. */
+export type Serializer = (data: unknown) => string
+
+/** A comment without text: it keeps proxies from cutting an idle stream, and no client shows it. */
+export const HEARTBEAT = ':\n\n'
+
+const LINE_END = /\r\n|\r|\n/
+
+const hasLineEnd = (text: string): boolean => text.includes('\n') || text.includes('\r')
+
+/**
+ * The text of one event, with its closing empty line.
+ *
+ * Lone surrogates become U+FFFD when the text is written as UTF-8.
+ *
+ * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_DATA
+ */
+export function encodeEvent(event: EventInput, serializer: Serializer = JSON.stringify): string {
+  if (typeof event === 'string') return dataLines(event) + '\n'
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+    throw new HF_ERR_EVENT_INVALID(show(event))
+  }
+  for (const field in event) {
+    if (field !== 'data' && field !== 'event' && field !== 'id' && field !== 'retry') {
+      throw new HF_ERR_EVENT_INVALID(`it has an unknown field "${field}"`)
+    }
+  }
+  const { data, event: name, id, retry } = event
+  let text = ''
+  if (name !== undefined) text += `event: ${checkName(name)}\n`
+  if (id !== undefined) text += `id: ${checkId(id)}\n`
+  if (retry !== undefined) text += encodeRetry(retry)
+  if (typeof data === 'string') text += dataLines(data)
+  else if (data !== undefined) text += serialized(data, serializer)
+  if (text === '') throw new HF_ERR_EVENT_INVALID('it has no field')
+  return text + '\n'
+}
+
+/**
+ * A comment: no client dispatches it. Each line of `text` becomes a comment line.
+ *
+ * @throws HF_ERR_EVENT_FIELD when `text` is not a string
+ */
+export function encodeComment(text: string): string {
+  if (typeof text !== 'string') throw new HF_ERR_EVENT_FIELD('comment', 'a string', show(text))
+  if (!hasLineEnd(text)) return `: ${text}\n\n`
+  return `: ${text.split(LINE_END).join('\n: ')}\n\n`
+}
+
+/** A `retry` line, to stand alone (with an empty line after it) or in an event. */
+export function encodeRetry(retryMs: number): string {
+  if (!Number.isSafeInteger(retryMs) || retryMs < 0) {
+    throw new HF_ERR_EVENT_FIELD('retry', 'a whole number of milliseconds from 0', show(retryMs))
+  }
+  return `retry: ${retryMs}\n`
+}
+
+function dataLines(data: string): string {
+  if (!hasLineEnd(data)) return `data: ${data}\n`
+  return `data: ${data.split(LINE_END).join('\ndata: ')}\n`
+}
+
+function serialized(data: unknown, serializer: Serializer): string {
+  let text: unknown
+  try {
+    text = serializer(data)
+  } catch (cause) {
+    throw new HF_ERR_EVENT_DATA((cause as Error)?.message ?? show(cause), { cause })
+  }
+  if (typeof text !== 'string') {
+    throw new HF_ERR_EVENT_DATA(`for ${show(data)} the serializer returned ${show(text)}`)
+  }
+  // JSON text holds no raw line end, so the default need not be searched for one.
+  return serializer === JSON.stringify ? `data: ${text}\n` : dataLines(text)
+}
+
+function checkName(name: unknown): string {
+  if (typeof name !== 'string' || hasLineEnd(name)) {
+    throw new HF_ERR_EVENT_FIELD('event', 'a string without line ends', show(name))
+  }
+  return name
+}
+
+function checkId(id: unknown): string | number {
+  if (typeof id === 'number' && Number.isFinite(id)) return id
+  // A client ignores an id that holds NUL (9.2.6), so that a reconnect would resume at the wrong place.
+  if (typeof id !== 'string' || hasLineEnd(id) || id.includes('\0')) {
+    throw new HF_ERR_EVENT_FIELD('id', 'a finite number, or a string without line ends and NUL', show(id))
+  }
+  return id
+}
+
+/** A value as an error message shows it: short, and on one line. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no class'})`
+  return String(value)
+}

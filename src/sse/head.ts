@@ -1,0 +1,58 @@
+import { Readable } from 'node:stream'
+import type { ServerResponse } from 'node:http'
+
+/**
+ * What a response needs to be an event stream, unless the handler has set it.
+ *
+ * `no-transform` asks intermediaries not to compress or merge (RFC 9111, 5.2.2.6), `X-Accel-Buffering` stops
+ * nginx from buffering the response.
+ */
+export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+})
+
+/** True where HTTP allows no body (RFC 9110, 9.3.2, 15.2, 15.3.5, 15.3.6, 15.4.5). */
+export function hasNoBody(method: string, status: number): boolean {
+  return method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304
+}
+
+/**
+ * Calls back when status line and headers have been handed to the kernel: at once where Node writes at once
+ * (plaintext HTTP/1.1), else when the bytes that wait on the connection have left.
+ */
+export function sendHead(response: ServerResponse, sent: () => void): void {
+  response.flushHeaders()
+  const { socket } = response
+  if (response.req.httpVersionMajor >= 2 || socket === null) setImmediate(sent)
+  else if (socket.writableLength > 0 || 'encrypted' in socket) socket.write('', (error) => error ?? sent())
+  else sent()
+}
+
+/**
+ * The payload of a reply that becomes an event stream.
+ *
+ * A framework pipes a stream payload to the response at the one moment when all of its hooks have run and no
+ * byte has left. This `Readable` yields nothing: being piped is all it is for.
+ */
+export class HeadPayload extends Readable {
+  readonly #onPipe: (destination: NodeJS.WritableStream, endsResponse: boolean) => void
+
+  /** @param onPipe told where to, and whether the one who pipes ends the response itself (for its trailers) */
+  constructor(onPipe: (destination: NodeJS.WritableStream, endsResponse: boolean) => void) {
+    super({ read() {} })
+    this.#onPipe = onPipe
+  }
+
+  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
+    this.#onPipe(destination, options?.end === false)
+    return destination
+  }
+
+  /** Tells the one who piped that the stream has come to its end. */
+  finish(): void {
+    this.push(null)
+    this.resume()
+  }
+}

@@ -1,0 +1,121 @@
+import { HF_ERR_STREAM_CLOSED } from '../errors.ts'
+import { encodeComment, encodeEvent, type EventInput, type Serializer } from './event.ts'
+import type { Sink } from './sink.ts'
+
+/**
+ * Why a stream is closed.
+ *
+ * - `ended`: the producer had finished, or had called `close()`, and all was delivered
+ * - `client`: the client left
+ * - `error`: the producer threw
+ * - `timeout`: a deadline struck
+ * - `overflow`: the client was too far behind
+ * - `shutdown`: the server closed
+ * - `lost`: the thread that ran the producer died
+ */
+export type CloseReason = 'ended' | 'client' | 'error' | 'timeout' | 'overflow' | 'shutdown' | 'lost'
+
+/** What `stream.signal` aborts with. It is named `AbortError`, as what Node's own cancelled calls throw. */
+export interface StreamClosedError extends Error {
+  name: 'AbortError'
+  code: 'HF_ERR_STREAM_CLOSED'
+  reason: CloseReason
+}
+
+export interface StreamSettings {
+  serializer?: Serializer | undefined
+  lastEventId?: string | undefined
+}
+
+/** Closes a stream from outside. For whoever owns its sink, so not a method that producers see. */
+export let abortStream: (stream: EventStream, reason: CloseReason) => void
+
+/** What a producer holds: one client's event stream. The same class on every thread. */
+export class EventStream {
+  readonly #sink: Sink
+  readonly #serializer: Serializer | undefined
+  /** Why the stream was closed from outside; stays undefined when its producer ends it. */
+  #reason: CloseReason | undefined
+  /** True once the producer has ended it, or it was closed from outside. */
+  #closed = false
+  /** Made when somebody asks for the signal: an idle stream should cost little. */
+  #controller: AbortController | undefined
+
+  /** The `Last-Event-ID` that the client sent when it reconnected; undefined when it sent none, or ''. */
+  readonly lastEventId: string | undefined
+
+  constructor(sink: Sink, settings: StreamSettings = {}) {
+    this.#sink = sink
+    this.#serializer = settings.serializer
+    this.lastEventId = settings.lastEventId
+  }
+
+  /**
+   * Sends one event.
+   *
+   * @returns true, or false when the client is behind (the event was taken; `await ready()` before the next)
+   *   or the stream is closed (it was not)
+   * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_DATA when it is no event; the stream lives on
+   */
+  send(event: EventInput): boolean {
+    if (this.closed) return false
+    return this.#sink.write(encodeEvent(event, this.#serializer), 1)
+  }
+
+  /**
+   * Sends a comment, which no client shows. Answers as {@link send} does.
+   *
+   * @throws HF_ERR_EVENT_FIELD when `text` is not a string
+   */
+  comment(text: string): boolean {
+    if (this.closed) return false
+    return this.#sink.write(encodeComment(text), 0)
+  }
+
+  /** Resolves with true as soon as the client has caught up, with false when the stream is closed. */
+  async ready(): Promise<boolean> {
+    return this.closed ? false : this.#sink.ready()
+  }
+
+  /** Ends the stream after what was sent. A second call does nothing. */
+  close(): void {
+    if (this.closed) return
+    this.#closed = true
+    this.#sink.end()
+  }
+
+  /**
+   * True once nothing more can be sent: the client left, the server closes it, or `close()` was called. On a
+   * worker it turns true even inside a loop that never yields.
+   */
+  get closed(): boolean {
+    return this.#closed || this.#sink.closed
+  }
+
+  /**
+   * Aborts when the stream is closed from outside (not by `close()` or by the producer's own end), with a
+   * {@link StreamClosedError} that says why.
+   */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#reason !== undefined) this.#controller.abort(streamClosed(this.#reason))
+    }
+    return this.#controller.signal
+  }
+
+  #abort(reason: CloseReason): void {
+    if (this.#reason !== undefined) return
+    this.#closed = true
+    this.#reason = reason
+    this.#controller?.abort(streamClosed(reason))
+  }
+
+  static {
+    abortStream = (stream, reason) => stream.#abort(reason)
+  }
+}
+
+function streamClosed(reason: CloseReason): StreamClosedError {
+  return Object.assign(new HF_ERR_STREAM_CLOSED(reason), { name: 'AbortError', reason }) as StreamClosedError
+}
