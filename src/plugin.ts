@@ -1,7 +1,12 @@
 /**
  * The seam to Fastify: decorators, hooks, and which executors there are. The one file that wires everything.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions as FastifyRouteOptions } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RouteOptions as FastifyRouteOptions,
+} from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import {
   HF_ERR_ALREADY_REGISTERED,
@@ -87,7 +92,12 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   }
   const parent = app[kScope]
   const named: Record<string, Executor> = {
-    ...(parent === undefined && { inline: inline(), microtask: microtask(), deferred: deferred(), workers: workers() }),
+    ...(parent === undefined && {
+      inline: inline(),
+      microtask: microtask(),
+      deferred: deferred(),
+      workers: workers(),
+    }),
     ...executors,
   }
   const slots = Object.entries(named).map(([name, executor]) => new ExecutorSlot(name, executor))
@@ -132,7 +142,12 @@ function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): voi
   const methods = [route.method].flat()
   const name = `${methods.join(',')} ${route.url}`
   if (options !== true && (typeof options !== 'object' || options === null || Array.isArray(options))) {
-    throw new HF_ERR_OPTION_INVALID('sse', `route ${name}`, 'true, false or an object of options', show(options))
+    throw new HF_ERR_OPTION_INVALID(
+      'sse',
+      `route ${name}`,
+      'true, false or an object of options',
+      show(options),
+    )
   }
   const added = scope.addRoute(name, options === true ? {} : options)
   route.config = { ...route.config, [kRoute]: { route: added, scope } } as never

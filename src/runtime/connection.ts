@@ -4,7 +4,7 @@ import { encodeRetry } from '../sse/event.ts'
 import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import { abortStream, EventStream, type CloseReason } from '../sse/stream.ts'
-import type { Task } from './executor.ts'
+import type { CutReason, Task } from './executor.ts'
 import type { CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
@@ -22,9 +22,6 @@ export interface Host<Request> {
   /** The head leaves: from now on the response is not the framework's to end. */
   detach(): void
 }
-
-/** Why a stream may be closed from outside while its client is still there. */
-type CutReason = Exclude<CloseReason, 'ended' | 'client' | 'error'>
 
 /**
  * One client's connection, from `reply.sse()` to its close; to its executor, a {@link Task}.
@@ -100,6 +97,10 @@ export class Connection<Request> implements Task {
     return this.#route.name
   }
 
+  get highWaterMark(): number {
+    return this.#route.options.highWaterMark
+  }
+
   get closed(): boolean {
     return this.#phase === 'closed' || this.#reason !== undefined
   }
@@ -116,7 +117,7 @@ export class Connection<Request> implements Task {
       this.#refuse(new HF_ERR_EXECUTOR_UNAVAILABLE(this.executor, 'the server is closing'))
       return
     }
-    this.#whenResponseOwnsSocket(() => this.#admit())
+    this.#whenResponseOwnsSocket(() => this.#prepare())
   }
 
   /** A pipelined request is answered after those before it: until then its response has no socket. */
@@ -135,29 +136,44 @@ export class Connection<Request> implements Task {
     socket.once('close', this.#onResponseClose)
   }
 
+  #prepare(): void {
+    if (this.#phase === 'closed') return
+    let pending: void | Promise<void>
+    try {
+      pending = this.#route.executor.executor.prepare?.(this)
+    } catch (error) {
+      this.#host.refuse(asError(error))
+      return
+    }
+    if (pending === undefined) {
+      this.#admit()
+      return
+    }
+    pending.then(
+      () => this.#admit(),
+      (error: unknown) => this.#host.refuse(asError(error)),
+    )
+  }
+
   #admit(): void {
     if (this.#phase === 'closed') return
     const { executor, load } = this.#route.executor
-    let pending: void | Promise<void>
     try {
-      pending = executor.admit?.(this, load)
+      executor.admit?.(this, load)
     } catch (error) {
-      this.#refuse(error)
+      this.#refuse(asError(error))
       return
     }
-    if (pending === undefined) this.#admitted()
-    else {
-      pending.then(
-        () => this.#admitted(),
-        (error: unknown) => this.#refuse(error),
-      )
-    }
+    this.#admitted()
   }
 
-  #refuse(error: unknown): void {
-    if (this.#phase === 'closed') return
+  #refuse(error: Error & { retryAfterMs?: number }): void {
     this.#route.executor.refused++
-    this.#host.refuse(error instanceof Error ? error : new Error('The executor has refused', { cause: error }))
+    if (this.#route.options.refusal === 'retry') {
+      this.#sendHead(`${encodeRetry(jittered(error.retryAfterMs ?? DEFAULT_RETRY_MS))}\n`)
+    } else {
+      this.#host.refuse(error)
+    }
   }
 
   #admitted(): void {
@@ -170,7 +186,8 @@ export class Connection<Request> implements Task {
     this.#sendHead()
   }
 
-  #sendHead(): void {
+  /** @param body sent instead of a stream's events, where none is to start */
+  #sendHead(body = ''): void {
     const payload: HeadPayload = new HeadPayload((destination, endsResponse) => {
       const { response, rawRequest } = this.#host
       if (destination !== response) {
@@ -179,7 +196,9 @@ export class Connection<Request> implements Task {
       }
       if (endsResponse) this.#endResponse = () => payload.finish()
       else payload.finish()
-      if (this.#phase !== 'admitted' || hasNoBody(rawRequest.method ?? '', response.statusCode)) {
+      const noBody = hasNoBody(rawRequest.method ?? '', response.statusCode)
+      if (noBody || this.#phase !== 'admitted') {
+        if (!noBody && body !== '') response.write(body)
         this.#endResponse()
         return
       }
@@ -204,7 +223,8 @@ export class Connection<Request> implements Task {
     if (options.retryMs !== undefined) this.sink.write(`${encodeRetry(options.retryMs)}\n`, 0)
     try {
       options.onOpen?.(this.stream, this.#host.request)
-      if (!this.closed) executor.executor.run(this)
+      if (this.stream.closed) this.#settle()
+      else executor.executor.run(this)
     } catch (error) {
       this.fail(error)
     }
@@ -307,7 +327,8 @@ export class Connection<Request> implements Task {
       if (this.#reason === 'client') abortStream(this.stream, 'client')
       this.#route.heartbeat?.delete(this.sink)
       if (this.#subscribed) this.#settle()
-      else this.#cancelTask(this.#reason)
+      // A producer that has closed its stream itself may take its time.
+      else if (this.#reason !== 'ended') this.#cancelTask(this.#reason)
       const info = this.#info(this.#reason)
       this.#route.countClosed(info)
       try {
@@ -359,3 +380,12 @@ export class Connection<Request> implements Task {
     }
   }
 }
+
+/** A refused client is asked to wait this long where the executor does not say, in ms. */
+const DEFAULT_RETRY_MS = 1_000
+
+/** Between once and twice as much, so that those who were refused together do not come back together. */
+const jittered = (ms: number): number => Math.ceil(Math.max(ms, DEFAULT_RETRY_MS) * (1 + Math.random()))
+
+const asError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new Error('The executor has refused the stream', { cause: thrown })

@@ -20,13 +20,18 @@ export type ExecutorName = keyof Executors | (string & {})
 /** Runs producers. Only `run` is required; each other method is a capability. */
 export interface Executor {
   /**
-   * Decides, before the head leaves, whether this stream may come. Throw (or reject with) an error that has a
-   * `statusCode` to refuse it: the client gets it as a normal reply, and the producer never runs. A promise
-   * holds the head back until it settles.
+   * Checks, before the head leaves, whether this executor can run such a task at all, and gets ready for it.
+   * What it throws (or rejects with) is replied as an error, and the producer never runs. A promise holds the
+   * head back until it settles.
+   */
+  prepare?(task: Task): void | Promise<void>
+  /**
+   * Decides, before the head leaves, whether there is room for this stream now. Throw an error with a
+   * `statusCode` (503) to refuse it: it is replied as the route's `refusal` says, and the producer never runs.
    *
    * @param load this executor's streams at this moment, without this one
    */
-  admit?(task: Task, load: ExecutorLoad): void | Promise<void>
+  admit?(task: Task, load: ExecutorLoad): void
   /**
    * The head has left: see to it that the producer runs, now or later. On the server's thread call
    * `task.produce()` once. Elsewhere call `task.start()`, write to `task.sink`, and end with `task.end()`,
@@ -44,6 +49,9 @@ export interface Executor {
   close?(graceMs: number): void | Promise<void>
 }
 
+/** Why a stream may be closed from outside while its client is still there. */
+export type CutReason = Extract<CloseReason, 'timeout' | 'overflow' | 'shutdown' | 'lost'>
+
 /** One admitted stream, as its executor sees it. */
 export interface Task {
   /** The name under which the executor was registered. */
@@ -57,6 +65,8 @@ export interface Task {
   /** Where an executor that runs producers elsewhere writes what they send: whole events, in order. */
   readonly sink: ResponseSink
   readonly lastEventId: string | undefined
+  /** The route's, in bytes. */
+  readonly highWaterMark: number
   /** True once the stream was closed, from whichever side. */
   readonly closed: boolean
 
@@ -75,6 +85,8 @@ export interface Task {
   fail(error: unknown): void
   /** The producer's thread died. */
   lose(error: Error): void
+  /** Closes the stream from outside, after what was taken so far; `cancel()` is called as for any such close. */
+  cut(reason: CutReason): void
 }
 
 /** The streams of one executor. `running` and `waiting` are of now, the others since the start. */

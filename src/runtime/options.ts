@@ -27,6 +27,12 @@ export interface RouteOptions<Request = unknown> {
    * producer brings its own, so that it sends the same bytes on every executor.
    */
   serializer?: Serializer
+  /**
+   * What a client gets that the executor refuses. `status`: 503 with `Retry-After`, as an error of the route.
+   * `retry`: 200 with a jittered `retry` and no event, because a browser's `EventSource` gives up for good on
+   * any other status. Default `status`.
+   */
+  refusal?: 'status' | 'retry'
   /** Called when the head has left, before the producer starts. What it throws closes the stream as `error`. */
   onOpen?: (stream: EventStream, request: Request) => void
   /** Called once when the stream is over, with the reason. Not called for streams whose head never left. */
@@ -68,7 +74,7 @@ export interface Timings {
 }
 
 /** The options that have a default. */
-type Defaulted = 'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered'
+type Defaulted = 'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'refusal'
 
 const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   executor: 'inline',
@@ -76,6 +82,7 @@ const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   heartbeatMs: 15_000,
   highWaterMark: 65_536,
   maxBuffered: 1_048_576,
+  refusal: 'status',
 })
 
 /** Route options with every default filled in. */
@@ -83,11 +90,13 @@ export type ResolvedOptions<Request = unknown> = Readonly<
   RouteOptions<Request> & Required<Pick<RouteOptions, Defaulted>>
 >
 
-type Rule = readonly [expected: string, holds: (value: unknown) => boolean]
+export type Rule = readonly [expected: string, holds: (value: unknown) => boolean]
 
 /** Checks of single options, by name; also used by executors for theirs. */
 export const whole = (least: number, most: number = Number.MAX_SAFE_INTEGER): Rule => [
-  most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least}` : `a whole number from ${least} to ${most}`,
+  most === Number.MAX_SAFE_INTEGER
+    ? `a whole number from ${least}`
+    : `a whole number from ${least} to ${most}`,
   (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
 ]
 const fn: Rule = ['a function', (value) => typeof value === 'function']
@@ -103,6 +112,7 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
   retryMs: whole(0),
   highWaterMark: whole(0),
   maxBuffered: whole(1),
+  refusal: ["'status' or 'retry'", (value) => value === 'status' || value === 'retry'],
   serializer: fn,
   onOpen: fn,
   onClose: fn,

@@ -103,7 +103,11 @@ export function run(
   return pumpAll(produced, stream, pause)
 }
 
-function pumpAll(produced: unknown, stream: EventStream, pause: Pause | undefined): Promise<void> | undefined {
+function pumpAll(
+  produced: unknown,
+  stream: EventStream,
+  pause: Pause | undefined,
+): Promise<void> | undefined {
   if (typeof produced !== 'object' || produced === null) return undefined
   if (Symbol.asyncIterator in produced) {
     return pump((produced as AsyncIterable<EventInput>)[Symbol.asyncIterator](), stream, pause)

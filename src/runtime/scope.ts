@@ -79,7 +79,10 @@ export class Scope<Request> {
       connection.cut('shutdown', `${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
     }
     const slots = [...this.#executors.values()]
-    const over = Promise.all([this.#emptied(), ...slots.map(async ({ executor }) => executor.close?.(graceMs))])
+    const over = Promise.all([
+      this.#emptied(),
+      ...slots.map(async ({ executor }) => executor.close?.(graceMs)),
+    ])
     let timer: NodeJS.Timeout | undefined
     await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))])
     clearTimeout(timer)
@@ -106,6 +109,11 @@ export class Scope<Request> {
   }
 
   #executorNames(): string[] {
-    return [...new Set([...(this.#parent === undefined ? [] : this.#parent.#executorNames()), ...this.#executors.keys()])]
+    return [
+      ...new Set([
+        ...(this.#parent === undefined ? [] : this.#parent.#executorNames()),
+        ...this.#executors.keys(),
+      ]),
+    ]
   }
 }

@@ -122,6 +122,7 @@ export function show(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
   if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no class'})`
+  if (typeof value === 'object' && value !== null)
+    return `an object (${value.constructor?.name ?? 'no class'})`
   return String(value)
 }

@@ -129,7 +129,8 @@ export class ResponseSink implements Sink {
     // returns. Without it Node would hold a second write back until the next tick.
     response.cork()
     if (chunks.length === 1) response.write(chunks[0] as string, this.#onWritten)
-    else if (chunks.every((chunk) => typeof chunk === 'string')) response.write(chunks.join(''), this.#onWritten)
+    else if (chunks.every((chunk) => typeof chunk === 'string'))
+      response.write(chunks.join(''), this.#onWritten)
     else for (const chunk of chunks) response.write(chunk, this.#onWritten)
     response.uncork()
   }

@@ -1,0 +1,61 @@
+/**
+ * What runs on each thread: piscina loads this module once per thread and calls its default export once per
+ * stream. Streams of a thread run side by side as far as their producers await.
+ */
+import { MessageChannel, parentPort, threadId, workerData } from 'node:worker_threads'
+import { portability, run } from '../../runtime/producer.ts'
+import { abortStream, EventStream } from '../../sse/stream.ts'
+import { Debtor } from './credit.ts'
+import { encodeError } from './error-transport.ts'
+import { findProducer } from './portable.ts'
+import type { Hello, Notice, StreamOrder, ThreadSettings } from './protocol.ts'
+import { RingSink } from './ring-sink.ts'
+import { allocateRing, FrameKind, RingWriter } from './ring.ts'
+
+interface OpenStream {
+  stream: EventStream
+  sink: RingSink
+  credit: Debtor
+}
+
+const { credit, ringBytes } = workerData as ThreadSettings
+const memory = allocateRing(ringBytes)
+const { port1: port, port2 } = new MessageChannel()
+const ring = new RingWriter(memory, () => port.postMessage(null))
+const streams = new Map<number, OpenStream>()
+
+parentPort?.postMessage({ threadId, ring: memory, port: port2 } satisfies Hello, [port2])
+
+port.on('message', ({ stream: number }: Notice) => {
+  const open = streams.get(number)
+  if (open === undefined) return
+  const reason = open.credit.closed
+  if (reason !== undefined) abortStream(open.stream, reason)
+  open.sink.wake()
+})
+// Piscina's own port keeps the thread's loop alive.
+port.unref()
+
+/** Runs one stream's producer to its end. Never rejects: how it went is told in the ring, after its events. */
+export default async function open(order: StreamOrder): Promise<void> {
+  const number = order.stream
+  const debtor = new Debtor(credit, order.slot)
+  const sink = new RingSink(ring, number, debtor, order.highWaterMark)
+  ring.write(number, FrameKind.START)
+  try {
+    const producer = await findProducer(order.producer)
+    const stream = new EventStream(sink, {
+      lastEventId: order.lastEventId,
+      serializer: portability(producer)?.serializer,
+    })
+    streams.set(number, { stream, sink, credit: debtor })
+    if (!stream.closed) {
+      await (run(producer, stream, order.input) ?? sink.untilClosed())
+    }
+    ring.write(number, FrameKind.DONE)
+  } catch (error) {
+    ring.write(number, FrameKind.ERROR, encodeError(error))
+  } finally {
+    streams.delete(number)
+  }
+}

@@ -1,0 +1,108 @@
+/** Finding a portable producer: checked on the server's thread before the head, done on the worker after it. */
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import {
+  HF_ERR_INPUT_NOT_CLONEABLE,
+  HF_ERR_PRODUCER_AMBIGUOUS,
+  HF_ERR_PRODUCER_IN_ENTRY,
+  HF_ERR_PRODUCER_MODULE,
+  HF_ERR_PRODUCER_NOT_EXPORTED,
+  HF_ERR_PRODUCER_NOT_PORTABLE,
+} from '../../errors.ts'
+import type { Task } from '../../runtime/executor.ts'
+import { portability, type PortableProducer } from '../../runtime/producer.ts'
+
+/** What a worker is told to find a producer. */
+export interface ProducerReference {
+  module: string
+  name: string | undefined
+}
+
+/** References that were found, so that a module is looked at once. */
+const found = new Set<string>()
+
+/**
+ * Checks that a thread will be able to run the task.
+ *
+ * @returns a promise the first time that a producer is seen, while its module is looked at
+ * @throws (or rejects with) HF_ERR_PRODUCER_NOT_PORTABLE, HF_ERR_PRODUCER_IN_ENTRY, HF_ERR_PRODUCER_MODULE,
+ *   HF_ERR_PRODUCER_NOT_EXPORTED, HF_ERR_PRODUCER_AMBIGUOUS, HF_ERR_INPUT_NOT_CLONEABLE
+ */
+export function checkPortable(task: Task): Promise<void> | undefined {
+  const reference = portability(task.producer)
+  if (reference === undefined) throw new HF_ERR_PRODUCER_NOT_PORTABLE(task.route, task.executor)
+  checkInput(task)
+  const key = `${reference.module}\n${reference.name ?? ''}`
+  if (found.has(key)) return undefined
+  if (isEntry(reference.module)) throw new HF_ERR_PRODUCER_IN_ENTRY(reference.module)
+  return findProducer(reference).then(() => void found.add(key))
+}
+
+/**
+ * Imports a module and finds a producer in it: by the name of its export, by the name that it was given (a
+ * bundler may rename exports), or because it is the only one.
+ *
+ * @throws HF_ERR_PRODUCER_MODULE, HF_ERR_PRODUCER_NOT_EXPORTED, HF_ERR_PRODUCER_AMBIGUOUS
+ */
+export async function findProducer({ module, name }: ProducerReference): Promise<PortableProducer<never>> {
+  let exported: object
+  try {
+    exported = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as object
+  } catch (cause) {
+    throw new HF_ERR_PRODUCER_MODULE(module, (cause as Error)?.message ?? String(cause), { cause })
+  }
+  const producers = Object.entries(exported).filter(([, value]) => portability(value) !== undefined)
+  const match =
+    name === undefined
+      ? producers[0]
+      : (producers.find(([key]) => key === name) ??
+        producers.find(([, value]) => portability(value)?.name === name))
+  const names = producers.map(([key]) => key).join(', ')
+  if (match === undefined) {
+    throw new HF_ERR_PRODUCER_NOT_EXPORTED(
+      name === undefined ? 'without a name' : `"${name}"`,
+      module,
+      names || 'none',
+    )
+  }
+  if (name === undefined && new Set(producers.map(([, value]) => value)).size > 1) {
+    throw new HF_ERR_PRODUCER_AMBIGUOUS(module, names)
+  }
+  return match[1] as PortableProducer<never>
+}
+
+function checkInput({ input, route }: Task): void {
+  // A clone is thrown away here, but only of what is an object: most inputs are small.
+  if (
+    input === undefined ||
+    (typeof input !== 'object' && typeof input !== 'function' && typeof input !== 'symbol')
+  ) {
+    return
+  }
+  try {
+    structuredClone(input)
+  } catch (cause) {
+    throw new HF_ERR_INPUT_NOT_CLONEABLE(route, (cause as Error).message, { cause })
+  }
+}
+
+/** The module that Node was started with: there the server itself is made. */
+let entry: string | undefined
+
+function isEntry(module: string): boolean {
+  if (!module.startsWith('file:')) return false
+  entry ??= realpath(process.argv[1] ?? '')
+  return entry !== '' && realpath(fileURLToPath(module)) === entry
+}
+
+/** As `node server` finds `server.js`: the path itself, or with an extension. */
+function realpath(path: string): string {
+  for (const extension of ['', '.js', '.mjs', '.ts', '.mts']) {
+    try {
+      return realpathSync(path + extension)
+    } catch {
+      // Not this one.
+    }
+  }
+  return ''
+}

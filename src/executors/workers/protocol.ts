@@ -1,0 +1,36 @@
+/** What the two sides of a worker thread tell each other in messages; the events themselves go through the ring. */
+import type { MessagePort } from 'node:worker_threads'
+import type { ProducerReference } from './portable.ts'
+
+/** Given to each thread when it starts. */
+export interface ThreadSettings {
+  /** The slots of all streams, see credit.ts. */
+  credit: SharedArrayBuffer
+  /** Bytes of data in the thread's ring. */
+  ringBytes: number
+}
+
+/** A thread's first message. */
+export interface Hello {
+  threadId: number
+  ring: SharedArrayBuffer
+  /** Doorbells come from it (as null), {@link Notice}s go to it. */
+  port: MessagePort
+}
+
+/** One stream for a thread to run; its piscina task. */
+export interface StreamOrder {
+  /** Unique in its pool until the number wraps, so that late frames of a dead stream meet no other. */
+  stream: number
+  slot: number
+  producer: ProducerReference
+  input: unknown
+  lastEventId: string | undefined
+  /** Bytes. */
+  highWaterMark: number
+}
+
+/** The server's thread has changed the words of a stream that asked to be told, or has closed it. */
+export interface Notice {
+  stream: number
+}

@@ -1,0 +1,79 @@
+import type { Sink } from '../../sse/sink.ts'
+import type { Debtor } from './credit.ts'
+import { FrameKind, type RingWriter } from './ring.ts'
+
+/** The sink on a worker: it writes the thread's ring, and reads from shared memory how far the client is. */
+export class RingSink implements Sink {
+  readonly #ring: RingWriter
+  readonly #stream: number
+  readonly #credit: Debtor
+  readonly #highWaterMark: number
+  #ended = false
+  #ready: { promise: Promise<boolean>; resolve: (open: boolean) => void } | undefined
+  readonly #whenClosed: (() => void)[] = []
+
+  /** @param highWaterMark bytes over which `write()` answers false */
+  constructor(ring: RingWriter, stream: number, credit: Debtor, highWaterMark: number) {
+    this.#ring = ring
+    this.#stream = stream
+    this.#credit = credit
+    this.#highWaterMark = highWaterMark
+  }
+
+  get closed(): boolean {
+    return this.#ended || this.#credit.closed !== undefined
+  }
+
+  /** When this returns, the bytes stand in shared memory: they reach the client whatever this thread does next. */
+  write(text: string, events: number): boolean {
+    if (this.closed) return false
+    const length = Buffer.byteLength(text)
+    this.#ring.writeText(this.#stream, text, length, events)
+    this.#credit.written(length)
+    return this.#below()
+  }
+
+  async ready(): Promise<boolean> {
+    if (this.closed) return false
+    if (this.#ready === undefined) {
+      this.#credit.askForMessage()
+      if (this.closed) return false
+      if (this.#below()) return true
+      let resolve!: (open: boolean) => void
+      const promise = new Promise<boolean>((settle) => (resolve = settle))
+      this.#ready = { promise, resolve }
+    }
+    return this.#ready.promise
+  }
+
+  end(): void {
+    if (this.closed) return
+    this.#ended = true
+    this.#ring.write(this.#stream, FrameKind.CLOSE)
+    this.wake()
+  }
+
+  /** The server's thread has changed something, and sent a message as it was asked to. */
+  wake(): void {
+    const { closed } = this
+    if (closed) for (const resolve of this.#whenClosed.splice(0)) resolve()
+    const ready = this.#ready
+    if (ready === undefined) return
+    if (!closed && !this.#below()) {
+      this.#credit.askForMessage()
+      // It may have changed before it was asked.
+      if (!this.closed && !this.#below()) return
+    }
+    this.#ready = undefined
+    ready.resolve(!this.closed)
+  }
+
+  /** Resolves when the stream is closed, by its producer or from outside. */
+  async untilClosed(): Promise<void> {
+    if (!this.closed) await new Promise<void>((resolve) => this.#whenClosed.push(resolve))
+  }
+
+  #below(): boolean {
+    return this.#credit.owed <= this.#highWaterMark
+  }
+}

@@ -1,0 +1,312 @@
+/**
+ * The way back from a worker: a ring of shared memory with one writer (the worker) and one reader (the server's
+ * thread). No message is sent per event: the writer rings a doorbell only when the reader sleeps.
+ *
+ * Memory: four control words, each in a cache line of its own, then the data.
+ *
+ * - `HEAD`: bytes ever written, modulo 2^32. Only the writer stores it.
+ * - `TAIL`: bytes ever read, modulo 2^32. Only the reader stores it.
+ * - `ASLEEP`: 1 while the reader waits for the doorbell. The reader sets it, then looks at `HEAD` once more; the
+ *   writer stores `HEAD`, then exchanges `ASLEEP` for 0 and rings if it was 1. So either the reader sees the
+ *   frame, or the writer sees the sleeper.
+ * - `FULL`: 1 while the writer waits for room, in place, on `TAIL`; set and looked at in the same manner.
+ *
+ * Data is a sequence of frames at `position modulo size`, 4-byte aligned, none of which wraps:
+ *
+ *     STATE  events << 20 | length      one word
+ *     STREAM the stream's number        one word
+ *     KIND   what the payload is        one word
+ *     payload, padded to 4 bytes
+ *
+ * A frame of kind DATA that the reader has not begun stays open: the writer appends the stream's next events to
+ * its payload and then swaps STATE for the new length. The reader takes a frame by swapping STATE for TAKEN. Both
+ * swaps are atomic, so that either the reader gets the appended events, or the writer sees TAKEN and begins a new
+ * frame, at the end of what was taken. Batches form by themselves while the reader is busy, and cost it one copy.
+ *
+ * The reader may hold more than `HEAD` says for a moment (it took what was appended before `HEAD` moved), hence
+ * the signed comparison.
+ */
+
+/** Of the control words, in words; 16 of them are a cache line. */
+const HEAD = 0
+const TAIL = 16
+const ASLEEP = 32
+const FULL = 48
+const CONTROL_BYTES = 256
+
+const STATE = 0
+const STREAM = 1
+const KIND = 2
+const FRAME_HEADER_BYTES = 12
+
+const LENGTH_BITS = 20
+const LENGTH_MASK = 2 ** LENGTH_BITS - 1
+const MOST_EVENTS = 2 ** (32 - LENGTH_BITS - 1) - 1
+/** STATE of a frame that the reader has begun. No frame has it: its length would be beyond any ring's. */
+const TAKEN = -1
+/** STATE of a place after which the next frame stands at the ring's start. */
+const WRAP = -2
+
+/** An open frame is appended to up to this length, so that one stream's batch does not keep others waiting. */
+const BATCH_BYTES = 65_536
+
+/** What a frame carries. */
+export const FrameKind = {
+  /** Whole events of a stream, in UTF-8. */
+  DATA: 1,
+  /** A piece of an event that is too large for one frame; the last piece is DATA. */
+  PART: 2,
+  /** The stream's producer starts. */
+  START: 3,
+  /** The producer has closed its stream, and may run on. */
+  CLOSE: 4,
+  /** The producer is done. */
+  DONE: 5,
+  /** The producer has thrown: an encoded error. */
+  ERROR: 6,
+} as const
+export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
+const LAST_KIND = FrameKind.ERROR
+
+export const MIN_RING_BYTES = 4_096
+/** So that a quarter of it, the longest frame, fits into LENGTH_BITS. */
+export const MAX_RING_BYTES: number = 2 ** (LENGTH_BITS + 2)
+
+/** @param bytes of data: a power of two from MIN_RING_BYTES to MAX_RING_BYTES */
+export function allocateRing(bytes: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(CONTROL_BYTES + bytes)
+}
+
+const aligned = (length: number): number => (length + 3) & ~3
+
+/** The worker's end. */
+export class RingWriter {
+  readonly #words: Int32Array<SharedArrayBuffer>
+  readonly #data: Buffer<SharedArrayBuffer>
+  readonly #size: number
+  readonly #longest: number
+  readonly #ring: () => void
+  /** What `HEAD` holds. */
+  #head = 0
+  /** The last `TAIL` that was seen; the true one is this or further. */
+  #tail = 0
+  /** The last frame, if it is DATA: its word index, STATE, stream, events and length. */
+  #open = { word: 0, state: TAKEN, stream: 0, events: 0, length: 0 }
+
+  /** @param ring rings the reader's doorbell */
+  constructor(memory: SharedArrayBuffer, ring: () => void) {
+    this.#words = new Int32Array(memory)
+    this.#data = Buffer.from(memory, CONTROL_BYTES)
+    this.#size = this.#data.length
+    this.#longest = Math.min(this.#size / 4 - FRAME_HEADER_BYTES, LENGTH_MASK)
+    this.#ring = ring
+  }
+
+  /**
+   * Appends whole events of a stream. Waits in place while the ring is full.
+   *
+   * @param length of `text` in UTF-8, in bytes
+   */
+  writeText(stream: number, text: string, length: number, events: number): void {
+    if (length > this.#longest) {
+      this.#writeParts(stream, Buffer.from(text), events)
+      return
+    }
+    const open = this.#open
+    if (
+      open.stream === stream &&
+      open.state !== TAKEN &&
+      open.length + length <= BATCH_BYTES &&
+      open.length + length <= this.#longest &&
+      open.events + events <= MOST_EVENTS &&
+      this.#append(text, length, events)
+    ) {
+      return
+    }
+    const at = this.#reserve(length)
+    this.#data.write(text, at + FRAME_HEADER_BYTES, length, 'utf8')
+    this.#publish(at, stream, FrameKind.DATA, length, events)
+  }
+
+  /** Appends a frame of its own: never joined with others. Waits in place while the ring is full. */
+  write(stream: number, kind: FrameKind, payload: Uint8Array = NOTHING, events = 0): void {
+    if (payload.length > this.#longest) throw new RangeError(`a frame of ${payload.length} bytes`)
+    const at = this.#reserve(payload.length)
+    this.#data.set(payload, at + FRAME_HEADER_BYTES)
+    this.#publish(at, stream, kind, payload.length, events)
+    this.#open.state = TAKEN
+  }
+
+  #writeParts(stream: number, bytes: Uint8Array, events: number): void {
+    let at = 0
+    for (; bytes.length - at > this.#longest; at += this.#longest) {
+      this.write(stream, FrameKind.PART, bytes.subarray(at, at + this.#longest))
+    }
+    this.write(stream, FrameKind.DATA, bytes.subarray(at), events)
+  }
+
+  /** Puts text at the end of the open frame; false when it can't, or when the reader was faster. */
+  #append(text: string, length: number, events: number): boolean {
+    const open = this.#open
+    const payload = open.word * 4 + FRAME_HEADER_BYTES - CONTROL_BYTES
+    const end = payload + aligned(open.length + length)
+    if (end > this.#size) return false
+    const head = (this.#head + aligned(open.length + length) - aligned(open.length)) | 0
+    if (((head - this.#tail) | 0) > this.#size) {
+      this.#tail = Atomics.load(this.#words, TAIL)
+      if (((head - this.#tail) | 0) > this.#size) return false
+    }
+    this.#data.write(text, payload + open.length, length, 'utf8')
+    const state = ((open.events + events) << LENGTH_BITS) | (open.length + length)
+    if (Atomics.compareExchange(this.#words, open.word, open.state, state) !== open.state) {
+      open.state = TAKEN
+      return false
+    }
+    open.state = state
+    open.events += events
+    open.length += length
+    this.#advance(head)
+    return true
+  }
+
+  /** Waits for room for a frame, and answers where it goes (from the start of the data). */
+  #reserve(length: number): number {
+    const needed = FRAME_HEADER_BYTES + aligned(length)
+    let at = (this.#head >>> 0) % this.#size
+    const rest = this.#size - at
+    if (needed > rest) {
+      this.#awaitRoom(rest + needed)
+      Atomics.store(this.#words, (CONTROL_BYTES + at) / 4, WRAP)
+      // Moved with the frame itself, so that the reader never finds a wrap with nothing after it.
+      this.#head = (this.#head + rest) | 0
+      at = 0
+    } else {
+      this.#awaitRoom(needed)
+    }
+    return at
+  }
+
+  #publish(at: number, stream: number, kind: FrameKind, length: number, events: number): void {
+    const word = (CONTROL_BYTES + at) / 4
+    const state = (events << LENGTH_BITS) | length
+    this.#words[word + STREAM] = stream
+    this.#words[word + KIND] = kind
+    Atomics.store(this.#words, word + STATE, state)
+    const open = this.#open
+    open.word = word
+    open.state = state
+    open.stream = stream
+    open.events = events
+    open.length = length
+    this.#advance((this.#head + FRAME_HEADER_BYTES + aligned(length)) | 0)
+  }
+
+  #advance(head: number): void {
+    this.#head = head
+    Atomics.store(this.#words, HEAD, head)
+    if (Atomics.load(this.#words, ASLEEP) === 1 && Atomics.exchange(this.#words, ASLEEP, 0) === 1)
+      this.#ring()
+  }
+
+  #awaitRoom(needed: number): void {
+    const words = this.#words
+    while (this.#size - ((this.#head - this.#tail) | 0) < needed) {
+      this.#tail = Atomics.load(words, TAIL)
+      if (this.#size - ((this.#head - this.#tail) | 0) >= needed) return
+      Atomics.store(words, FULL, 1)
+      Atomics.wait(words, TAIL, this.#tail)
+    }
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** Takes frames; the payload is valid during the call only, except that of `data()`, which is a copy. */
+export interface FrameHandler {
+  data(stream: number, bytes: Uint8Array, events: number): void
+  control(stream: number, kind: FrameKind, payload: Uint8Array): void
+}
+
+/** The words of a ring make no sense: its thread has overwritten memory that is not its own. */
+export class RingCorrupt extends Error {}
+
+/** The server's end. */
+export class RingReader {
+  readonly #words: Int32Array<SharedArrayBuffer>
+  readonly #data: Buffer<SharedArrayBuffer>
+  readonly #size: number
+  /** What `TAIL` holds. */
+  #tail = 0
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory)
+    this.#data = Buffer.from(memory, CONTROL_BYTES)
+    this.#size = this.#data.length
+  }
+
+  /**
+   * Hands frames to the handler, until the ring is empty or `budget` is spent.
+   *
+   * @param budget bytes; each frame counts FRAME_COST more, for the write that it causes
+   * @returns true when the ring is empty
+   * @throws RingCorrupt
+   */
+  drain(budget: number, handler: FrameHandler): boolean {
+    const words = this.#words
+    let spent = 0
+    for (;;) {
+      const available = (Atomics.load(words, HEAD) - this.#tail) | 0
+      if (available <= 0) return true
+      if (spent >= budget) return false
+      const at = (this.#tail >>> 0) % this.#size
+      const word = (CONTROL_BYTES + at) / 4
+      const state = Atomics.exchange(words, word + STATE, TAKEN)
+      if (state === WRAP) {
+        this.#release(this.#size - at)
+        continue
+      }
+      const length = state & LENGTH_MASK
+      const start = at + FRAME_HEADER_BYTES
+      const kind = words[word + KIND] as FrameKind
+      if (
+        state < 0 ||
+        available > this.#size ||
+        start + length > this.#size ||
+        !(kind >= 1 && kind <= LAST_KIND)
+      ) {
+        throw new RingCorrupt(`state ${state}, kind ${kind}, ${available} bytes`)
+      }
+      const stream = words[word + STREAM] as number
+      const payload = this.#data.subarray(start, start + length)
+      if (kind === FrameKind.DATA) handler.data(stream, copy(payload), state >>> LENGTH_BITS)
+      else handler.control(stream, kind, payload)
+      this.#release(FRAME_HEADER_BYTES + aligned(length))
+      spent += FRAME_COST + length
+    }
+  }
+
+  /** Declares the reader asleep. False when something has come meanwhile: then it is awake, and has to drain. */
+  sleep(): boolean {
+    Atomics.store(this.#words, ASLEEP, 1)
+    if (((Atomics.load(this.#words, HEAD) - this.#tail) | 0) <= 0) return true
+    Atomics.store(this.#words, ASLEEP, 0)
+    return false
+  }
+
+  #release(bytes: number): void {
+    this.#tail = (this.#tail + bytes) | 0
+    Atomics.store(this.#words, TAIL, this.#tail)
+    if (Atomics.load(this.#words, FULL) === 1 && Atomics.exchange(this.#words, FULL, 0) === 1) {
+      Atomics.notify(this.#words, TAIL)
+    }
+  }
+}
+
+/** What handing over one frame costs the server's thread, in bytes copied: most of it is a system call. */
+const FRAME_COST = 1_024
+
+function copy(bytes: Uint8Array): Buffer {
+  const target = Buffer.allocUnsafe(bytes.length)
+  target.set(bytes)
+  return target
+}

@@ -1,0 +1,179 @@
+import { performance, type EventLoopUtilization } from 'node:perf_hooks'
+import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Task } from '../../runtime/executor.ts'
+import type { CloseReason } from '../../sse/stream.ts'
+import type { Creditor } from './credit.ts'
+import { decodeError } from './error-transport.ts'
+import type { Hello, Notice } from './protocol.ts'
+import { FrameKind, RingReader, type FrameHandler } from './ring.ts'
+
+/** Bytes that one thread's ring may take of one turn of the event loop; between turns new clients get heads. */
+const BUDGET_BYTES = 131_072
+
+/** A stream that a thread was given. */
+export interface Running {
+  readonly task: Task
+  readonly slot: number
+  readonly credit: Creditor
+  /** On the clock of `performance.now()`. */
+  readonly since: number
+  /** Bytes that came through the ring. */
+  received: number
+  /** Pieces of an event that is too large for one frame. */
+  parts: Uint8Array[]
+  /** Set when the stream was cancelled: the thread's grace. */
+  grace: NodeJS.Timeout | undefined
+}
+
+/**
+ * One worker thread, as the server's thread sees it: the reading end of its ring.
+ *
+ * Each doorbell drains the ring into the streams' sinks, at most a budget per turn of the event loop; while
+ * there is more the next turn goes on, and only when the ring is empty does the reader go to sleep.
+ */
+export class Thread implements FrameHandler {
+  readonly id: number
+  readonly worker: Worker
+  readonly streams: Map<number, Running> = new Map()
+  /** What it died of, or is about to. */
+  cause: Error | undefined
+  readonly #onDone: (thread: Thread, running: Running) => void
+  #ring: RingReader | undefined
+  #port: MessagePort | undefined
+  #turn: NodeJS.Immediate | undefined
+  #utilization: EventLoopUtilization
+
+  /** @param onDone called when a stream's producer is done and its place is free */
+  constructor(worker: Worker, onDone: (thread: Thread, running: Running) => void) {
+    this.id = worker.threadId
+    this.worker = worker
+    this.#onDone = onDone
+    this.#utilization = worker.performance.eventLoopUtilization()
+  }
+
+  /** True once the thread has loaded, also after its death. */
+  get started(): boolean {
+    return this.#ring !== undefined
+  }
+
+  /** True while the thread can be given streams. */
+  get ready(): boolean {
+    return this.started && this.cause === undefined
+  }
+
+  /** The thread has started. */
+  greet({ ring, port }: Hello): void {
+    this.#ring = new RingReader(ring)
+    this.#port = port
+    port.on('message', () => this.#drain())
+    port.unref()
+    this.#drain()
+  }
+
+  give(stream: number, running: Running): void {
+    // A thread with streams keeps the process alive; one without does not.
+    if (this.streams.size === 0) this.#port?.ref()
+    this.streams.set(stream, running)
+  }
+
+  /** Tells the thread that a stream was closed from outside. */
+  close(stream: number, running: Running, reason: CloseReason): void {
+    running.credit.close(reason)
+    this.#notify(stream)
+  }
+
+  /** Piscina could not send the order to the thread, so that it will never hear of this stream. */
+  refuse(stream: number, running: Running, error: unknown): void {
+    this.#forget(stream, running)
+    running.task.fail(error)
+  }
+
+  /** Share of time since the last call in which the thread was busy, from 0 to 1. */
+  utilization(): number {
+    const now = this.worker.performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, this.#utilization)
+    this.#utilization = now
+    return utilization
+  }
+
+  /** The thread is gone: what it had sent still goes out, then its streams are lost. */
+  bury(cause: Error): void {
+    this.cause ??= cause
+    if (this.#turn !== undefined) clearImmediate(this.#turn)
+    this.#ring?.drain(Infinity, this)
+    this.#port?.close()
+    for (const [stream, running] of this.streams) {
+      this.#forget(stream, running)
+      running.task.lose(this.cause)
+    }
+  }
+
+  data(stream: number, bytes: Uint8Array, events: number): void {
+    const running = this.streams.get(stream)
+    if (running === undefined) return
+    const { task } = running
+    const whole = running.parts.length === 0 ? bytes : Buffer.concat([...running.parts.splice(0), bytes])
+    running.received += whole.byteLength
+    const below = task.sink.write(whole, events)
+    this.#settle(stream, running)
+    // While the client is behind nothing comes that would tell the worker; so tell it when there is room.
+    if (!below && !task.sink.closed)
+      void task.sink.ready().then((open) => open && this.#settle(stream, running))
+  }
+
+  control(stream: number, kind: FrameKind, payload: Uint8Array): void {
+    const running = this.streams.get(stream)
+    if (running === undefined) return
+    const { task } = running
+    switch (kind) {
+      case FrameKind.PART:
+        running.parts.push(Uint8Array.from(payload))
+        break
+      case FrameKind.START:
+        task.start()
+        break
+      case FrameKind.CLOSE:
+        task.stream.close()
+        break
+      case FrameKind.DONE:
+        this.#forget(stream, running)
+        task.end()
+        break
+      case FrameKind.ERROR:
+        this.#forget(stream, running)
+        task.fail(decodeError(payload))
+        break
+      case FrameKind.DATA:
+        break
+      default:
+        kind satisfies never
+    }
+  }
+
+  #settle(stream: number, { task, credit, received }: Running): void {
+    if (credit.drained(received - task.sink.buffered)) this.#notify(stream)
+  }
+
+  #notify(stream: number): void {
+    this.#port?.postMessage({ stream } satisfies Notice)
+  }
+
+  #forget(stream: number, running: Running): void {
+    clearTimeout(running.grace)
+    this.streams.delete(stream)
+    if (this.streams.size === 0) this.#port?.unref()
+    this.#onDone(this, running)
+  }
+
+  #drain(): void {
+    // A turn that is already planned goes on where this one would.
+    if (this.#turn === undefined) this.#onTurn()
+  }
+
+  readonly #onTurn = (): void => {
+    this.#turn = undefined
+    const ring = this.#ring as RingReader
+    if (ring.drain(BUDGET_BYTES, this) && ring.sleep()) return
+    this.#turn = setImmediate(this.#onTurn)
+  }
+}
