@@ -73,14 +73,13 @@ declare module 'fastify' {
 }
 
 /** A registration's scope, on the Fastify instance that it belongs to; child instances inherit it. */
-const kScope: unique symbol = Symbol('headfirst.scope') as never
+const kScope: unique symbol = Symbol('headfirst.scope')
 /** A route, in its Fastify config. */
-const kRoute: unique symbol = Symbol('headfirst.route') as never
-/** A connection, on its request. */
-const kConnection: unique symbol = Symbol('headfirst.connection') as never
+const kRoute: unique symbol = Symbol('headfirst.route')
+/** Requests that have had their `reply.sse()`. */
+const answered = new WeakSet<FastifyRequest>()
 
 type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
-type Connected = FastifyRequest & { [kConnection]?: Connection<FastifyRequest> }
 
 async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   if (Object.hasOwn(app, kScope)) throw new HF_ERR_ALREADY_REGISTERED()
@@ -159,12 +158,12 @@ interface RegisteredRoute {
 }
 
 function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): FastifyReply {
-  const request = this.request as Connected
+  const { request } = this
   const { url, config } = request.routeOptions
   const place = `${request.method} ${url ?? request.url}`
   const registered = (config as unknown as { [kRoute]?: RegisteredRoute } | undefined)?.[kRoute]
   if (registered === undefined) throw new HF_ERR_ROUTE_WITHOUT_SSE(place)
-  if (request[kConnection] !== undefined) throw new HF_ERR_SSE_TWICE(place)
+  if (answered.has(request)) throw new HF_ERR_SSE_TWICE(place)
   if (this.sent || this.raw.headersSent) throw new HF_ERR_REPLY_ALREADY_SENT(place)
   if (typeof producer !== 'function') throw new HF_ERR_PRODUCER_INVALID(place, show(producer))
 
@@ -181,7 +180,7 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
     },
     (closed) => scope.delete(closed),
   )
-  request[kConnection] = connection
+  answered.add(request)
   scope.add(connection)
   return this
 }

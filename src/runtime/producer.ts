@@ -73,8 +73,8 @@ export function producer<Fn extends AnyProducer>(
     throw new HF_ERR_OPTION_INVALID('serializer', 'producer()', 'a function', show(serializer))
   }
   const portable = (stream: EventStream, input: never): Produced => fn(stream, input)
-  const portability: Portability = Object.freeze({ module, name, serializer })
-  return Object.defineProperty(portable, PORTABLE, { value: portability }) as never
+  const mark: Portability = Object.freeze({ module, name, serializer })
+  return Object.defineProperty(portable, PORTABLE, { value: mark }) as never
 }
 
 /** Where a producer can be imported from; undefined for a closure. */
@@ -93,12 +93,12 @@ export type Pause = () => Promise<void> | undefined
  * @throws what the producer throws
  */
 export function run(
-  producer: Producer<never>,
+  fn: Producer<never>,
   stream: EventStream,
   input: unknown,
   pause?: Pause,
 ): Promise<void> | undefined {
-  const produced: unknown = producer(stream, input as never)
+  const produced: unknown = fn(stream, input as never)
   if (isThenable(produced)) return produced.then((value) => pumpAll(value, stream, pause))
   return pumpAll(produced, stream, pause)
 }

@@ -101,11 +101,15 @@ export class Scope<Request> {
   }
 
   #executor(name: string, place: string): ExecutorSlot {
-    for (let scope: Scope<Request> | undefined = this; scope !== undefined; scope = scope.#parent) {
-      const slot = scope.#executors.get(name)
-      if (slot !== undefined) return slot
-    }
+    const slot = this.#find(name)
+    if (slot !== undefined) return slot
     throw new HF_ERR_EXECUTOR_UNKNOWN(name, place, this.#executorNames().join(', '))
+  }
+
+  #find(name: string): ExecutorSlot | undefined {
+    const slot = this.#executors.get(name)
+    if (slot !== undefined || this.#parent === undefined) return slot
+    return this.#parent.#find(name)
   }
 
   #executorNames(): string[] {

@@ -27,11 +27,11 @@ const streams = new Map<number, OpenStream>()
 parentPort?.postMessage({ threadId, ring: memory, port: port2 } satisfies Hello, [port2])
 
 port.on('message', ({ stream: number }: Notice) => {
-  const open = streams.get(number)
-  if (open === undefined) return
-  const reason = open.credit.closed
-  if (reason !== undefined) abortStream(open.stream, reason)
-  open.sink.wake()
+  const noticed = streams.get(number)
+  if (noticed === undefined) return
+  const reason = noticed.credit.closed
+  if (reason !== undefined) abortStream(noticed.stream, reason)
+  noticed.sink.wake()
 })
 // Piscina's own port keeps the thread's loop alive.
 port.unref()

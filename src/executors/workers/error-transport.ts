@@ -35,8 +35,8 @@ function toPortable(thrown: unknown, depth: number): PortableThrown {
   const { name, message, stack, cause } = thrown
   return {
     error: {
-      name: cut(String(name)),
-      message: cut(String(message)),
+      name: cut(name),
+      message: cut(message),
       stack: typeof stack === 'string' ? cut(stack) : undefined,
       fields,
       cause: cause === undefined || depth === DEEPEST_CAUSE ? undefined : toPortable(cause, depth + 1),
@@ -51,7 +51,7 @@ function plain(value: unknown): unknown {
   } catch {
     // A cycle or a bigint: its text has to do.
   }
-  return cut(String(value))
+  return cut(value)
 }
 
 function fromPortable(thrown: PortableThrown): unknown {
@@ -64,4 +64,5 @@ function fromPortable(thrown: PortableThrown): unknown {
   return Object.assign(error, fields)
 }
 
-const cut = (text: string): string => text.slice(0, LONGEST_TEXT)
+/** A class may have put anything in the place of a text. */
+const cut = (text: unknown): string => String(text).slice(0, LONGEST_TEXT)

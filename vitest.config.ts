@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Worker threads inherit this, so that they can load producers written in TypeScript on Node 20.
+    pool: 'forks',
+    execArgv: ['--import', 'tsx'],
+    testTimeout: 20_000,
+    typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], checker: 'tsc' },
+  },
+})
