@@ -1,0 +1,135 @@
+/**
+ * One row of a blocking scenario: clients that arrive on a schedule, at one executor.
+ *
+ * What is not the load is done before the clock starts, on the row's own server: a burst, so that every thread
+ * of the executor has started and compiled its code, then streams one after another, which give the service
+ * time for the theory. That is measured independently of what the theory is then compared with.
+ */
+import { judge, type Gate } from './gate.ts'
+import { median, percentiles, type Percentiles } from './percentiles.ts'
+import type { BlockScenario, Contender } from './scenarios.ts'
+import { poissonSchedule } from './schedule.ts'
+import type { Outcome } from './stream-client.ts'
+import type { Testbed } from './testbed.ts'
+import { lindleyWaits } from './theory.ts'
+
+/** What the theory says of the first byte, and how far the measurement is from it. */
+export interface Theory {
+  /** Of one stream on the server's thread, alone: its event loop's active time per stream. */
+  serviceMs: number
+  /** From the intended start to the first byte with nobody else there; the theory adds it to each wait. */
+  firstByteAloneMs: number
+  firstByteMs: Percentiles
+  /** Measured ÷ expected − 1, at the median and at the highest percentile given. */
+  offAtP50: number
+  offAtTail: number
+}
+
+export interface BlockRow {
+  scenario: string
+  executor: string
+  contender: Contender
+  /** In times one thread's capacity. */
+  load: number
+  perSecond: number
+  arrivals: number
+  firstByteMs: Percentiles
+  firstEventMs: Percentiles
+  /** Only for executors that are one queue on the server's thread. */
+  theory: Theory | undefined
+  /** Streams that were not good, by class. */
+  errors: Partial<Record<Exclude<Outcome, 'good'>, number>>
+  gate: Gate
+  /** The server's event loop's active time, and its process's CPU time, during the load. */
+  server: { activeMs: number; cpuMs: number; rssBytes: number }
+  /** By arrival, in ms; null for a stream that failed. */
+  samples: { firstByteMs: (number | null)[]; firstEventMs: (number | null)[] }
+}
+
+/** A row may take as long again as the work in it, and then some. */
+const DRAIN_MS = 10_000
+
+const WARM_UP_STREAMS = 8
+
+/**
+ * The service time of one stream that blocks for `blockMs`, in ms, of `inline` and without a queue: what a load
+ * of 1.0 is.
+ */
+export async function serviceTime(testbed: Testbed, blockMs: number, samples: number): Promise<number> {
+  return testbed.withServer(testbed.blockPlan('inline', blockMs), async (server) => {
+    await server.closedLoop(WARM_UP_STREAMS)
+    const { activeMs } = await server.closedLoop(samples)
+    return activeMs / samples
+  })
+}
+
+export interface BlockRowPlan {
+  scenario: BlockScenario
+  contender: Contender
+  arrivals: number
+  /** What a load of 1.0 is. */
+  serviceMs: number
+  seed: number
+}
+
+export async function measureBlockRow(testbed: Testbed, plan: BlockRowPlan): Promise<BlockRow> {
+  const { scenario, contender, arrivals, serviceMs, seed } = plan
+  const perSecond = (scenario.load * 1_000) / serviceMs
+  const schedule = poissonSchedule(arrivals, perSecond, seed)
+  return testbed.withServer(testbed.blockPlan(contender, scenario.blockMs), async (server) => {
+    await server.openLoop(new Float64Array(WARM_UP_STREAMS), DRAIN_MS)
+    const alone = await server.closedLoop(scenario.serviceSamples)
+    const { recording, ...cost } = await server.openLoop(schedule, 2 * arrivals * serviceMs + DRAIN_MS)
+
+    const firstByteMs = percentiles(recording.firstByteMs)
+    const { good: _, ...errors } = recording.outcomes
+    return {
+      scenario: scenario.name,
+      executor: testbed.nameOf(contender),
+      contender,
+      load: scenario.load,
+      perSecond,
+      arrivals,
+      firstByteMs,
+      firstEventMs: percentiles(recording.firstEventMs),
+      theory: isSingleQueue(contender)
+        ? theory(
+            schedule,
+            alone.activeMs / scenario.serviceSamples,
+            median(alone.recording.firstByteMs),
+            firstByteMs,
+          )
+        : undefined,
+      errors,
+      gate: judge(recording, schedule),
+      server: cost,
+      samples: { firstByteMs: rounded(recording.firstByteMs), firstEventMs: rounded(recording.firstEventMs) },
+    }
+  })
+}
+
+function isSingleQueue(contender: Contender): boolean {
+  return contender === 'inline' || contender === 'microtask'
+}
+
+function theory(
+  schedule: Float64Array,
+  serviceMs: number,
+  firstByteAloneMs: number,
+  measured: Percentiles,
+): Theory {
+  const expected = lindleyWaits(schedule, serviceMs).map((waitMs) => waitMs + firstByteAloneMs)
+  const firstByteMs = percentiles(expected)
+  return {
+    serviceMs,
+    firstByteAloneMs,
+    firstByteMs,
+    offAtP50: measured.p50 / firstByteMs.p50 - 1,
+    offAtTail: (measured.p99 ?? measured.p90) / (firstByteMs.p99 ?? firstByteMs.p90) - 1,
+  }
+}
+
+/** To a microsecond, for JSON, which has no Infinity. */
+function rounded(samples: Float64Array): (number | null)[] {
+  return Array.from(samples, (ms) => (Number.isFinite(ms) ? Math.round(ms * 1_000) / 1_000 : null))
+}

@@ -1,0 +1,150 @@
+/**
+ * The load generator: a process of its own, so that it shares no event loop, heap or garbage collector with the
+ * server. It is asked for one recording at a time. `main.ts` starts it.
+ *
+ * Why its numbers can be trusted: arrivals follow a schedule made beforehand and wait for nobody; every time is
+ * counted from the intended start; each recording says how late the generator was, how busy its loop was, and
+ * how much of the schedule it kept, so that a generator that could not keep up gives itself away.
+ */
+import { performance } from 'node:perf_hooks'
+import { nowMs } from './clock.ts'
+import { serve } from './remote.ts'
+import { StreamClient, type Outcome, type Target } from './stream-client.ts'
+
+/** What came of a number of streams. Arrays are by arrival; times in ms since each intended start. */
+export interface Recording {
+  lagMs: Float64Array
+  /** Infinity for a stream that was not good. */
+  firstByteMs: Float64Array
+  firstEventMs: Float64Array
+  lastEventMs: Float64Array
+  outcomes: Partial<Record<Outcome, number>>
+  /** Events and bytes of the body received, on all streams. */
+  events: number
+  bytes: number
+  /** Of the generator's event loop, 0 to 1, waiting by polling included. */
+  utilisation: number
+  /** From the first intended start to the last actual one. */
+  sentForMs: number
+}
+
+export interface OpenLoopPlan extends Target {
+  /** Ms since the start, ascending. */
+  schedule: Float64Array
+  /** Streams that are not complete this long after the last arrival count as timed out. */
+  drainMs: number
+}
+
+export interface ClosedLoopPlan extends Target {
+  /** How many streams, one after another. */
+  streams: number
+  drainMs: number
+}
+
+// A type and not an interface: those have no index signature.
+export type GeneratorQuestions = {
+  openLoop(plan: OpenLoopPlan): Promise<Recording>
+  closedLoop(plan: ClosedLoopPlan): Promise<Recording>
+}
+
+/** Between the question and the first arrival. */
+const LEAD_MS = 20
+
+/**
+ * Timers are only good to a millisecond. The last bit before an arrival is waited for by polling the loop,
+ * which also reads what comes in without delay.
+ */
+const POLLED_MS = 1
+
+/** Opens one stream after another at the times of the schedule. */
+async function openLoop(plan: OpenLoopPlan): Promise<Recording> {
+  const { schedule, drainMs } = plan
+  const clients: StreamClient[] = []
+  const settled = new Latch(schedule.length)
+  const began = performance.eventLoopUtilization()
+  const startMs = nowMs() + LEAD_MS
+  let sentForMs = 0
+
+  const arrive = (): void => {
+    for (;;) {
+      const offsetMs = schedule[clients.length]
+      if (offsetMs === undefined) return
+      const leftMs = startMs + offsetMs - nowMs()
+      if (leftMs > POLLED_MS + 1) {
+        setTimeout(arrive, Math.floor(leftMs - POLLED_MS))
+        return
+      }
+      if (leftMs > 0) {
+        setImmediate(arrive)
+        return
+      }
+      sentForMs = nowMs() - startMs
+      clients.push(new StreamClient(plan, startMs + offsetMs, () => settled.count()))
+    }
+  }
+  arrive()
+  await settled.within(LEAD_MS + (schedule.at(-1) ?? 0) + drainMs)
+  for (const client of clients) client.settle('timeout')
+  return record(clients, performance.eventLoopUtilization(began).utilization, sentForMs)
+}
+
+/** Opens each stream when the one before is over: for service times without any queue. */
+async function closedLoop(plan: ClosedLoopPlan): Promise<Recording> {
+  const clients: StreamClient[] = []
+  const began = performance.eventLoopUtilization()
+  const startMs = nowMs()
+  for (let index = 0; index < plan.streams; index++) {
+    const settled = new Latch(1)
+    const client = new StreamClient(plan, nowMs(), () => settled.count())
+    clients.push(client)
+    await settled.within(plan.drainMs)
+    client.settle('timeout')
+  }
+  return record(clients, performance.eventLoopUtilization(began).utilization, nowMs() - startMs)
+}
+
+function record(clients: readonly StreamClient[], utilisation: number, sentForMs: number): Recording {
+  const ofGood = (time: (client: StreamClient) => number | undefined): Float64Array =>
+    Float64Array.from(clients, (client) => (client.outcome === 'good' ? time(client) : undefined) ?? Infinity)
+  const outcomes: Partial<Record<Outcome, number>> = {}
+  for (const { outcome = 'timeout' } of clients) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  return {
+    lagMs: Float64Array.from(clients, ({ lagMs }) => lagMs),
+    firstByteMs: ofGood((client) => client.firstByteMs),
+    firstEventMs: ofGood((client) => client.firstEventMs),
+    lastEventMs: ofGood((client) => client.lastEventMs),
+    outcomes,
+    events: sum(clients, ({ parser }) => parser.body.events),
+    bytes: sum(clients, ({ parser }) => parser.body.bytes),
+    utilisation,
+    sentForMs,
+  }
+}
+
+function sum(clients: readonly StreamClient[], of: (client: StreamClient) => number): number {
+  return clients.reduce((total, client) => total + of(client), 0)
+}
+
+/** Opens after a number of counts, or when time is over. */
+class Latch {
+  #missing: number
+  #open: () => void = () => {}
+  readonly #opened = new Promise<void>((resolve) => (this.#open = resolve))
+
+  constructor(counts: number) {
+    this.#missing = counts
+    if (counts === 0) this.#open()
+  }
+
+  count(): void {
+    if (--this.#missing === 0) this.#open()
+  }
+
+  async within(ms: number): Promise<void> {
+    const timer = setTimeout(this.#open, ms)
+    await this.#opened
+    clearTimeout(timer)
+  }
+}
+
+serve({ openLoop, closedLoop } satisfies GeneratorQuestions)

@@ -1,0 +1,197 @@
+/**
+ * The bench: how soon does a client see its first byte and its first event, on each executor, while producers
+ * compute? Run it with `npm run bench` (`-- --help` says what else it does).
+ *
+ * Why its numbers can be trusted: the server, started afresh for each row, and the load generator are processes
+ * of their own; clients arrive on a schedule that waits for nobody, and every time counts from the intended
+ * start; a row whose generator was late or busy is INVALID; only complete streams count, and what was received
+ * must equal what the server says it sent; queueing theory has to agree where it applies; and all that is
+ * claimed is a ratio within one run. The files that it is made of say more, each at its top:
+ *
+ * - what is measured: `scenarios.ts`, `producers.ts`, `burn.ts`
+ * - the processes: `server.ts`, `generator.ts`, `micro-benchmarks.ts`; how they talk: `remote.ts`, `testbed.ts`
+ * - one row: `block-row.ts`, `rate-row.ts`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
+ * - what is told: `results.ts`, `conclusions.ts`, `report.ts`
+ */
+import { writeFileSync } from 'node:fs'
+import { HELP, parseArguments, UsageError, type Arguments } from './arguments.ts'
+import { measureBlockRow, serviceTime } from './block-row.ts'
+import { environment } from './environment.ts'
+import type { MicroQuestions } from './micro-benchmarks.ts'
+import type { Effort } from './micro/rounds.ts'
+import { Progress } from './progress.ts'
+import { measureRateRow } from './rate-row.ts'
+import { Remote, stopAll } from './remote.ts'
+import { report } from './report.ts'
+import { invalidRows, toJson, type Results } from './results.ts'
+import type { BlockScenario, Contender, RateScenario, Scenario } from './scenarios.ts'
+import { Testbed } from './testbed.ts'
+
+const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as const
+
+const MICRO: Effort = { rounds: 3, timeMs: 80, warmupMs: 40 }
+const QUICK_MICRO: Effort = { rounds: 1, timeMs: 5, warmupMs: 1 }
+const MICRO_TIMEOUT_MS = 120_000
+
+/** In the order of the table. */
+const EXECUTORS: readonly Contender[] = ['inline', 'microtask', 'deferred', 'workers', 'own']
+
+class Run {
+  readonly results: Results
+  readonly #args: Arguments
+  readonly #testbed: Testbed
+  readonly #progress: Progress
+
+  constructor(args: Arguments) {
+    const { seed, quick, full } = args
+    this.#args = args
+    this.results = {
+      environment: environment(),
+      startedAt: new Date().toISOString(),
+      seed,
+      quick,
+      full,
+      interrupted: false,
+      serviceMs: {},
+      blocks: [],
+      rates: [],
+      encode: [],
+      handOff: [],
+    }
+    this.#testbed = new Testbed(args.own)
+    this.#progress = new Progress(
+      this.#scenarios().reduce((rows, scenario) => rows + this.#rows(scenario), 0),
+    )
+  }
+
+  async measure(): Promise<void> {
+    try {
+      for (const scenario of this.#scenarios()) await this.#measure(scenario)
+    } finally {
+      this.#progress.clear()
+    }
+  }
+
+  #scenarios(): readonly Scenario[] {
+    const { scenarios, quick } = this.#args
+    return scenarios.filter(
+      (scenario) => !quick || scenario.kind !== 'block' || scenario.quickArrivals !== undefined,
+    )
+  }
+
+  /** How many rows a scenario has, for the progress. */
+  #rows({ kind }: Scenario): number {
+    if (kind === 'block') return this.#executors().length + 1
+    return kind === 'rate' ? this.#executors().length : 1
+  }
+
+  #executors(): readonly Contender[] {
+    return EXECUTORS.filter((name) => name !== 'own' || this.#args.own !== undefined)
+  }
+
+  async #measure(scenario: Scenario): Promise<void> {
+    switch (scenario.kind) {
+      case 'block':
+        return this.#measureBlock(scenario)
+      case 'rate':
+        return this.#measureRate(scenario)
+      case 'encode':
+      case 'hand-off':
+        return this.#measureMicro(scenario.kind)
+      default:
+        scenario satisfies never
+    }
+  }
+
+  async #measureBlock(scenario: BlockScenario): Promise<void> {
+    const { quick, seed } = this.#args
+    const { blockMs, name } = scenario
+    const kind = name.slice(0, name.indexOf('@'))
+    const serviceSamples = quick ? 2 : scenario.serviceSamples
+    const serviceMs = (this.results.serviceMs[kind] ??= await serviceTime(
+      this.#testbed,
+      blockMs,
+      serviceSamples,
+    ))
+    for (const contender of [...this.#executors(), 'idle'] as const) {
+      this.#progress.next(`${name} ${this.#testbed.nameOf(contender)}`)
+      const plan = { scenario: { ...scenario, serviceSamples }, contender, serviceMs, seed }
+      const row = await measureBlockRow(this.#testbed, {
+        ...plan,
+        arrivals: this.#arrivals(scenario, contender),
+      })
+      this.results.blocks.push(row)
+    }
+  }
+
+  #arrivals({ arrivals, quickArrivals }: BlockScenario, contender: Contender): number {
+    if (this.#args.quick) return quickArrivals ?? 0
+    return this.#args.full ? Math.max(...Object.values(arrivals)) : arrivals[contender]
+  }
+
+  async #measureRate(scenario: RateScenario): Promise<void> {
+    const { quick } = this.#args
+    for (const contender of this.#executors()) {
+      this.#progress.next(`${scenario.name} ${this.#testbed.nameOf(contender)}`)
+      const events = quick ? scenario.quickEvents : scenario.events
+      this.results.rates.push(await measureRateRow(this.#testbed, scenario, contender, events))
+    }
+  }
+
+  async #measureMicro(kind: 'encode' | 'hand-off'): Promise<void> {
+    this.#progress.next(kind)
+    const { quick, own } = this.#args
+    const plan = { effort: quick ? QUICK_MICRO : MICRO, own }
+    const remote = new Remote<MicroQuestions>('micro-benchmarks')
+    try {
+      if (kind === 'encode') this.results.encode = await remote.ask('encode', plan, MICRO_TIMEOUT_MS)
+      else this.results.handOff = await remote.ask('handOff', plan, MICRO_TIMEOUT_MS)
+    } finally {
+      await remote.stop()
+    }
+  }
+}
+
+async function main(): Promise<number> {
+  const args = parseArguments(process.argv.slice(2))
+  if (args.help) {
+    process.stdout.write(HELP)
+    return EXIT.done
+  }
+  const run = new Run(args)
+  const { results } = run
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      results.interrupted = true
+      stopAll()
+    })
+  }
+  try {
+    await run.measure()
+  } catch (error) {
+    // Whatever was being measured has lost its processes.
+    if (!results.interrupted) throw error
+  }
+  process.stdout.write(report(results, wantsColours()))
+  if (args.json !== undefined) writeFileSync(args.json, toJson(results))
+  if (results.interrupted) return EXIT.interrupted
+  return invalidRows(results).length > 0 ? EXIT.invalid : EXIT.done
+}
+
+function wantsColours(): boolean {
+  return process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\nRun with --help to see what there is.\n`)
+    process.exitCode = EXIT.usage
+  } else {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exitCode = EXIT.crash
+  }
+} finally {
+  stopAll()
+}

@@ -1,0 +1,25 @@
+/**
+ * The micro benchmarks, in a process of their own: the code that a server or a generator has compiled and the
+ * garbage that it leaves would be measured along. `main.ts` starts it.
+ */
+import { measureEncode, type EncodeRow } from './micro/encode.ts'
+import { measureHandOff, type HandOffRow } from './micro/hand-off.ts'
+import type { Effort } from './micro/rounds.ts'
+import { serve } from './remote.ts'
+import type { OwnExecutor } from './testbed.ts'
+
+export interface MicroPlan {
+  effort: Effort
+  own: OwnExecutor | undefined
+}
+
+// A type and not an interface: those have no index signature.
+export type MicroQuestions = {
+  encode(plan: MicroPlan): Promise<EncodeRow[]>
+  handOff(plan: MicroPlan): Promise<HandOffRow[]>
+}
+
+serve({
+  encode: async ({ effort }) => measureEncode(effort),
+  handOff: async ({ effort, own }) => measureHandOff(own, effort),
+} satisfies MicroQuestions)

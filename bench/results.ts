@@ -1,0 +1,36 @@
+import type { BlockRow } from './block-row.ts'
+import { conclusions, type Conclusion } from './conclusions.ts'
+import type { Environment } from './environment.ts'
+import type { EncodeRow } from './micro/encode.ts'
+import type { HandOffRow } from './micro/hand-off.ts'
+import type { RateRow } from './rate-row.ts'
+
+/** Everything that a run has found, as far as it came. */
+export interface Results {
+  environment: Environment
+  startedAt: string
+  seed: number
+  quick: boolean
+  full: boolean
+  interrupted: boolean
+  /** One stream's service time on an idle server's thread, by how long it blocks, in ms: a load of 1.0. */
+  serviceMs: Record<string, number>
+  blocks: BlockRow[]
+  rates: RateRow[]
+  encode: EncodeRow[]
+  handOff: HandOffRow[]
+}
+
+/** Rows that failed the validity gate. A quick run has none: its counts are too small to be judged. */
+export function invalidRows({ quick, blocks, rates }: Results): readonly (BlockRow | RateRow)[] {
+  return quick ? [] : [...blocks, ...rates].filter(({ gate }) => gate.failures.length > 0)
+}
+
+/** For `--json`. Infinity, a percentile among failures, becomes null. */
+export function toJson(results: Results): string {
+  const derived: { conclusions: Conclusion[]; invalid: number } = {
+    conclusions: conclusions(results),
+    invalid: invalidRows(results).length,
+  }
+  return `${JSON.stringify({ version: 1, ...results, ...derived })}\n`
+}

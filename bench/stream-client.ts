@@ -1,0 +1,108 @@
+import { connect, type Socket } from 'node:net'
+import { nowMs } from './clock.ts'
+import { ResponseParser } from './response-parser.ts'
+
+/** Where streams are, and what makes one complete. */
+export interface Target {
+  port: number
+  path: string
+  /** How many events each stream has. */
+  events: number
+}
+
+/**
+ * How a stream went. Only `good` ones count; the others are errors:
+ *
+ * - `refused`, `reset`: by TCP
+ * - `timeout`: not complete when the row ended
+ * - `status`: not a 200 with an event stream in chunks
+ * - `truncated`: ended before its last chunk, or with fewer or more events than it should have
+ * - `hole`: an event's number did not follow the one before
+ * - `malformed`: not HTTP/1.1
+ */
+export type Outcome = 'good' | 'refused' | 'reset' | 'timeout' | 'status' | 'truncated' | 'hole' | 'malformed'
+
+/** All sockets read into this one: what they read is parsed before anything else is. */
+const READ_BUFFER = Buffer.allocUnsafe(65_536)
+
+/**
+ * One client: a connection of its own, one request, one stream, on a raw socket, because HTTP clients show a
+ * response only once its head is parsed, and cost more than what is measured.
+ *
+ * All times are in ms since the *intended* start. A client that was sent late, because the generator or the
+ * server was busy, has waited all the same.
+ */
+export class StreamClient {
+  readonly parser: ResponseParser = new ResponseParser()
+  /** How much later than intended the connection was opened. */
+  readonly lagMs: number
+  firstByteMs: number | undefined
+  firstEventMs: number | undefined
+  lastEventMs: number | undefined
+  outcome: Outcome | undefined
+
+  readonly #target: Target
+  readonly #intendedMs: number
+  readonly #socket: Socket
+  readonly #onSettled: (client: StreamClient) => void
+
+  constructor(target: Target, intendedMs: number, onSettled: (client: StreamClient) => void) {
+    this.#target = target
+    this.#intendedMs = intendedMs
+    this.#onSettled = onSettled
+    this.lagMs = nowMs() - intendedMs
+    this.#socket = connect({
+      host: '127.0.0.1',
+      port: target.port,
+      noDelay: true,
+      onread: {
+        buffer: READ_BUFFER,
+        callback: (length, buffer) => {
+          this.#read(buffer as Buffer, length)
+          return true
+        },
+      },
+    })
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.settle(error.code === 'ECONNREFUSED' ? 'refused' : 'reset')
+    })
+    this.#socket.on('close', () => this.settle('truncated'))
+    this.#socket.write(
+      `GET ${target.path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n`,
+    )
+  }
+
+  /** The first outcome counts. */
+  settle(outcome: Outcome): void {
+    if (this.outcome !== undefined) return
+    this.outcome = outcome
+    // A complete stream's connection is closed by the server, as it was asked to.
+    if (outcome !== 'good') this.#socket.destroy()
+    this.#onSettled(this)
+  }
+
+  #read(buffer: Buffer, length: number): void {
+    const atMs = nowMs() - this.#intendedMs
+    this.firstByteMs ??= atMs
+    const { parser } = this
+    const before = parser.body.events
+    try {
+      parser.push(buffer.subarray(0, length))
+    } catch {
+      this.settle('malformed')
+      return
+    }
+    if (parser.body.events > before) {
+      this.firstEventMs ??= atMs
+      this.lastEventMs = atMs
+    }
+    if (parser.complete) this.settle(this.#verdict())
+    else if (parser.status !== undefined && !parser.isEventStream) this.settle('status')
+  }
+
+  #verdict(): Outcome {
+    const { events, inSequence } = this.parser.body
+    if (!inSequence) return 'hole'
+    return events === this.#target.events ? 'good' : 'truncated'
+  }
+}
