@@ -43,12 +43,12 @@ const hasLineEnd = (text: string): boolean => text.includes('\n') || text.includ
  */
 export function encodeEvent(event: EventInput, serializer: Serializer = JSON.stringify): string {
   if (typeof event === 'string') return dataLines(event) + '\n'
-  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+  if (typeof event !== 'object' || event === null || Array.isArray(event) || ArrayBuffer.isView(event)) {
     throw new HF_ERR_EVENT_INVALID(show(event))
   }
   for (const field in event) {
     if (field !== 'data' && field !== 'event' && field !== 'id' && field !== 'retry') {
-      throw new HF_ERR_EVENT_INVALID(`it has an unknown field "${field}"`)
+      throw new HF_ERR_EVENT_INVALID(`it has an unknown field ${show(field)}`)
     }
   }
   const { data, event: name, id, retry } = event

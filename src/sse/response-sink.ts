@@ -10,6 +10,7 @@ export type FlushMode = 'event' | 'tick'
 
 /** The part of `http.ServerResponse` that a sink writes to. */
 export interface WritableResponse {
+  readonly socket: { readonly destroyed: boolean } | null
   readonly writableLength: number
   cork(): void
   uncork(): void
@@ -125,8 +126,8 @@ export class ResponseSink implements Sink {
     this.#pending = []
     this.#pendingBytes = 0
     const response = this.#response
-    // Under the response's own cork the writes become one chunk and one system call, made before uncork()
-    // returns. Without it Node would hold a second write back until the next tick.
+    // Under the response's own cork the writes become one system call, made before uncork() returns. Without it
+    // Node would hold a second write back until the next tick.
     response.cork()
     if (chunks.length === 1) response.write(chunks[0] as string, this.#onWritten)
     else if (chunks.every((chunk) => typeof chunk === 'string'))
@@ -141,7 +142,9 @@ export class ResponseSink implements Sink {
   }
 
   readonly #onWritten = (): void => {
-    if (this.#closed) return
+    // Node also calls back, without an error, for what was lost with its socket. Whoever waits is then told when
+    // the response closes.
+    if (this.#closed || this.#response.socket?.destroyed === true) return
     this.#flush()
     if (this.#ready !== undefined && this.buffered <= this.#settings.highWaterMark) {
       this.#ready.resolve(true)

@@ -1,0 +1,82 @@
+import type { AddressInfo } from 'node:net'
+import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import { onTestFinished } from 'vitest'
+import headfirst, { type CloseInfo, type HeadfirstOptions, type RouteOptions } from '../../src/index.ts'
+import { until } from '../../src/testing/flags.ts'
+import { get, RawClient, type Received } from './client.ts'
+
+export { until }
+
+/** A Fastify server with headfirst, and what became of its streams; closed when the test has finished. */
+export class Testbed {
+  readonly app: FastifyInstance
+  /** What `onClose` was told, in order. */
+  readonly closed: CloseInfo[] = []
+  /** What was logged as an error: `msg`, and the message of `err`. */
+  readonly logged: { msg: string; error: string | undefined }[] = []
+  #port: number | undefined
+
+  constructor(options: FastifyServerOptions = {}) {
+    const stream = {
+      write: (line: string) => {
+        const { msg, err } = JSON.parse(line) as { msg: string; err?: { message: string } }
+        this.logged.push({ msg, error: err?.message })
+      },
+    }
+    this.app = Fastify({ logger: { level: 'error', stream }, ...options }) as never
+    onTestFinished(async () => this.app.close())
+  }
+
+  /** A server on which headfirst is registered with these defaults, with `onClose` recorded. */
+  static async make(
+    options: Omit<HeadfirstOptions, 'onClose'> = {},
+    server: FastifyServerOptions = {},
+  ): Promise<Testbed> {
+    const testbed = new Testbed(server)
+    await testbed.app.register(headfirst, { ...options, onClose: testbed.record })
+    return testbed
+  }
+
+  /** To be given as `onClose`. */
+  readonly record: NonNullable<RouteOptions<FastifyRequest>['onClose']> = (info) => {
+    this.closed.push(info)
+  }
+
+  /** A client that is connected; the server listens from the first one on. */
+  async connect(): Promise<RawClient> {
+    if (this.#port === undefined) {
+      await this.app.listen({ port: 0, host: '127.0.0.1' })
+      this.#port = (this.app.server.address() as AddressInfo).port
+    }
+    return RawClient.connect(this.#port)
+  }
+
+  /** Sends one request and takes the whole response. */
+  async request(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Received> {
+    const client = await this.connect()
+    client.send(get(path, headers, method))
+    const response = await client.response()
+    client.destroy()
+    return response
+  }
+
+  /** How the stream of this number went, once it is over. */
+  async closeInfo(number = 0): Promise<CloseInfo> {
+    await until(() => this.closed.length > number, `stream ${number} to be closed`)
+    return this.closed[number] as CloseInfo
+  }
+
+  /** Streams that count somewhere: open on a route, running or waiting on an executor. */
+  get counted(): number {
+    const { executors, routes } = this.app.sse.stats()
+    let counted = 0
+    for (const { running, waiting } of Object.values(executors)) counted += running + waiting
+    for (const { open } of Object.values(routes)) counted += open
+    return counted
+  }
+
+  /** Resolves when no stream counts anywhere. */
+  async idle(): Promise<void> {
+    await until(() => this.counted === 0, 'all streams to be over')
+  }
+}

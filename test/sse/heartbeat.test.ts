@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import { Heartbeat } from '../../src/sse/heartbeat.ts'
+import { ResponseSink } from '../../src/sse/response-sink.ts'
+import type { RawClient } from '../plugin/client.ts'
+import { serveOne } from './served-response.ts'
+
+const HEARTBEAT_MS = 20
+
+async function openSink(): Promise<{ sink: ResponseSink; client: RawClient }> {
+  const { response, client } = await serveOne()
+  const sink = new ResponseSink(response, {
+    flush: 'event',
+    highWaterMark: 65_536,
+    maxBuffered: Number.MAX_SAFE_INTEGER,
+    onOverflow: () => expect.unreachable('overflow'),
+    onEnd: () => {},
+  })
+  return { sink, client }
+}
+
+/** Resolves when a client has had this many heartbeats. */
+const heartbeats = async (client: RawClient, count: number): Promise<unknown> =>
+  client.including(':\n\n'.repeat(count))
+
+test('a silent stream gets comments that no client shows', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const { sink, client } = await openSink()
+  heartbeat.add(sink)
+  await heartbeats(client, 3)
+  heartbeat.delete(sink)
+  expect(sink.events).toBe(0)
+})
+
+test('a stream that sends gets none', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const [silent, busy] = [await openSink(), await openSink()]
+  heartbeat.add(silent.sink)
+  heartbeat.add(busy.sink)
+  // In each turn of the loop: the timer never looks twice without an event in between.
+  let sends = true
+  const send = (): void => {
+    busy.sink.write('data: busy\n\n', 1)
+    if (sends) setImmediate(send)
+  }
+  send()
+  await heartbeats(silent.client, 3)
+  sends = false
+  const { events, bytes } = busy.sink
+  heartbeat.delete(silent.sink)
+  heartbeat.delete(busy.sink)
+  expect(bytes).toBe(events * 'data: busy\n\n'.length)
+})
+
+test('a stream that falls silent gets them from then on', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const { sink, client } = await openSink()
+  heartbeat.add(sink)
+  sink.write('data: 1\n\n', 1)
+  await client.including('data: 1\n\n:\n\n:\n\n')
+  sink.write('data: 2\n\n', 1)
+  await client.including('data: 2\n\n:\n\n')
+  heartbeat.delete(sink)
+  expect(sink.events).toBe(2)
+})
+
+test('a client that is behind gets none, and what waits for it does not grow', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const [silent, behind] = [await openSink(), await openSink()]
+  behind.client.socket.pause()
+  while (behind.sink.write(`data: ${'x'.repeat(65_536)}\n\n`, 1));
+  const { bytes, buffered } = behind.sink
+  heartbeat.add(silent.sink)
+  heartbeat.add(behind.sink)
+  await heartbeats(silent.client, 3)
+  expect({ bytes: behind.sink.bytes, buffered: behind.sink.buffered }).toEqual({ bytes, buffered })
+  behind.client.socket.resume()
+  await behind.client.including(':\n\n')
+  heartbeat.delete(silent.sink)
+  heartbeat.delete(behind.sink)
+})
+
+test('a stream that was deleted gets none, while others go on', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const [deleted, other] = [await openSink(), await openSink()]
+  heartbeat.add(deleted.sink)
+  heartbeat.add(other.sink)
+  await heartbeats(deleted.client, 1)
+  heartbeat.delete(deleted.sink)
+  const { bytes } = deleted.sink
+  const had = other.sink.bytes / ':\n\n'.length
+  await heartbeats(other.client, had + 3)
+  expect(deleted.sink.bytes).toBe(bytes)
+  heartbeat.delete(other.sink)
+})
