@@ -33,8 +33,8 @@ ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
   hand-off             from the call of an executor until the producer runs.
 
 Exit codes
-  0 done, 1 crash, 2 usage, 3 a row is INVALID (the load generator was late, too busy, or too slow: stop
-  what else runs on this machine), 130 interrupted
+  0 done, 1 crash (with --quick also: a stream has failed), 2 usage, 3 a row is
+  INVALID (the load generator was late, too busy, or too slow: stop what else runs here), 130 interrupted
 `
 
 export interface Arguments {

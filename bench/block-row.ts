@@ -1,9 +1,14 @@
 /**
  * One row of a blocking scenario: clients that arrive on a schedule, at one executor.
  *
- * What is not the load is done before the clock starts, on the row's own server: a burst, so that every thread
- * of the executor has started and compiled its code, then streams one after another, which give the service
- * time for the theory. That is measured independently of what the theory is then compared with.
+ * Before the clock starts, the row's own server gets a burst, so that every thread of the executor has started
+ * and compiled its code, and then a few streams one after another, to see a first byte with nobody else there.
+ *
+ * The theory needs the service time of one stream. It is the time for which the server's event loop was active
+ * during the row, per stream: what the server's thread has spent, and not when any client saw anything. (A
+ * server that is busy without a break spends less on a stream than one that is woken for each, by a tenth when a
+ * stream blocks for 5 ms. A service time that was measured alone would be wrong, and in overload the error of a
+ * tenth becomes one of a third: the wait grows with the difference of service time and gap.)
  */
 import { judge, type Gate } from './gate.ts'
 import { median, percentiles, type Percentiles } from './percentiles.ts'
@@ -15,7 +20,7 @@ import { lindleyWaits } from './theory.ts'
 
 /** What the theory says of the first byte, and how far the measurement is from it. */
 export interface Theory {
-  /** Of one stream on the server's thread, alone: its event loop's active time per stream. */
+  /** Of one stream: the active time of the server's event loop, per stream of the row. */
   serviceMs: number
   /** From the intended start to the first byte with nobody else there; the theory adds it to each wait. */
   firstByteAloneMs: number
@@ -49,17 +54,23 @@ export interface BlockRow {
 /** A row may take as long again as the work in it, and then some. */
 const DRAIN_MS = 10_000
 
+/** Enough for every thread to have some. */
 const WARM_UP_STREAMS = 8
+const STREAMS_ALONE = 5
+
+/** Streams that all come at once, so that the server is busy without a break. */
+const burst = (streams: number): Float64Array => new Float64Array(streams)
 
 /**
- * The service time of one stream that blocks for `blockMs`, in ms, of `inline` and without a queue: what a load
- * of 1.0 is.
+ * The service time of one stream that blocks for `blockMs`, in ms, on the server's own thread when that is busy
+ * without a break: what a load of 1.0 is. A burst before it warms up.
  */
-export async function serviceTime(testbed: Testbed, blockMs: number, samples: number): Promise<number> {
+export async function serviceTime(testbed: Testbed, blockMs: number, streams: number): Promise<number> {
   return testbed.withServer(testbed.blockPlan('inline', blockMs), async (server) => {
-    await server.closedLoop(WARM_UP_STREAMS)
-    const { activeMs } = await server.closedLoop(samples)
-    return activeMs / samples
+    const drainMs = 4 * streams * blockMs + DRAIN_MS
+    await server.openLoop(burst(streams), drainMs)
+    const { activeMs } = await server.openLoop(burst(streams), drainMs)
+    return activeMs / streams
   })
 }
 
@@ -77,8 +88,8 @@ export async function measureBlockRow(testbed: Testbed, plan: BlockRowPlan): Pro
   const perSecond = (scenario.load * 1_000) / serviceMs
   const schedule = poissonSchedule(arrivals, perSecond, seed)
   return testbed.withServer(testbed.blockPlan(contender, scenario.blockMs), async (server) => {
-    await server.openLoop(new Float64Array(WARM_UP_STREAMS), DRAIN_MS)
-    const alone = await server.closedLoop(scenario.serviceSamples)
+    await server.openLoop(burst(WARM_UP_STREAMS), DRAIN_MS)
+    const alone = await server.closedLoop(STREAMS_ALONE)
     const { recording, ...cost } = await server.openLoop(schedule, 2 * arrivals * serviceMs + DRAIN_MS)
 
     const firstByteMs = percentiles(recording.firstByteMs)
@@ -93,12 +104,7 @@ export async function measureBlockRow(testbed: Testbed, plan: BlockRowPlan): Pro
       firstByteMs,
       firstEventMs: percentiles(recording.firstEventMs),
       theory: isSingleQueue(contender)
-        ? theory(
-            schedule,
-            alone.activeMs / scenario.serviceSamples,
-            median(alone.recording.firstByteMs),
-            firstByteMs,
-          )
+        ? theory(schedule, cost.activeMs / arrivals, median(alone.recording.firstByteMs), firstByteMs)
         : undefined,
       errors,
       gate: judge(recording, schedule),

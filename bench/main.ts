@@ -14,6 +14,7 @@
  * - what is told: `results.ts`, `conclusions.ts`, `report.ts`
  */
 import { writeFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { HELP, parseArguments, UsageError, type Arguments } from './arguments.ts'
 import { measureBlockRow, serviceTime } from './block-row.ts'
 import { environment } from './environment.ts'
@@ -23,14 +24,15 @@ import { Progress } from './progress.ts'
 import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
 import { report } from './report.ts'
-import { invalidRows, toJson, type Results } from './results.ts'
+import { failedStreams, invalidRows, toJson, type Results } from './results.ts'
 import type { BlockScenario, Contender, RateScenario, Scenario } from './scenarios.ts'
-import { Testbed } from './testbed.ts'
+import { Testbed, type OwnExecutor } from './testbed.ts'
 
 const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as const
 
-const MICRO: Effort = { rounds: 3, timeMs: 80, warmupMs: 40 }
+const MICRO: Effort = { rounds: 3, timeMs: 60, warmupMs: 20 }
 const QUICK_MICRO: Effort = { rounds: 1, timeMs: 5, warmupMs: 1 }
+const QUICK_SERVICE_SAMPLES = 10
 const MICRO_TIMEOUT_MS = 120_000
 
 /** In the order of the table. */
@@ -66,9 +68,22 @@ class Run {
 
   async measure(): Promise<void> {
     try {
+      if (this.#args.own !== undefined) await this.#checkOwn(this.#args.own)
       for (const scenario of this.#scenarios()) await this.#measure(scenario)
     } finally {
       this.#progress.clear()
+    }
+  }
+
+  /** Before minutes are spent. */
+  async #checkOwn({ url }: OwnExecutor): Promise<void> {
+    try {
+      await this.#testbed.withServer(this.#testbed.blockPlan('own', 0), async () => {})
+    } catch (error) {
+      if (this.results.interrupted) throw error
+      throw new UsageError(`--executor: no server starts with ${url}. ${(error as Error).message}`, {
+        cause: error,
+      })
     }
   }
 
@@ -107,15 +122,11 @@ class Run {
     const { quick, seed } = this.#args
     const { blockMs, name } = scenario
     const kind = name.slice(0, name.indexOf('@'))
-    const serviceSamples = quick ? 2 : scenario.serviceSamples
-    const serviceMs = (this.results.serviceMs[kind] ??= await serviceTime(
-      this.#testbed,
-      blockMs,
-      serviceSamples,
-    ))
+    const samples = quick ? QUICK_SERVICE_SAMPLES : scenario.serviceSamples
+    const serviceMs = (this.results.serviceMs[kind] ??= await serviceTime(this.#testbed, blockMs, samples))
     for (const contender of [...this.#executors(), 'idle'] as const) {
       this.#progress.next(`${name} ${this.#testbed.nameOf(contender)}`)
-      const plan = { scenario: { ...scenario, serviceSamples }, contender, serviceMs, seed }
+      const plan = { scenario, contender, serviceMs, seed }
       const row = await measureBlockRow(this.#testbed, {
         ...plan,
         arrivals: this.#arrivals(scenario, contender),
@@ -175,6 +186,8 @@ async function main(): Promise<number> {
   process.stdout.write(report(results, wantsColours()))
   if (args.json !== undefined) writeFileSync(args.json, toJson(results))
   if (results.interrupted) return EXIT.interrupted
+  // In a full run failed streams are a result; a quick one is there to find that something does not work.
+  if (results.quick && failedStreams(results) > 0) return EXIT.crash
   return invalidRows(results).length > 0 ? EXIT.invalid : EXIT.done
 }
 
@@ -189,7 +202,7 @@ try {
     process.stderr.write(`${error.message}\nRun with --help to see what there is.\n`)
     process.exitCode = EXIT.usage
   } else {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+    process.stderr.write(`${inspect(error)}\n`)
     process.exitCode = EXIT.crash
   }
 } finally {

@@ -20,6 +20,10 @@ export interface RateRow {
   server: { activeMs: number; cpuMs: number; rssBytes: number }
 }
 
+/** Side by side, so that more than one thread of an executor gets its share. */
+const WARM_UP_STREAMS = 2
+const WARM_UP_MS = 30_000
+
 /** @throws when a stream has failed: a rate of some of the events means nothing */
 export async function measureRateRow(
   testbed: Testbed,
@@ -28,7 +32,7 @@ export async function measureRateRow(
   events: number,
 ): Promise<RateRow> {
   return testbed.withServer(testbed.ratePlan(contender, flush, events), async (server) => {
-    await server.closedLoop(1)
+    await server.openLoop(new Float64Array(WARM_UP_STREAMS), WARM_UP_MS)
     const { recording, ...cost } = await server.closedLoop(streams)
     const executor = testbed.nameOf(contender)
     if (recording.outcomes.good !== streams) {

@@ -23,7 +23,7 @@ interface Message {
 interface Reply {
   id: number
   answer?: unknown
-  error?: string
+  error?: Error
 }
 
 interface Pending {
@@ -81,10 +81,6 @@ export class Remote<Asked extends Questions> {
     })
   }
 
-  get pid(): number {
-    return this.#child.pid as number
-  }
-
   /** Resolves when the process is gone. */
   async stop(): Promise<void> {
     this.#stopping = true
@@ -105,7 +101,7 @@ export class Remote<Asked extends Questions> {
     this.#pending.delete(id)
     clearTimeout(pending.timer)
     if (error === undefined) pending.resolve(answer as never)
-    else pending.reject(new Error(`In the ${this.#name}: ${error}`))
+    else pending.reject(new Error(`In the ${this.#name}: ${error.message}`, { cause: error }))
   }
 
   #fail(error: Error): void {
@@ -139,7 +135,7 @@ async function answer(id: number, ask: () => Promise<unknown>): Promise<void> {
   try {
     reply = { id, answer: await ask() }
   } catch (error) {
-    reply = { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+    reply = { id, error: error instanceof Error ? error : new Error(String(error)) }
   }
   process.send?.(reply)
 }

@@ -26,6 +26,10 @@ export function invalidRows({ quick, blocks, rates }: Results): readonly (BlockR
   return quick ? [] : [...blocks, ...rates].filter(({ gate }) => gate.failures.length > 0)
 }
 
+export function failedStreams({ blocks }: Pick<Results, 'blocks'>): number {
+  return blocks.flatMap(({ errors }) => Object.values(errors)).reduce((total, count) => total + count, 0)
+}
+
 /** For `--json`. Infinity, a percentile among failures, becomes null. */
 export function toJson(results: Results): string {
   const derived: { conclusions: Conclusion[]; invalid: number } = {

@@ -21,7 +21,7 @@ export interface BlockScenario {
   load: number
   /** How many clients each contender gets. `idle` is the same server with streams that do not block. */
   arrivals: Record<Contender, number>
-  /** Streams one after another, on the row's own server, that give its service time. */
+  /** Streams from which the service time is taken. */
   serviceSamples: number
   /** Arrivals with `--quick`; a scenario without is left out there. */
   quickArrivals?: number
@@ -34,7 +34,7 @@ export interface RateScenario {
   flush: 'event' | 'tick'
   events: number
   quickEvents: number
-  /** Streams measured, one after another; their median counts. One more goes before, to warm up. */
+  /** Streams measured, one after another; their median counts. */
   streams: number
 }
 
@@ -47,7 +47,7 @@ export interface MicroScenario {
 export type Scenario = BlockScenario | RateScenario | MicroScenario
 
 const LONG = 1_000
-const SHORT = 200
+const SHORT = 100
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -56,7 +56,7 @@ export const SCENARIOS: readonly Scenario[] = [
     blockMs: 5,
     load: 0.5,
     arrivals: { inline: LONG, microtask: SHORT, deferred: SHORT, workers: LONG, own: LONG, idle: SHORT },
-    serviceSamples: 40,
+    serviceSamples: 100,
   },
   {
     kind: 'block',
@@ -64,7 +64,7 @@ export const SCENARIOS: readonly Scenario[] = [
     blockMs: 5,
     load: 0.8,
     arrivals: { inline: LONG, microtask: SHORT, deferred: SHORT, workers: LONG, own: LONG, idle: SHORT },
-    serviceSamples: 40,
+    serviceSamples: 100,
   },
   {
     kind: 'block',
@@ -72,7 +72,7 @@ export const SCENARIOS: readonly Scenario[] = [
     blockMs: 5,
     load: 1.5,
     arrivals: { inline: LONG, microtask: LONG, deferred: LONG, workers: LONG, own: LONG, idle: LONG },
-    serviceSamples: 40,
+    serviceSamples: 100,
     quickArrivals: 20,
   },
   {
@@ -80,8 +80,8 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'block-50ms@1.5',
     blockMs: 50,
     load: 1.5,
-    arrivals: { inline: 40, microtask: 40, deferred: 40, workers: 40, own: 40, idle: 40 },
-    serviceSamples: 6,
+    arrivals: { inline: 30, microtask: 30, deferred: 30, workers: 30, own: 30, idle: 30 },
+    serviceSamples: 10,
   },
   {
     kind: 'rate',
