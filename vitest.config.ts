@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -5,7 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Worker threads inherit this, so that they can load producers written in TypeScript on Node 20.
     pool: 'forks',
-    execArgv: ['--import', 'tsx'],
+    execArgv: ['--import', fileURLToPath(new URL('test/typescript-loader.js', import.meta.url))],
     testTimeout: 20_000,
     typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], checker: 'tsc' },
   },

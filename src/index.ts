@@ -1,4 +1,5 @@
-export { default, type Headfirst, type HeadfirstOptions, type InputArguments } from './plugin.ts'
+export { default } from './plugin.ts'
+export type { Headfirst, HeadfirstOptions, InputArguments, SseRouteOptions } from './plugin.ts'
 export { deferred, type DeferredOptions } from './executors/deferred.ts'
 export { inline } from './executors/inline.ts'
 export { microtask } from './executors/microtask.ts'

@@ -31,8 +31,11 @@ import { Scope, type Stats } from './runtime/scope.ts'
 import { show } from './sse/event.ts'
 import { EVENT_STREAM_HEADERS } from './sse/head.ts'
 
+/** A route's options, as `sse: { … }`. */
+export type SseRouteOptions = RouteOptions<FastifyRequest>
+
 /** The plugin's options: executors, and the defaults of its routes. */
-export interface HeadfirstOptions extends RouteOptions<FastifyRequest> {
+export interface HeadfirstOptions extends SseRouteOptions {
   /**
    * Executors by name, beside the built-in `inline`, `microtask`, `deferred` and `workers`; one of a built-in's
    * name replaces it. An instance belongs to one registration.
@@ -68,7 +71,7 @@ declare module 'fastify' {
   }
   interface RouteShorthandOptions {
     /** Makes this a route of event streams: `true`, or options of its own. */
-    sse?: boolean | RouteOptions<FastifyRequest>
+    sse?: boolean | SseRouteOptions
   }
 }
 

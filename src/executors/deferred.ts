@@ -1,6 +1,6 @@
 import type { Executor, Task } from '../runtime/executor.ts'
 import { checkOptions, milliseconds } from '../runtime/options.ts'
-import type { Pause } from '../runtime/producer.ts'
+import { SLICE_MS, slices } from '../runtime/producer.ts'
 
 export interface DeferredOptions {
   /**
@@ -17,7 +17,7 @@ export interface DeferredOptions {
  *
  */
 export function deferred(options: DeferredOptions = {}): Executor {
-  const { sliceMs = 5 } = checkOptions(options, { sliceMs: milliseconds(1) }, 'deferred()')
+  const { sliceMs = SLICE_MS } = checkOptions(options, { sliceMs: milliseconds(1) }, 'deferred()')
   const queue = new Set<() => void>()
   const starts = new Map<Task, () => void>()
 
@@ -41,24 +41,11 @@ export function deferred(options: DeferredOptions = {}): Executor {
     schedule()
     job()
   }
-  const slices = (): Pause => {
-    let began = performance.now()
-    return () => {
-      if (performance.now() - began < sliceMs) return undefined
-      return new Promise((resolve) => {
-        enqueue(() => {
-          began = performance.now()
-          resolve()
-        })
-      })
-    }
-  }
-
   return {
     run(task) {
       const start = (): void => {
         starts.delete(task)
-        task.produce(slices())
+        task.produce(slices(sliceMs, enqueue))
       }
       starts.set(task, start)
       enqueue(start)

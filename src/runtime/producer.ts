@@ -85,6 +85,29 @@ export function portability(candidate: unknown): Portability | undefined {
 /** Called between two events of a generator: a promise if the generator has to wait for its next turn. */
 export type Pause = () => Promise<void> | undefined
 
+/** How long a generator may go on before others have a turn, in ms, where its executor does not say. */
+export const SLICE_MS = 5
+
+/**
+ * Gives others a turn of the event loop when a generator has gone on for a slice. Without it a generator that
+ * never waits, and whose client keeps up, would hold its thread for ever.
+ *
+ * @param sliceMs looked at after each event: what computes between two of them is never cut
+ * @param next calls back when the generator may go on
+ */
+export function slices(sliceMs: number, next: (resume: () => void) => void): Pause {
+  let began = performance.now()
+  return () => {
+    if (performance.now() - began < sliceMs) return undefined
+    return new Promise((resolve) => {
+      next(() => {
+        began = performance.now()
+        resolve()
+      })
+    })
+  }
+}
+
 /**
  * Calls a producer and sends what it yields.
  *
@@ -96,18 +119,14 @@ export function run(
   fn: Producer<never>,
   stream: EventStream,
   input: unknown,
-  pause?: Pause,
+  pause: Pause = slices(SLICE_MS, setImmediate),
 ): Promise<void> | undefined {
   const produced: unknown = fn(stream, input as never)
   if (isThenable(produced)) return produced.then((value) => pumpAll(value, stream, pause))
   return pumpAll(produced, stream, pause)
 }
 
-function pumpAll(
-  produced: unknown,
-  stream: EventStream,
-  pause: Pause | undefined,
-): Promise<void> | undefined {
+function pumpAll(produced: unknown, stream: EventStream, pause: Pause): Promise<void> | undefined {
   if (typeof produced !== 'object' || produced === null) return undefined
   if (Symbol.asyncIterator in produced) {
     return pump((produced as AsyncIterable<EventInput>)[Symbol.asyncIterator](), stream, pause)
@@ -126,7 +145,7 @@ function pumpAll(
 async function pump(
   iterator: Iterator<EventInput> | AsyncIterator<EventInput>,
   stream: EventStream,
-  pause: Pause | undefined,
+  pause: Pause,
 ): Promise<void> {
   let step = iterator.next()
   for (;;) {
@@ -141,7 +160,7 @@ async function pump(
       continue
     }
     if (!taken) await stream.ready()
-    const turn = pause?.()
+    const turn = pause()
     if (turn !== undefined) await turn
     if (stream.closed) {
       await iterator.return?.()

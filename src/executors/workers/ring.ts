@@ -9,7 +9,10 @@
  * - `ASLEEP`: 1 while the reader waits for the doorbell. The reader sets it, then looks at `HEAD` once more; the
  *   writer stores `HEAD`, then exchanges `ASLEEP` for 0 and rings if it was 1. So either the reader sees the
  *   frame, or the writer sees the sleeper.
- * - `FULL`: 1 while the writer waits for room, in place, on `TAIL`; set and looked at in the same manner.
+ * - `FULL`: 1 while the writer waits for room, in place, on this very word. The writer sets it, then looks at
+ *   `TAIL` once more; the reader stores `TAIL`, then exchanges `FULL` for 0 and wakes it if it was 1. (Were the
+ *   wait on `TAIL`, an exchange that belongs to the `TAIL` which the writer has just seen could fall between its
+ *   setting `FULL` and its wait: then nobody would wake it for the next.)
  *
  * Data is a sequence of frames at `position modulo size`, 4-byte aligned, none of which wraps:
  *
@@ -72,9 +75,15 @@ export const MIN_RING_BYTES = 4_096
 /** So that a quarter of it, the longest frame, fits into LENGTH_BITS. */
 export const MAX_RING_BYTES: number = 2 ** (LENGTH_BITS + 2)
 
-/** @param bytes of data: a power of two from MIN_RING_BYTES to MAX_RING_BYTES */
-export function allocateRing(bytes: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(CONTROL_BYTES + bytes)
+/**
+ * @param bytes of data: a power of two from MIN_RING_BYTES to MAX_RING_BYTES
+ * @param position where `HEAD` and `TAIL` begin, a multiple of 4: near 2^32 they wrap soon
+ */
+export function allocateRing(bytes: number, position = 0): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(CONTROL_BYTES + bytes)
+  const words = new Int32Array(memory)
+  words[HEAD] = words[TAIL] = position
+  return memory
 }
 
 const aligned = (length: number): number => (length + 3) & ~3
@@ -87,9 +96,9 @@ export class RingWriter {
   readonly #longest: number
   readonly #ring: () => void
   /** What `HEAD` holds. */
-  #head = 0
+  #head: number
   /** The last `TAIL` that was seen; the true one is this or further. */
-  #tail = 0
+  #tail: number
   /** The last frame, if it is DATA: its word index, STATE, stream, events and length. */
   #open = { word: 0, state: TAKEN, stream: 0, events: 0, length: 0 }
 
@@ -100,6 +109,8 @@ export class RingWriter {
     this.#size = this.#data.length
     this.#longest = Math.min(this.#size / 4 - FRAME_HEADER_BYTES, LENGTH_MASK)
     this.#ring = ring
+    this.#head = Atomics.load(this.#words, HEAD)
+    this.#tail = Atomics.load(this.#words, TAIL)
   }
 
   /**
@@ -210,11 +221,15 @@ export class RingWriter {
 
   #awaitRoom(needed: number): void {
     const words = this.#words
-    while (this.#size - ((this.#head - this.#tail) | 0) < needed) {
+    const most = this.#size - needed
+    const isFull = (): boolean => ((this.#head - this.#tail) | 0) > most
+    while (isFull()) {
       this.#tail = Atomics.load(words, TAIL)
-      if (this.#size - ((this.#head - this.#tail) | 0) >= needed) return
+      if (!isFull()) return
       Atomics.store(words, FULL, 1)
-      Atomics.wait(words, TAIL, this.#tail)
+      this.#tail = Atomics.load(words, TAIL)
+      if (!isFull()) return
+      Atomics.wait(words, FULL, 1)
     }
   }
 }
@@ -236,12 +251,13 @@ export class RingReader {
   readonly #data: Buffer<SharedArrayBuffer>
   readonly #size: number
   /** What `TAIL` holds. */
-  #tail = 0
+  #tail: number
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory)
     this.#data = Buffer.from(memory, CONTROL_BYTES)
     this.#size = this.#data.length
+    this.#tail = Atomics.load(this.#words, TAIL)
   }
 
   /**
@@ -261,8 +277,9 @@ export class RingReader {
       const at = (this.#tail >>> 0) % this.#size
       const word = (CONTROL_BYTES + at) / 4
       const state = Atomics.exchange(words, word + STATE, TAKEN)
-      if (state === WRAP) {
+      if (state === WRAP && available > this.#size - at) {
         this.#release(this.#size - at)
+        spent += FRAME_COST
         continue
       }
       const length = state & LENGTH_MASK
@@ -297,7 +314,7 @@ export class RingReader {
     this.#tail = (this.#tail + bytes) | 0
     Atomics.store(this.#words, TAIL, this.#tail)
     if (Atomics.load(this.#words, FULL) === 1 && Atomics.exchange(this.#words, FULL, 0) === 1) {
-      Atomics.notify(this.#words, TAIL)
+      Atomics.notify(this.#words, FULL)
     }
   }
 }

@@ -1,0 +1,341 @@
+/**
+ * The contract that every executor keeps, as tests: real server, real sockets, real threads.
+ *
+ * No clock decides anything here. What has to happen before something else is proven by making the later wait
+ * for the earlier: a producer blocks its thread until the client, on a thread of its own, has got an event.
+ */
+import assert from 'node:assert/strict'
+import type { AddressInfo } from 'node:net'
+import Fastify, { type FastifyInstance } from 'fastify'
+import headfirst, { type SseRouteOptions } from '../plugin.ts'
+import type { Executor, ExecutorStats } from '../runtime/executor.ts'
+import type { CloseInfo } from '../runtime/options.ts'
+import type { Producer } from '../runtime/producer.ts'
+import { encodeComment, encodeEvent } from '../sse/event.ts'
+import { Flag, makeFlags, until, untilRaised } from './flags.ts'
+import { Observer, type Observed, type ObserverOptions } from './observer.ts'
+import * as producers from './producers.ts'
+
+/** A runner's `test` function: of `node:test`, vitest, or any that takes a name and an async function. */
+export type TestFunction = (name: string, body: () => Promise<void>) => unknown
+
+/** The name that the executor under test is registered under. */
+const SUBJECT = 'subject'
+
+/**
+ * Declares the tests of the contract for one executor.
+ *
+ * @example
+ * import { test } from 'node:test'
+ * import { executorContract } from 'headfirst/testing'
+ * executorContract('mine', () => mine(), test)
+ *
+ * @param name how the tests are called
+ * @param make makes a new executor, for one test
+ */
+export function executorContract(name: string, make: () => Executor, test: TestFunction): void {
+  const declare = (promise: string, body: (server: Server) => Promise<void>): void => {
+    test(`${name}: ${promise}`, async () => {
+      const server = new Server(make())
+      try {
+        await body(server)
+      } finally {
+        await server.close()
+      }
+    })
+  }
+
+  for (const flush of ['event', 'tick'] as const) {
+    declare(`the same events in the same order, byte for byte, with flush "${flush}"`, async (server) => {
+      const count = 500
+      const path = await server.route(producers.varied, { count }, { flush })
+      let expected = ''
+      for (let n = 0; n < count; n++) {
+        expected += encodeEvent(producers.variedEvent(n))
+        if (n % 50 === 0) expected += encodeComment(`after ${n}`)
+      }
+      const { status, body, complete } = await server.receive(path)
+      assert.deepEqual({ status, body, complete }, { status: 200, body: expected, complete: true })
+      const info = await server.closed()
+      assert.equal(info.reason, 'ended')
+      assert.equal(info.events, count)
+      assert.equal(info.bytes, Buffer.byteLength(expected))
+    })
+  }
+
+  declare('the head leaves before the producer starts, each event before send() returns', async (server) => {
+    const flags = makeFlags()
+    const path = await server.route(producers.blocking, { flags })
+    const { body } = await server.receive(path, { flags })
+    assert.equal(body, 'data: head seen\n\ndata: first seen\n\ndata: second seen\n\n')
+  })
+
+  declare('the timings of a stream are in order', async (server) => {
+    const path = await server.route(producers.numbers, { count: 1 })
+    await server.receive(path)
+    const { timings, executor } = await server.closed()
+    const { admittedMs = NaN, headMs = NaN, startedMs = NaN, firstEventMs = NaN, closedMs } = timings
+    const inOrder = [0, admittedMs, headMs, startedMs, firstEventMs, closedMs]
+    assert.deepEqual(
+      inOrder,
+      inOrder.toSorted((a, b) => a - b),
+    )
+    assert.equal(executor, SUBJECT)
+  })
+
+  declare('a generator is sent to its end, at the pace of the client', async (server) => {
+    const count = 20_000
+    const path = await server.route(producers.numbers, { count })
+    const { body } = await server.receive(path)
+    const expected = Array.from({ length: count }, (_, n) => `data: ${n}\n\n`).join('')
+    assert.equal(body === expected, true)
+  })
+
+  for (const [kind, producer] of [
+    ['generator', producers.endless],
+    ['async generator', producers.endlessAsync],
+  ] as const) {
+    declare(`a ${kind} is returned when the client leaves, and its finally runs`, async (server) => {
+      const flags = makeFlags()
+      const path = await server.route(producer, { flags }, { highWaterMark: 1_024 })
+      const observer = await server.observe(path, { flags })
+      await untilRaised(flags, Flag.EVENTS)
+      observer.leave()
+      await untilRaised(flags, Flag.FINALLY)
+      assert.equal((await server.closed()).reason, 'client')
+    })
+  }
+
+  declare('the signal aborts with the reason when the client leaves', async (server) => {
+    const flags = makeFlags()
+    const path = await server.route(producers.awaitingSignal, { flags, reason: 'client' })
+    const observer = await server.observe(path, { flags })
+    await untilRaised(flags, Flag.EVENTS)
+    observer.leave()
+    await untilRaised(flags, Flag.SEEN)
+    assert.equal((await server.closed()).reason, 'client')
+  })
+
+  declare('a shutdown ends open streams with a farewell, and the signal says so', async (server) => {
+    const flags = makeFlags()
+    const path = await server.route(producers.awaitingSignal, { flags, reason: 'shutdown' })
+    const observer = await server.observe(path, { flags })
+    await untilRaised(flags, Flag.EVENTS)
+    await server.close()
+    const { body, complete } = await observer.over()
+    assert.match(body, /^data: waiting\n\n: .+\n\nretry: \d+\n\n$/)
+    assert.equal(complete, true)
+    assert.equal((await server.closed()).reason, 'shutdown')
+    await untilRaised(flags, Flag.SEEN)
+  })
+
+  for (const producer of [producers.throwing, producers.throwingAtOnce]) {
+    declare(
+      `an error of the producer (${producer === producers.throwing ? 'later' : 'at once'}) ends the stream and leaks nothing`,
+      async (server) => {
+        const path = await server.route(producer, undefined)
+        const { status, body, complete } = await server.receive(path)
+        assert.deepEqual(
+          { status, body, complete },
+          { status: 200, body: 'data: before\n\n', complete: true },
+        )
+        const { reason, error } = await server.closed()
+        assert.equal(reason, 'error')
+        assert.equal((error as Error).message, 'secret')
+        assert.equal((error as Error).name, 'TypeError')
+      },
+    )
+  }
+
+  declare('onError may send one last event, after those of the producer', async (server) => {
+    const path = await server.route(producers.throwing, undefined, {
+      onError: (error, stream) => stream.send({ event: 'failure', data: (error as { code: string }).code }),
+    })
+    const { body } = await server.receive(path)
+    assert.equal(body, 'data: before\n\nevent: failure\ndata: E_SECRET\n\n')
+    assert.equal((await server.closed()).reason, 'error')
+  })
+
+  declare('what is no event is refused with a code, and the stream lives on', async (server) => {
+    const path = await server.route(producers.careless, undefined)
+    const { body } = await server.receive(path)
+    assert.deepEqual(body.split('\n\n').slice(0, -1), [
+      'data: HF_ERR_EVENT_FIELD',
+      'data: HF_ERR_EVENT_FIELD',
+      'data: HF_ERR_EVENT_DATA',
+      'data: HF_ERR_EVENT_DATA',
+      'data: HF_ERR_EVENT_INVALID',
+      'data: HF_ERR_EVENT_INVALID',
+      'data: HF_ERR_EVENT_INVALID',
+    ])
+    assert.equal((await server.closed()).reason, 'ended')
+  })
+
+  declare('a producer that returns nothing goes on until it closes its stream', async (server) => {
+    const flags = makeFlags()
+    const path = await server.route(producers.subscribing, { flags, lastWord: 'bye' })
+    const { body, complete } = await server.receive(path, { flags })
+    assert.equal(body, 'data: tick 1\n\ndata: tick 2\n\ndata: tick 3\n\ndata: bye\n\n')
+    assert.equal(complete, true)
+    await untilRaised(flags, Flag.SEEN)
+    assert.equal((await server.closed()).reason, 'ended')
+  })
+
+  declare('the producer gets its input and the Last-Event-ID', async (server) => {
+    const input = { text: 'é', list: [1, { deep: null }] }
+    const path = await server.route(producers.echoing, input)
+    const headers = { 'last-event-id': Buffer.from('grün 7').toString('latin1') }
+    const { body } = await server.receive(path, { headers })
+    assert.equal(body, `event: grün 7\ndata: ${JSON.stringify(input)}\n\n`)
+  })
+
+  declare(
+    'a client that does not read holds its producer back, and gets everything in the end',
+    async (server) => {
+      const flags = makeFlags()
+      const [count, size] = [400, 65_536]
+      const path = await server.route(producers.pacing, { flags, count, size }, { maxBuffered: 4_194_304 })
+      const observer = await server.observe(path, { flags, paused: true })
+      await untilRaised(flags, Flag.SEEN)
+      observer.read()
+      const { body, complete } = await observer.over()
+      assert.equal(complete, true)
+      const ids = [...body.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
+      assert.deepEqual(
+        ids,
+        Array.from({ length: count }, (_, n) => n),
+      )
+      assert.equal(body.length, ids.join('').length + count * ('id: \ndata: \n\n'.length + size))
+      assert.equal((await server.closed()).reason, 'ended')
+    },
+  )
+
+  declare('a stream whose client is too far behind is closed as overflow', async (server) => {
+    const flags = makeFlags()
+    const path = await server.route(producers.flooding, { flags }, { maxBuffered: 262_144 })
+    await server.observe(path, { flags, paused: true })
+    await untilRaised(flags, Flag.FINALLY)
+    assert.equal((await server.closed()).reason, 'overflow')
+  })
+
+  declare('streams side by side get their own events, all of them', async (server) => {
+    const flags = makeFlags()
+    const words = Array.from({ length: 20 }, (_, n) => `w${n}`)
+    const paths = []
+    for (const word of words) paths.push(await server.route(producers.holding, { flags, word }))
+    await server.listen()
+    const bodies = paths.map(async (path) => (await fetch(server.url(path))).text())
+    Atomics.store(flags, Flag.GO, 1)
+    for (const [index, body] of (await Promise.all(bodies)).entries()) {
+      const expected = Array.from({ length: 20 }, (_, n) => `data: ${words[index]} ${n}\n\n`).join('')
+      assert.equal(body, expected)
+    }
+  })
+
+  declare('nothing stays counted when streams are over', async (server) => {
+    const flags = makeFlags()
+    const ended = await server.route(producers.numbers, { count: 3 })
+    const failed = await server.route(producers.throwing, undefined)
+    const left = await server.route(producers.awaitingSignal, { flags, reason: 'client' })
+    await server.receive(ended)
+    await server.receive(failed)
+    const observer = await server.observe(left, { flags })
+    await untilRaised(flags, Flag.EVENTS)
+    assert.equal(server.load().running, 1)
+    observer.leave()
+    await server.idle()
+    const { running, waiting, admitted, refused, lost } = server.load()
+    assert.deepEqual(
+      { running, waiting, admitted, refused, lost },
+      { running: 0, waiting: 0, admitted: 3, refused: 0, lost: 0 },
+    )
+    const { routes } = server.app.sse.stats()
+    assert.deepEqual(
+      Object.values(routes).map(({ open, opened, closed }) => ({ open, opened, closed })),
+      [
+        { open: 0, opened: 1, closed: { ended: 1 } },
+        { open: 0, opened: 1, closed: { error: 1 } },
+        { open: 0, opened: 1, closed: { client: 1 } },
+      ],
+    )
+  })
+}
+
+/** An app with the executor under test, a route per producer, and what `onClose` was told. */
+class Server {
+  readonly app: FastifyInstance = Fastify()
+  readonly #executor: Executor
+  readonly #infos: CloseInfo[] = []
+  #registered = false
+  #routes = 0
+  #closing: Promise<void> | undefined
+
+  constructor(executor: Executor) {
+    this.#executor = executor
+  }
+
+  /** Adds a route, and answers its path. All routes come before the first observer. */
+  async route<Input>(
+    producer: Producer<Input>,
+    input: Input,
+    options: SseRouteOptions = {},
+  ): Promise<string> {
+    if (!this.#registered) {
+      await this.app.register(headfirst, {
+        executors: { [SUBJECT]: this.#executor },
+        executor: SUBJECT,
+        onClose: (info) => this.#infos.push(info),
+      })
+      this.#registered = true
+    }
+    const path = `/${this.#routes++}`
+    this.app.get(path, { sse: options }, async (_request, reply) =>
+      reply.sse(producer as Producer<unknown>, input),
+    )
+    return path
+  }
+
+  async listen(): Promise<void> {
+    if (!this.app.server.listening) await this.app.listen({ port: 0, host: '127.0.0.1' })
+  }
+
+  /** Opens a stream, on a thread of its own. */
+  async observe(path: string, options?: ObserverOptions): Promise<Observer> {
+    await this.listen()
+    return new Observer(this.#port, path, options)
+  }
+
+  /** Opens a stream, and reads it to its end. */
+  async receive(path: string, options?: ObserverOptions): Promise<Observed> {
+    const observer = await this.observe(path, options)
+    return observer.over()
+  }
+
+  url(path: string): string {
+    return `http://127.0.0.1:${this.#port}${path}`
+  }
+
+  /** What `onClose` was told: once, whatever happened. */
+  async closed(): Promise<CloseInfo> {
+    await until(() => this.#infos.length > 0, 'onClose')
+    assert.equal(this.#infos.length, 1)
+    return this.#infos[0] as CloseInfo
+  }
+
+  load(): ExecutorStats {
+    return this.app.sse.stats().executors[SUBJECT] as ExecutorStats
+  }
+
+  /** Resolves when no producer runs or waits. */
+  async idle(): Promise<void> {
+    await until(() => this.load().running + this.load().waiting === 0, 'the executor to be idle')
+  }
+
+  async close(): Promise<void> {
+    await (this.#closing ??= this.app.close())
+  }
+
+  get #port(): number {
+    return (this.app.server.address() as AddressInfo).port
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Words of shared memory in which the client, the producer and the test see what has happened, whichever of
+ * their threads is blocked meanwhile. A test can thus make a producer block until the client has got an event,
+ * and needs no clock to prove that it did.
+ */
+export const Flag = {
+  /** Set by the client: the status line and headers have arrived. */
+  HEAD: 0,
+  /** Counted by the client: events that have arrived. */
+  EVENTS: 1,
+  /** Set by the client: the response is over. */
+  OVER: 2,
+  /** Set by a producer: it has started. */
+  STARTED: 3,
+  /** Counted by a producer: what the test's promise is about. */
+  SEEN: 4,
+  /** Set by a producer: its `finally` has run. */
+  FINALLY: 5,
+  /** Set by the test: a waiting producer may go on. */
+  GO: 6,
+} as const
+
+type FlagName = (typeof Flag)[keyof typeof Flag]
+
+/** Far beyond what any healthy machine needs: a test that waits this long has failed. */
+export const PATIENCE_MS = 10_000
+
+export type Flags = Int32Array<SharedArrayBuffer>
+
+export function makeFlags(): Flags {
+  return new Int32Array(new SharedArrayBuffer(Object.keys(Flag).length * Int32Array.BYTES_PER_ELEMENT))
+}
+
+/** Adds one, and wakes who waits. */
+export function raise(flags: Flags, flag: FlagName): void {
+  Atomics.add(flags, flag, 1)
+  Atomics.notify(flags, flag)
+}
+
+/** Blocks this thread until a flag has a value of at least `least`. False when it never got there. */
+export function blockUntil(flags: Flags, flag: FlagName, least: number = 1): boolean {
+  for (;;) {
+    const value = Atomics.load(flags, flag)
+    if (value >= least) return true
+    if (Atomics.wait(flags, flag, value, PATIENCE_MS) === 'timed-out') return false
+  }
+}
+
+/** Resolves when a flag has a value of at least `least`; rejects when it never gets there. */
+export async function untilRaised(flags: Flags, flag: FlagName, least: number = 1): Promise<void> {
+  await until(() => Atomics.load(flags, flag) >= least, `flag ${flag} to be ${least}`)
+}
+
+/** Resolves when a condition holds; rejects when it never does. */
+export async function until(holds: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`Waited in vain for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}

@@ -1,0 +1,1 @@
+export { executorContract, type TestFunction } from './contract.ts'

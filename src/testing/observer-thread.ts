@@ -1,0 +1,44 @@
+/** The thread of an {@link Observer}: one request over HTTP/1.1, told in flags while it runs. */
+import { request, type IncomingMessage } from 'node:http'
+import { parentPort, workerData } from 'node:worker_threads'
+import { Flag, raise } from './flags.ts'
+import type { Observed, ObserverCommand, ObserverSettings } from './observer.ts'
+
+const { port, path, headers, paused, flags } = workerData as ObserverSettings
+
+const client = request({ port, path, headers, agent: false }, (response) => {
+  raise(flags, Flag.HEAD)
+  if (paused) response.pause()
+  else read(response)
+  parentPort?.on('message', (command: ObserverCommand) => {
+    if (command === 'read') read(response)
+  })
+})
+client.on('error', () => {})
+client.end()
+parentPort?.on('message', (command: ObserverCommand) => {
+  if (command === 'leave') client.destroy()
+})
+
+function read(response: IncomingMessage): void {
+  const texts: string[] = []
+  let rest = ''
+  response.setEncoding('utf8')
+  response.on('data', (text: string) => {
+    texts.push(text)
+    const blocks = (rest + text).split('\n\n')
+    rest = blocks.pop() as string
+    // An event ends with an empty line; a comment or a lone retry, which end so too, has no data.
+    for (const block of blocks) if (/^data/m.test(block)) raise(flags, Flag.EVENTS)
+  })
+  response.on('error', () => {})
+  response.on('close', () => {
+    raise(flags, Flag.OVER)
+    parentPort?.postMessage({
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      body: texts.join(''),
+      complete: response.complete,
+    } satisfies Observed)
+  })
+}

@@ -1,0 +1,215 @@
+/** Portable producers of the contract suite. They tell in flags what they see, on whichever thread they run. */
+import { producer } from '../runtime/producer.ts'
+import type { EventInput } from '../sse/event.ts'
+import type { EventStream } from '../sse/stream.ts'
+import { blockUntil, Flag, raise, type Flags } from './flags.ts'
+
+export interface Input {
+  flags: Flags
+}
+
+/** Blocks until the client has the head, then until it has each event that was sent. */
+export const blocking = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags }: Input) => {
+    stream.send(blockUntil(flags, Flag.HEAD) ? 'head seen' : 'head not seen')
+    stream.send(blockUntil(flags, Flag.EVENTS, 1) ? 'first seen' : 'first not seen')
+    stream.send(blockUntil(flags, Flag.EVENTS, 2) ? 'second seen' : 'second not seen')
+  },
+  { name: 'blocking' },
+)
+
+/** Events of all kinds: names, ids, many lines, all of Unicode, objects. */
+export const varied = producer(
+  import.meta.url,
+  async (stream: EventStream, { count }: { count: number }) => {
+    for (let n = 0; n < count; n++) {
+      stream.send(variedEvent(n))
+      if (n % 50 === 0) stream.comment(`after ${n}`)
+      if (n % 7 === 0) await null
+    }
+  },
+  { name: 'varied' },
+)
+
+export function variedEvent(n: number): EventInput {
+  const text = String.fromCodePoint(0x61 + (n % 26), 0xe9, 0x4e2d, 0x1f600 + (n % 80))
+  switch (n % 6) {
+    case 0:
+      return `${n} ${text}`
+    case 1:
+      return { data: `${text}\n${n}\r\n\r${text}`, id: n }
+    case 2:
+      return { event: `kind-${text}`, data: { n, text, list: [null, true, 1.5] } }
+    case 3:
+      return { data: '', id: '' }
+    case 4:
+      return { data: n, retry: n }
+    default:
+      return { data: text.repeat(n % 40), event: '' }
+  }
+}
+
+export const numbers = producer(
+  import.meta.url,
+  function* numbers(_stream: EventStream, { count }: { count: number }) {
+    for (let n = 0; n < count; n++) yield { data: n }
+  },
+  { name: 'numbers' },
+)
+
+/** Yields for as long as the client is there. */
+export const endless = producer(
+  import.meta.url,
+  function* endless(_stream: EventStream, { flags }: Input) {
+    raise(flags, Flag.STARTED)
+    try {
+      for (let n = 0; ; n++) yield String(n)
+    } finally {
+      raise(flags, Flag.FINALLY)
+    }
+  },
+  { name: 'endless' },
+)
+
+export const endlessAsync = producer(
+  import.meta.url,
+  async function* endlessAsync(_stream: EventStream, { flags }: Input) {
+    raise(flags, Flag.STARTED)
+    try {
+      for (let n = 0; ; n++) {
+        yield String(n)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    } finally {
+      raise(flags, Flag.FINALLY)
+    }
+  },
+  { name: 'endlessAsync' },
+)
+
+/** Waits for the signal, and tells whether it came with the reason that was expected. */
+export const awaitingSignal = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags, reason }: Input & { reason: string }) => {
+    stream.send('waiting')
+    raise(flags, Flag.STARTED)
+    await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
+    const told = stream.signal.reason as { name: string; reason: string }
+    const dead = stream.closed && !stream.send('late') && !stream.comment('late') && !(await stream.ready())
+    if (told.name === 'AbortError' && told.reason === reason && dead) raise(flags, Flag.SEEN)
+  },
+  { name: 'awaitingSignal' },
+)
+
+export const throwing = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send('before')
+    await null
+    throw Object.assign(new TypeError('secret'), { code: 'E_SECRET' })
+  },
+  { name: 'throwing' },
+)
+
+export const throwingAtOnce = producer(
+  import.meta.url,
+  (stream: EventStream) => {
+    stream.send('before')
+    throw new TypeError('secret')
+  },
+  { name: 'throwingAtOnce' },
+)
+
+/** Sends what is no event in between: each is refused, and the stream lives on. */
+export const careless = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    const bad: unknown[] = [
+      { event: 'a\nb' },
+      { id: 'a\0b' },
+      { data: 1n },
+      { data: () => {} },
+      { dta: 1 },
+      5,
+      null,
+    ]
+    for (const event of bad) {
+      try {
+        stream.send(event as EventInput)
+        stream.send('taken')
+      } catch (error) {
+        stream.send((error as { code: string }).code)
+      }
+    }
+  },
+  { name: 'careless' },
+)
+
+/** Returns at once, and goes on in a timer until it closes its stream itself. */
+export const subscribing = producer(
+  import.meta.url,
+  (stream: EventStream, { flags, lastWord }: Input & { lastWord: string }) => {
+    let ticks = 0
+    const timer = setInterval(() => {
+      stream.send(`tick ${++ticks}`)
+      if (ticks < 3) return
+      clearInterval(timer)
+      stream.send({ data: lastWord })
+      stream.close()
+      stream.close()
+      if (stream.closed && !stream.send('after the end') && !stream.send(null as never))
+        raise(flags, Flag.SEEN)
+    }, 1)
+  },
+  { name: 'subscribing' },
+)
+
+export const echoing = producer(
+  import.meta.url,
+  async (stream: EventStream, input: unknown) => {
+    stream.send({ event: stream.lastEventId ?? 'none', data: input })
+  },
+  { name: 'echoing' },
+)
+
+/** Sends large events at the pace of the client, counting the times that it had to wait. */
+export const pacing = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags, count, size }: Input & { count: number; size: number }) => {
+    for (let n = 0; n < count; n++) {
+      if (stream.send({ id: n, data: 'x'.repeat(size) })) continue
+      raise(flags, Flag.SEEN)
+      if (!(await stream.ready())) return
+    }
+  },
+  { name: 'pacing' },
+)
+
+/** Sends as fast as it can, and never asks whether the client keeps up. */
+export const flooding = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags }: Input) => {
+    const event = 'x'.repeat(65_536)
+    while (!stream.closed) {
+      stream.send(event)
+      // A thread that others share has to let their turn come.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    raise(flags, Flag.FINALLY)
+  },
+  { name: 'flooding' },
+)
+
+/** Started, it holds its place until the test lets it go. */
+export const holding = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags, word }: Input & { word: string }) => {
+    raise(flags, Flag.STARTED)
+    while (Atomics.load(flags, Flag.GO) === 0 && !stream.closed) {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    for (let n = 0; n < 20; n++) stream.send(`${word} ${n}`)
+  },
+  { name: 'holding' },
+)
