@@ -207,18 +207,20 @@ function host(reply: FastifyReply): Host<FastifyRequest> {
 
 /**
  * Takes the reply over from Fastify, so that a `handlerTimeout` does not cut the stream. `hijack()` also
- * detaches `request.signal` from the request; it is attached again, for as long as the response is not finished.
+ * detaches `request.signal` from the request; it is attached again, until the response has finished.
  */
 function hijackKeepingSignal(reply: FastifyReply): void {
   const { raw } = reply.request
-  const before = raw.listeners('close')
+  const before = raw.listeners('close') as (() => void)[]
   reply.hijack()
   const after = new Set(raw.listeners('close'))
-  for (const listener of before as (() => void)[]) {
-    if (after.has(listener)) continue
-    raw.on('close', listener)
-    reply.raw.once('finish', () => raw.removeListener('close', listener))
-  }
+  const detached = before.filter((listener) => !after.has(listener))
+  for (const listener of detached) raw.on('close', listener)
+  reply.raw.once('finish', () => {
+    for (const listener of detached) raw.removeListener('close', listener)
+    // Once more, for a signal that was first asked for in the meantime.
+    reply.hijack()
+  })
 }
 
 /** HTTP gives bytes, Node shows them as Latin-1; the standard says that they are UTF-8 (9.2.4). */

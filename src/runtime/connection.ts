@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
 import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
 import { encodeRetry } from '../sse/event.ts'
 import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
@@ -191,9 +192,13 @@ export class Connection<Request> implements Task {
     const payload: HeadPayload = new HeadPayload((destination, endsResponse) => {
       const { response, rawRequest } = this.#host
       if (destination !== response) {
-        payload.destroy(new HF_ERR_PAYLOAD_WRAPPED(this.route))
+        // Whoever pipes it on finds its error there. Without a listener it would end the process before that.
+        destination.on('error', () => {})
+        ;(destination as Partial<Writable>).destroy?.(new HF_ERR_PAYLOAD_WRAPPED(this.route))
         return
       }
+      // Something else was replied meanwhile: the response is not ours.
+      if (response.headersSent) return
       if (endsResponse) this.#endResponse = () => payload.finish()
       else payload.finish()
       const noBody = hasNoBody(rawRequest.method ?? '', response.statusCode)
@@ -202,6 +207,7 @@ export class Connection<Request> implements Task {
         this.#endResponse()
         return
       }
+      response.removeHeader('content-length')
       this.#host.detach()
       sendHead(response, () => this.#open())
     })

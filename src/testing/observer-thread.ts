@@ -8,8 +8,8 @@ const { port, path, headers, paused, flags } = workerData as ObserverSettings
 
 const client = request({ port, path, headers, agent: false }, (response) => {
   raise(flags, Flag.HEAD)
-  if (paused) response.pause()
-  else read(response)
+  // Nothing is read from the socket as long as nobody listens.
+  if (!paused) read(response)
   parentPort?.on('message', (command: ObserverCommand) => {
     if (command === 'read') read(response)
   })

@@ -1,5 +1,5 @@
 /** Portable producers of the contract suite. They tell in flags what they see, on whichever thread they run. */
-import { producer } from '../runtime/producer.ts'
+import { producer, type PortableProducer } from '../runtime/producer.ts'
 import type { EventInput } from '../sse/event.ts'
 import type { EventStream } from '../sse/stream.ts'
 import { blockUntil, Flag, raise, type Flags } from './flags.ts'
@@ -9,7 +9,7 @@ export interface Input {
 }
 
 /** Blocks until the client has the head, then until it has each event that was sent. */
-export const blocking = producer(
+export const blocking: PortableProducer<Input> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Input) => {
     stream.send(blockUntil(flags, Flag.HEAD) ? 'head seen' : 'head not seen')
@@ -20,7 +20,7 @@ export const blocking = producer(
 )
 
 /** Events of all kinds: names, ids, many lines, all of Unicode, objects. */
-export const varied = producer(
+export const varied: PortableProducer<{ count: number }> = producer(
   import.meta.url,
   async (stream: EventStream, { count }: { count: number }) => {
     for (let n = 0; n < count; n++) {
@@ -50,7 +50,7 @@ export function variedEvent(n: number): EventInput {
   }
 }
 
-export const numbers = producer(
+export const numbers: PortableProducer<{ count: number }> = producer(
   import.meta.url,
   function* numbers(_stream: EventStream, { count }: { count: number }) {
     for (let n = 0; n < count; n++) yield { data: n }
@@ -59,7 +59,7 @@ export const numbers = producer(
 )
 
 /** Yields for as long as the client is there. */
-export const endless = producer(
+export const endless: PortableProducer<Input> = producer(
   import.meta.url,
   function* endless(_stream: EventStream, { flags }: Input) {
     raise(flags, Flag.STARTED)
@@ -72,7 +72,7 @@ export const endless = producer(
   { name: 'endless' },
 )
 
-export const endlessAsync = producer(
+export const endlessAsync: PortableProducer<Input> = producer(
   import.meta.url,
   async function* endlessAsync(_stream: EventStream, { flags }: Input) {
     raise(flags, Flag.STARTED)
@@ -89,7 +89,7 @@ export const endlessAsync = producer(
 )
 
 /** Waits for the signal, and tells whether it came with the reason that was expected. */
-export const awaitingSignal = producer(
+export const awaitingSignal: PortableProducer<Input & { reason: string }> = producer(
   import.meta.url,
   async (stream: EventStream, { flags, reason }: Input & { reason: string }) => {
     stream.send('waiting')
@@ -102,7 +102,7 @@ export const awaitingSignal = producer(
   { name: 'awaitingSignal' },
 )
 
-export const throwing = producer(
+export const throwing: PortableProducer<void> = producer(
   import.meta.url,
   async (stream: EventStream) => {
     stream.send('before')
@@ -112,7 +112,7 @@ export const throwing = producer(
   { name: 'throwing' },
 )
 
-export const throwingAtOnce = producer(
+export const throwingAtOnce: PortableProducer<void> = producer(
   import.meta.url,
   (stream: EventStream) => {
     stream.send('before')
@@ -122,7 +122,7 @@ export const throwingAtOnce = producer(
 )
 
 /** Sends what is no event in between: each is refused, and the stream lives on. */
-export const careless = producer(
+export const careless: PortableProducer<void> = producer(
   import.meta.url,
   async (stream: EventStream) => {
     const bad: unknown[] = [
@@ -147,7 +147,7 @@ export const careless = producer(
 )
 
 /** Returns at once, and goes on in a timer until it closes its stream itself. */
-export const subscribing = producer(
+export const subscribing: PortableProducer<Input & { lastWord: string }> = producer(
   import.meta.url,
   (stream: EventStream, { flags, lastWord }: Input & { lastWord: string }) => {
     let ticks = 0
@@ -165,7 +165,7 @@ export const subscribing = producer(
   { name: 'subscribing' },
 )
 
-export const echoing = producer(
+export const echoing: PortableProducer<unknown> = producer(
   import.meta.url,
   async (stream: EventStream, input: unknown) => {
     stream.send({ event: stream.lastEventId ?? 'none', data: input })
@@ -174,7 +174,7 @@ export const echoing = producer(
 )
 
 /** Sends large events at the pace of the client, counting the times that it had to wait. */
-export const pacing = producer(
+export const pacing: PortableProducer<Input & { count: number; size: number }> = producer(
   import.meta.url,
   async (stream: EventStream, { flags, count, size }: Input & { count: number; size: number }) => {
     for (let n = 0; n < count; n++) {
@@ -187,7 +187,7 @@ export const pacing = producer(
 )
 
 /** Sends as fast as it can, and never asks whether the client keeps up. */
-export const flooding = producer(
+export const flooding: PortableProducer<Input> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Input) => {
     const event = 'x'.repeat(65_536)
@@ -202,7 +202,7 @@ export const flooding = producer(
 )
 
 /** Started, it holds its place until the test lets it go. */
-export const holding = producer(
+export const holding: PortableProducer<Input & { word: string }> = producer(
   import.meta.url,
   async (stream: EventStream, { flags, word }: Input & { word: string }) => {
     raise(flags, Flag.STARTED)
