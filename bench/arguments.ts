@@ -34,7 +34,8 @@ ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
 
 Exit codes
   0 done, 1 crash (with --quick also: a stream has failed), 2 usage, 3 a row is
-  INVALID (the load generator was late, too busy, or too slow: stop what else runs here), 130 interrupted
+  INVALID (the load generator was late or busy, or the server did not get its core: stop what else runs
+  here), 130 interrupted
 `
 
 export interface Arguments {

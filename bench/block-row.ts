@@ -107,11 +107,16 @@ export async function measureBlockRow(testbed: Testbed, plan: BlockRowPlan): Pro
         ? theory(schedule, cost.activeMs / arrivals, median(alone.recording.firstByteMs), firstByteMs)
         : undefined,
       errors,
-      gate: judge(recording, schedule),
+      gate: judge(recording, schedule, hasThreads(contender) ? undefined : cost.cpuMs / cost.activeMs),
       server: cost,
       samples: { firstByteMs: rounded(recording.firstByteMs), firstEventMs: rounded(recording.firstEventMs) },
     }
   })
+}
+
+/** Or may have: a user's executor runs producers where it likes. */
+function hasThreads(contender: Contender): boolean {
+  return contender === 'workers' || contender === 'own'
 }
 
 function isSingleQueue(contender: Contender): boolean {

@@ -1,4 +1,4 @@
-/** What the rows say, in ratios within one run: absolute figures drift from machine to machine. */
+/** What the valid rows say, in ratios within one run: absolute figures drift from machine to machine. */
 import type { BlockRow } from './block-row.ts'
 import type { Contender } from './scenarios.ts'
 import type { Results } from './results.ts'
@@ -20,10 +20,11 @@ export const PROMISED_TO_IDLE = 5
 
 export function conclusions({ blocks, quick }: Pick<Results, 'blocks' | 'quick'>): Conclusion[] {
   if (quick) return []
-  return blocks.flatMap((row) => {
+  const valid = blocks.filter(({ gate }) => gate.failures.length === 0)
+  return valid.flatMap((row) => {
     const { p99 } = row.firstByteMs
     if (p99 === undefined || row.contender === 'idle') return []
-    const idle = find(blocks, row.scenario, 'idle')?.firstByteMs.p99
+    const idle = find(valid, row.scenario, 'idle')?.firstByteMs.p99
     const expected = row.theory?.firstByteMs.p99
     return {
       scenario: row.scenario,

@@ -199,11 +199,13 @@ function closing(results: Results, paint: Paint): string {
     sentences.push(
       paint(
         'red',
-        `${invalidCount} of ${results.blocks.length + results.rates.length} rows are INVALID: the load generator was disturbed. Stop what else runs here, and repeat.`,
+        `${invalidCount} of ${results.blocks.length + results.rates.length} rows are INVALID: something else kept the load generator or the server from its core. Nothing is concluded from them: stop what else runs here, and repeat.`,
       ),
     )
   } else if (results.blocks.length + results.rates.length > 0) {
-    sentences.push('All rows are valid: the load generator was on time, and not busy.')
+    sentences.push(
+      'All rows are valid: the load generator was on time and not busy, and the server had its core.',
+    )
   }
   return sentences.join('\n')
 }
