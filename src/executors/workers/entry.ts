@@ -57,5 +57,7 @@ export default async function open(order: StreamOrder): Promise<void> {
     ring.write(number, FrameKind.ERROR, encodeError(error))
   } finally {
     streams.delete(number)
+    // The slot may have its next stream by now.
+    sink.finish()
   }
 }

@@ -12,12 +12,27 @@ interface PortableError {
 /** What was thrown: an error, or (`value`) anything else that JSON can hold. */
 type PortableThrown = { error: PortableError } | { value: unknown }
 
-/** Longer texts are cut, so that an error always fits into one frame. */
+/** Longer texts are cut, and cut shorter where all of them together do not fit into one frame of a ring. */
 const LONGEST_TEXT = 8_000
+const MOST_BYTES = 65_536
 const DEEPEST_CAUSE = 3
 
+/** Never throws, whatever a producer may have thrown; at most MOST_BYTES. */
 export function encodeError(thrown: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(toPortable(thrown, 0)))
+  try {
+    for (let longest = LONGEST_TEXT; longest > 0; longest = Math.floor(longest / 4)) {
+      const bytes = Buffer.from(JSON.stringify(toPortable(thrown, 0, longest)))
+      if (bytes.length <= MOST_BYTES) return bytes
+    }
+  } catch {
+    // A getter or a toString() of it throws.
+  }
+  const error = {
+    name: 'Error',
+    message: 'What the producer threw cannot be read, or is too large.',
+    fields: {},
+  }
+  return Buffer.from(JSON.stringify({ error } satisfies PortableThrown))
 }
 
 /** What was thrown, anew: an `Error` with the name, message, stack, plain fields and cause of the original. */
@@ -25,8 +40,10 @@ export function decodeError(bytes: Uint8Array): unknown {
   return fromPortable(JSON.parse(Buffer.from(bytes).toString()) as PortableThrown)
 }
 
-function toPortable(thrown: unknown, depth: number): PortableThrown {
-  if (!(thrown instanceof Error)) return { value: plain(thrown) }
+function toPortable(thrown: unknown, depth: number, longest: number): PortableThrown {
+  // A class may have put anything in the place of a text.
+  const cut = (text: unknown): string => String(text).slice(0, longest)
+  if (!(thrown instanceof Error)) return { value: plain(thrown, cut) }
   const fields: PortableError['fields'] = {}
   for (const [key, value] of Object.entries(thrown)) {
     if (typeof value === 'string') fields[key] = cut(value)
@@ -39,15 +56,16 @@ function toPortable(thrown: unknown, depth: number): PortableThrown {
       message: cut(message),
       stack: typeof stack === 'string' ? cut(stack) : undefined,
       fields,
-      cause: cause === undefined || depth === DEEPEST_CAUSE ? undefined : toPortable(cause, depth + 1),
+      cause:
+        cause === undefined || depth === DEEPEST_CAUSE ? undefined : toPortable(cause, depth + 1, longest),
     },
   }
 }
 
-function plain(value: unknown): unknown {
+function plain(value: unknown, cut: (text: unknown) => string): unknown {
   try {
     const text = JSON.stringify(value)
-    if (text !== undefined && text.length <= LONGEST_TEXT) return value
+    if (text !== undefined && text === cut(text)) return value
   } catch {
     // A cycle or a bigint: its text has to do.
   }
@@ -63,6 +81,3 @@ function fromPortable(thrown: PortableThrown): unknown {
   }
   return Object.assign(error, fields)
 }
-
-/** A class may have put anything in the place of a text. */
-const cut = (text: unknown): string => String(text).slice(0, LONGEST_TEXT)

@@ -10,7 +10,7 @@ import { portability } from '../../runtime/producer.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import { allocateCredit, Creditor } from './credit.ts'
 import { checkPortable } from './portable.ts'
-import type { Hello, StreamOrder, ThreadSettings } from './protocol.ts'
+import { isHello, type StreamOrder, type ThreadSettings } from './protocol.ts'
 import { Thread, type Running } from './thread.ts'
 
 export interface WorkersOptions {
@@ -89,7 +89,7 @@ class WorkerPool implements Executor {
   readonly #freeSlots: number[] = []
   #credit: SharedArrayBuffer | undefined
   #piscina: Piscina | undefined
-  /** The thread that piscina's balancer is to choose; undefined while a new thread is wanted. */
+  /** The thread that piscina's balancer is to choose; undefined: none. */
   #chosen: number | undefined
   #streamCount = 0
   #queueTimer: NodeJS.Timeout | undefined
@@ -112,7 +112,7 @@ class WorkerPool implements Executor {
     const { threads, streamsPerThread, maxQueue } = this.#options
     this.#start()
     if (this.#closing !== undefined) throw this.#refusal(task, 'it is closing')
-    if (this.#restart !== undefined && this.#threads.size === 0) {
+    if (this.#failedStarts > 0 && ![...this.#threads.values()].some(({ ready }) => ready)) {
       throw this.#refusal(task, 'its threads die while they start')
     }
     if (running + waiting < threads * streamsPerThread + maxQueue) return
@@ -171,10 +171,11 @@ class WorkerPool implements Executor {
       niceIncrement: process.platform === 'linux' ? niceIncrement : 0,
       resourceLimits,
       workerData: settings,
-      loadBalancer: (_task, candidates) =>
-        candidates.find(({ id }) => this.#chosen === undefined || id === this.#chosen) ?? null,
+      loadBalancer: (_task, candidates) => candidates.find(({ id }) => id === this.#chosen) ?? null,
     })
-    piscina.on('message', (hello: Hello) => this.#greet(hello))
+    piscina.on('message', (message: unknown) => this.#greet(message))
+    // Emitted just before the thread is among the balancer's candidates.
+    piscina.on('workerCreate', ({ id }: { id: number }) => queueMicrotask(() => this.#list(id)))
     // The death of an idle thread; it is seen at the thread itself.
     piscina.on('error', () => {})
     this.#piscina = piscina
@@ -195,10 +196,26 @@ class WorkerPool implements Executor {
     }
   }
 
-  #greet(hello: Hello): void {
+  #greet(message: unknown): void {
+    if (!isHello(message)) return
     this.#adopt()
+    const thread = this.#threads.get(message.threadId)
+    thread?.greet(message)
+    this.#welcome(thread)
+  }
+
+  /** Piscina can give tasks to this thread. */
+  #list(id: number): void {
+    this.#adopt()
+    const thread = this.#threads.get(id)
+    if (thread !== undefined) thread.listed = true
+    this.#welcome(thread)
+  }
+
+  /** Gives waiting streams to a thread that has started. */
+  #welcome(thread: Thread | undefined): void {
+    if (thread?.ready !== true) return
     this.#failedStarts = 0
-    this.#threads.get(hello.threadId)?.greet(hello)
     this.#place()
   }
 
@@ -223,9 +240,7 @@ class WorkerPool implements Executor {
       if (this.#closing !== undefined) return
       // A task for which the balancer finds no thread makes piscina start one. It is taken back at once.
       const unwanted = new AbortController()
-      this.#chosen = NO_THREAD
       this.#piscina?.run(undefined, { signal: unwanted.signal }).catch(() => {})
-      this.#chosen = undefined
       unwanted.abort()
       this.#adopt()
       this.#replace()
@@ -348,8 +363,6 @@ class WorkerPool implements Executor {
 
 /** How much the newest service time counts in their moving average. */
 const NEWEST_SHARE = 0.1
-/** No thread has this number. */
-const NO_THREAD = -1
 
 /** What a refusal tells the client: the header, in whole seconds (RFC 9110, 10.2.3). */
 function retryAfter(ms: number): { headers: { 'retry-after': string }; retryAfterMs: number } {

@@ -1,5 +1,5 @@
 /** What the two sides of a worker thread tell each other in messages; the events themselves go through the ring. */
-import type { MessagePort } from 'node:worker_threads'
+import { MessagePort } from 'node:worker_threads'
 import type { ProducerReference } from './portable.ts'
 
 /** Given to each thread when it starts. */
@@ -16,6 +16,13 @@ export interface Hello {
   ring: SharedArrayBuffer
   /** Doorbells come from it (as null), {@link Notice}s go to it. */
   port: MessagePort
+}
+
+/** False for what a producer may have posted to its thread's parent. */
+export function isHello(message: unknown): message is Hello {
+  if (typeof message !== 'object' || message === null) return false
+  const { ring, port } = message as Partial<Hello>
+  return ring instanceof SharedArrayBuffer && port instanceof MessagePort
 }
 
 /** One stream for a thread to run; its piscina task. */

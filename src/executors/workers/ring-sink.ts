@@ -53,6 +53,12 @@ export class RingSink implements Sink {
     this.wake()
   }
 
+  /** The producer is done: whoever still holds the stream finds it closed. */
+  finish(): void {
+    this.#ended = true
+    this.wake()
+  }
+
   /** The server's thread has changed something, and sent a message as it was asked to. */
   wake(): void {
     const { closed } = this

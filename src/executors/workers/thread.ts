@@ -1,5 +1,6 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import type { MessagePort, Worker } from 'node:worker_threads'
+import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import type { Creditor } from './credit.ts'
@@ -37,10 +38,13 @@ export class Thread implements FrameHandler {
   readonly streams: Map<number, Running> = new Map()
   /** What it died of, or is about to. */
   cause: Error | undefined
+  /** True once piscina gives it what it is chosen for; that may be before or after its greeting. */
+  listed = false
   readonly #onDone: (thread: Thread, running: Running) => void
   #ring: RingReader | undefined
   #port: MessagePort | undefined
   #turn: NodeJS.Immediate | undefined
+  #corrupt = false
   #utilization: EventLoopUtilization
 
   /** @param onDone called when a stream's producer is done and its place is free */
@@ -53,7 +57,7 @@ export class Thread implements FrameHandler {
 
   /** True once the thread has loaded, also after its death. */
   get started(): boolean {
-    return this.#ring !== undefined
+    return this.listed && this.#ring !== undefined
   }
 
   /** True while the thread can be given streams. */
@@ -63,6 +67,7 @@ export class Thread implements FrameHandler {
 
   /** The thread has started. */
   greet({ ring, port }: Hello): void {
+    if (this.#ring !== undefined) return
     this.#ring = new RingReader(ring)
     this.#port = port
     port.on('message', () => this.#drain())
@@ -100,7 +105,7 @@ export class Thread implements FrameHandler {
   bury(cause: Error): void {
     this.cause ??= cause
     if (this.#turn !== undefined) clearImmediate(this.#turn)
-    this.#ring?.drain(Infinity, this)
+    this.#read(Infinity)
     this.#port?.close()
     for (const [stream, running] of this.streams) {
       this.#forget(stream, running)
@@ -172,8 +177,24 @@ export class Thread implements FrameHandler {
 
   readonly #onTurn = (): void => {
     this.#turn = undefined
-    const ring = this.#ring as RingReader
-    if (ring.drain(BUDGET_BYTES, this) && ring.sleep()) return
+    if (this.#read(BUDGET_BYTES) && (this.#corrupt || this.#ring?.sleep() === true)) return
     this.#turn = setImmediate(this.#onTurn)
+  }
+
+  /**
+   * Drains the ring. A thread that has overwritten it is stopped: its streams are lost, and nothing else.
+   *
+   * @returns true when nothing more can be read
+   */
+  #read(budget: number): boolean {
+    if (this.#ring === undefined || this.#corrupt) return true
+    try {
+      return this.#ring.drain(budget, this)
+    } catch (error) {
+      this.#corrupt = true
+      this.cause ??= new HF_ERR_THREAD_LOST('it has overwritten its ring', { cause: error })
+      void this.worker.terminate()
+      return true
+    }
   }
 }
