@@ -51,6 +51,8 @@ export class Connection<Request> implements Task {
   /** Set as soon as it is known, which may be long before the response is over. */
   #reason: CloseReason | undefined
   #error: unknown
+  /** Set when the server closes before the head has left. */
+  #farewell: string | undefined
   #admittedAt: number | undefined
   #headAt: number | undefined
   #startedAt: number | undefined
@@ -107,15 +109,11 @@ export class Connection<Request> implements Task {
   }
 
   /** Phase `new`: from here on everything happens by itself. */
-  begin(closing: boolean): void {
+  begin(): void {
     const { response, rawRequest } = this.#host
     response.once('close', this.#onResponseClose)
     if (hasNoBody(rawRequest.method ?? '', response.statusCode)) {
       this.#sendHead()
-      return
-    }
-    if (closing) {
-      this.#refuse(new HF_ERR_EXECUTOR_UNAVAILABLE(this.executor, 'the server is closing'))
       return
     }
     this.#whenResponseOwnsSocket(() => this.#prepare())
@@ -137,8 +135,16 @@ export class Connection<Request> implements Task {
     socket.once('close', this.#onResponseClose)
   }
 
+  /** False when the client has left, or the server closes: then the client is told so. */
+  #isWanted(): boolean {
+    if (this.#phase === 'closed') return false
+    if (this.#farewell === undefined) return true
+    this.#refuse(new HF_ERR_EXECUTOR_UNAVAILABLE(this.executor, 'the server is closing'))
+    return false
+  }
+
   #prepare(): void {
-    if (this.#phase === 'closed') return
+    if (!this.#isWanted()) return
     let pending: void | Promise<void>
     try {
       pending = this.#route.executor.executor.prepare?.(this)
@@ -157,7 +163,7 @@ export class Connection<Request> implements Task {
   }
 
   #admit(): void {
-    if (this.#phase === 'closed') return
+    if (!this.#isWanted()) return
     const { executor, load } = this.#route.executor
     try {
       executor.admit?.(this, load)
@@ -226,6 +232,11 @@ export class Connection<Request> implements Task {
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
     heartbeat?.add(this.sink)
+    if (this.#farewell !== undefined) {
+      this.#settle()
+      this.cut('shutdown', this.#farewell)
+      return
+    }
     if (options.retryMs !== undefined) this.sink.write(`${encodeRetry(options.retryMs)}\n`, 0)
     try {
       options.onOpen?.(this.stream, this.#host.request)
@@ -316,6 +327,16 @@ export class Connection<Request> implements Task {
     }
     abortStream(this.stream, reason)
     this.#cancelTask(reason)
+  }
+
+  /**
+   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer.
+   *
+   * @param lastWords as for {@link cut}
+   */
+  shutDown(lastWords: string): void {
+    if (this.#phase === 'open') this.cut('shutdown', lastWords)
+    else this.#farewell = lastWords
   }
 
   /** Ends the connection without waiting for the client to take what it was sent. */

@@ -35,10 +35,6 @@ export class Scope<Request> {
     resolveOptions("headfirst's options", ...this.#layers())
   }
 
-  get closing(): boolean {
-    return this.#closing
-  }
-
   /** @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID, HF_ERR_EXECUTOR_UNKNOWN */
   addRoute(name: string, options: RouteOptions<Request>): Route<Request> {
     const place = `route ${name}`
@@ -50,7 +46,8 @@ export class Scope<Request> {
 
   add(connection: Connection<Request>): void {
     this.#connections.add(connection)
-    connection.begin(this.#closing)
+    if (this.#closing) connection.shutDown('')
+    connection.begin()
   }
 
   delete(connection: Connection<Request>): void {
@@ -76,7 +73,7 @@ export class Scope<Request> {
     this.#closing = true
     for (const connection of this.#connections) {
       const retryMs = graceMs + 1_000 + Math.floor(Math.random() * (graceMs + 1_000))
-      connection.cut('shutdown', `${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
+      connection.shutDown(`${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
     }
     const slots = [...this.#executors.values()]
     const over = Promise.all([

@@ -1,0 +1,182 @@
+import { expect, test } from 'vitest'
+import type { EventStream, Executor } from '../../src/index.ts'
+import { get } from './client.ts'
+import { Testbed, until } from './testbed.ts'
+
+/** Streams that say their name and stay open until they are closed by it. */
+class NamedStreams {
+  readonly open = new Map<string, EventStream>()
+  /** Names in the order in which their producers started. */
+  readonly started: string[] = []
+
+  route({ app }: Testbed): void {
+    app.get<{ Params: { name: string } }>('/:name', { sse: true }, async ({ params: { name } }, reply) =>
+      reply.sse((stream: EventStream) => {
+        this.started.push(name)
+        this.open.set(name, stream)
+        stream.send(`hello from ${name}`)
+      }),
+    )
+  }
+
+  close(name: string): void {
+    const stream = this.open.get(name)
+    stream?.send(`goodbye from ${name}`)
+    stream?.close()
+  }
+}
+
+const executorNames = ['inline', 'microtask', 'deferred'] as const
+
+test.each(executorNames)(
+  'a pipelined stream is not started before those before it have ended (%s)',
+  async (executor) => {
+    const testbed = await Testbed.make({ executor })
+    const streams = new NamedStreams()
+    streams.route(testbed)
+    const client = await testbed.connect()
+    client.send(get('/a') + get('/b') + get('/c'))
+    const admitted = (): number | undefined => testbed.app.sse.stats().executors[executor]?.admitted
+
+    for (const [number, name] of ['a', 'b', 'c'].entries()) {
+      await client.including(`hello from ${name}`, number)
+      expect(client.responses).toHaveLength(number + 1)
+      expect(streams.started).toEqual(['a', 'b', 'c'].slice(0, number + 1))
+      expect(admitted()).toBe(number + 1)
+      expect(testbed.app.sse.stats().routes['GET /:name']).toMatchObject({ open: 1, opened: number + 1 })
+      streams.close(name)
+      const { body } = await client.response(number)
+      expect(body).toBe(`data: hello from ${name}\n\ndata: goodbye from ${name}\n\n`)
+    }
+    await testbed.idle()
+    expect(testbed.closed.map(({ reason }) => reason)).toEqual(['ended', 'ended', 'ended'])
+  },
+)
+
+test('other responses keep their place between streams', async () => {
+  const testbed = await Testbed.make()
+  const streams = new NamedStreams()
+  streams.route(testbed)
+  let slow: (() => void) | undefined
+  testbed.app.get('/plain/slow', async () => {
+    await new Promise<void>((resolve) => (slow = resolve))
+    return 'slow'
+  })
+  testbed.app.get('/plain/fast', async () => 'fast')
+  const client = await testbed.connect()
+  client.send(get('/plain/slow') + get('/a') + get('/plain/fast') + get('/b', {}, 'HEAD') + get('/c'))
+  await until(() => slow !== undefined, 'the first request')
+  expect(streams.started).toEqual([])
+  slow?.()
+  expect((await client.response(0)).body).toBe('slow')
+  await client.including('hello from a', 1)
+  expect(client.responses).toHaveLength(2)
+  streams.close('a')
+  expect((await client.response(2)).body).toBe('fast')
+  expect((await client.response(3)).headers).toMatchObject({ 'content-type': 'text/event-stream' })
+  await client.including('hello from c', 4)
+  streams.close('c')
+  await client.response(4)
+  expect(streams.started).toEqual(['a', 'c'])
+  await testbed.idle()
+})
+
+test('a client that leaves meanwhile leaves nothing counted, and starts nothing', async () => {
+  const testbed = await Testbed.make()
+  const streams = new NamedStreams()
+  streams.route(testbed)
+  let handled = 0
+  testbed.app.addHook('onRequest', async () => {
+    handled++
+  })
+  const client = await testbed.connect()
+  client.send(get('/a') + get('/b') + get('/c'))
+  await client.including('hello from a')
+  await until(() => handled === 3, 'all requests to be handled')
+  client.destroy()
+  expect((await testbed.closeInfo()).reason).toBe('client')
+  await testbed.idle()
+  // What waited is forgotten, so that a shutdown has nothing to wait for.
+  await testbed.app.close()
+  expect(streams.started).toEqual(['a'])
+  expect(testbed.closed).toHaveLength(1)
+  expect(testbed.app.sse.stats().executors['inline']).toMatchObject({ admitted: 1, refused: 0 })
+})
+
+test('the order of the answers does not depend on how long hooks take', async () => {
+  const testbed = await Testbed.make()
+  const streams = new NamedStreams()
+  let release: (() => void) | undefined
+  testbed.app.addHook('onSend', async (request) => {
+    if (request.url === '/a') await new Promise<void>((resolve) => (release = resolve))
+  })
+  streams.route(testbed)
+  const client = await testbed.connect()
+  client.send(get('/a') + get('/b'))
+  await until(() => release !== undefined, 'the hook of the first')
+  expect(streams.started).toEqual([])
+  release?.()
+  await client.including('hello from a', 0)
+  expect(streams.started).toEqual(['a'])
+  streams.close('a')
+  await client.including('hello from b', 1)
+  streams.close('b')
+  await client.response(1)
+})
+
+test('a connection carries one stream after another', async () => {
+  const testbed = await Testbed.make()
+  const streams = new NamedStreams()
+  streams.route(testbed)
+  const client = await testbed.connect()
+  for (const [number, name] of ['a', 'b', 'c'].entries()) {
+    client.send(get(`/${name}`))
+    await client.including(`hello from ${name}`, number)
+    streams.close(name)
+    await client.response(number)
+  }
+  await testbed.idle()
+  expect(client.socket.destroyed).toBe(false)
+})
+
+test('a shutdown starts no stream that waited for its turn', async () => {
+  const testbed = await Testbed.make({ graceMs: 600_000 })
+  const streams = new NamedStreams()
+  streams.route(testbed)
+  const client = await testbed.connect()
+  client.send(get('/a') + get('/b'))
+  await client.including('hello from a')
+  await until(() => testbed.app.sse.stats().routes['GET /:name']?.open === 1, 'the first')
+  await testbed.app.close()
+  expect(streams.started).toEqual(['a'])
+  expect((await testbed.closeInfo()).reason).toBe('shutdown')
+  expect(testbed.counted).toBe(0)
+})
+
+test('a shutdown starts no stream whose head a hook held back', async () => {
+  let closing = false
+  const own: Executor = {
+    run: (task) => task.produce(),
+    close: () => {
+      closing = true
+    },
+  }
+  const testbed = await Testbed.make({ graceMs: 600_000, executor: 'own', executors: { own } })
+  const streams = new NamedStreams()
+  let release: (() => void) | undefined
+  testbed.app.addHook('onSend', async () => {
+    await new Promise<void>((resolve) => (release = resolve))
+  })
+  streams.route(testbed)
+  const client = await testbed.connect()
+  client.send(get('/a'))
+  await until(() => release !== undefined, 'the hook')
+  const closed = testbed.app.close()
+  await until(() => closing, 'the shutdown to begin')
+  release?.()
+  expect((await client.response()).body).toMatch(/^: .+\n\nretry: \d+\n\n$/)
+  await closed
+  expect(streams.started).toEqual([])
+  expect((await testbed.closeInfo()).reason).toBe('shutdown')
+  expect(testbed.counted).toBe(0)
+})
