@@ -24,7 +24,7 @@ import { workers } from './executors/workers/pool.ts'
 import { Connection, type Host } from './runtime/connection.ts'
 import { ExecutorSlot } from './runtime/executor-slot.ts'
 import type { Executor } from './runtime/executor.ts'
-import { checkOptions, checkRouteOptions, milliseconds, type RouteOptions } from './runtime/options.ts'
+import { checkRouteOptions, milliseconds, type RouteOptions } from './runtime/options.ts'
 import { portability, type Producer } from './runtime/producer.ts'
 import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
@@ -41,11 +41,12 @@ export interface HeadfirstOptions extends SseRouteOptions {
    * name replaces it. An instance belongs to one registration.
    */
   executors?: Record<string, Executor>
-  /** How long `app.close()` waits for open streams and running producers, in ms. Default 5000. */
+  /**
+   * How long `app.close()` waits for open streams and running producers, in ms. Default 5000; in a nested
+   * registration, that of the outer one.
+   */
   graceMs?: number
 }
-
-const DEFAULT_GRACE_MS = 5_000
 
 /** What `app.sse` is: of the innermost registration. */
 export interface Headfirst {
@@ -86,12 +87,10 @@ type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
 
 async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   if (Object.hasOwn(app, kScope)) throw new HF_ERR_ALREADY_REGISTERED()
-  const { executors = {}, graceMs = DEFAULT_GRACE_MS, ...defaults } = options
-  const place = "headfirst's options"
-  checkOptions({ graceMs }, { graceMs: milliseconds(0) }, place)
-  if (typeof executors !== 'object' || executors === null) {
-    throw new HF_ERR_OPTION_INVALID('executors', place, 'an object of executors by name', show(executors))
-  }
+  const { executors, graceMs, ...defaults } = checkRouteOptions(options, "headfirst's options", {
+    executors: ['an object of executors, by name', isPlainObject],
+    graceMs: milliseconds(0),
+  })
   const parent = app[kScope]
   const named: Record<string, Executor> = {
     ...(parent === undefined && {
@@ -103,12 +102,17 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
     ...executors,
   }
   const slots = Object.entries(named).map(([name, executor]) => new ExecutorSlot(name, executor))
-  const scope = new Scope(parent, checkRouteOptions(defaults, place), slots)
-  app[kScope] = scope
+  const scope = new Scope(parent, defaults, slots, graceMs)
   if (parent === undefined) decorate(app)
+  for (const slot of slots) slot.claim()
+  app[kScope] = scope
+  if (parent !== undefined) {
+    parent.adopt(scope)
+    return
+  }
 
   app.addHook('preClose', async () => {
-    const running = await scope.close(graceMs)
+    const running = await scope.close()
     if (running.length > 0) app.log.warn({ running }, 'producers still run after the grace of the shutdown')
   })
 }
@@ -143,7 +147,7 @@ function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): voi
   if (options === undefined || options === false) return
   const methods = [route.method].flat()
   const name = `${methods.join(',')} ${route.url}`
-  if (options !== true && (typeof options !== 'object' || options === null || Array.isArray(options))) {
+  if (options !== true && !isPlainObject(options)) {
     throw new HF_ERR_OPTION_INVALID(
       'sse',
       `route ${name}`,
@@ -152,8 +156,12 @@ function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): voi
     )
   }
   const added = scope.addRoute(name, options === true ? {} : options)
-  route.config = { ...route.config, [kRoute]: { route: added, scope } } as never
+  const registered: RegisteredRoute = { route: added, scope }
+  route.config = { ...route.config, [kRoute]: registered }
 }
+
+const isPlainObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 interface RegisteredRoute {
   route: Route<FastifyRequest>

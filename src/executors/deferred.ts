@@ -45,7 +45,7 @@ export function deferred(options: DeferredOptions = {}): Executor {
     run(task) {
       const start = (): void => {
         starts.delete(task)
-        task.produce(slices(sliceMs, enqueue))
+        void task.produce(slices(sliceMs, enqueue))
       }
       starts.set(task, start)
       enqueue(start)

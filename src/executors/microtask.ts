@@ -7,5 +7,5 @@ import type { Executor } from '../runtime/executor.ts'
  * loop goes on, so that a producer that blocks delays every other client as it does `inline`.
  */
 export function microtask(): Executor {
-  return { run: (task) => queueMicrotask(() => task.produce()) }
+  return { run: (task) => queueMicrotask(() => void task.produce()) }
 }

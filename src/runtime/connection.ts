@@ -53,6 +53,7 @@ export class Connection<Request> implements Task {
   #error: unknown
   /** Set when the server closes before the head has left. */
   #farewell: string | undefined
+  #onSettled: (() => void) | undefined
   #admittedAt: number | undefined
   #headAt: number | undefined
   #startedAt: number | undefined
@@ -241,15 +242,21 @@ export class Connection<Request> implements Task {
     try {
       options.onOpen?.(this.stream, this.#host.request)
       if (this.stream.closed) this.#settle()
-      else executor.executor.run(this)
+      else executor.executor.run(this)?.catch((error: unknown) => this.fail(error))
     } catch (error) {
       this.fail(error)
     }
   }
 
-  produce(pause?: Pause): void {
-    if (this.#task !== 'waiting') return
+  produce(pause?: Pause): Promise<void> {
+    if (this.#task !== 'waiting') return Promise.resolve()
+    const settled = new Promise<void>((resolve) => (this.#onSettled = resolve))
     this.start()
+    this.#produce(pause)
+    return settled
+  }
+
+  #produce(pause: Pause | undefined): void {
     let done: Promise<void> | undefined
     try {
       done = run(this.producer, this.stream, this.input, pause)
@@ -381,6 +388,7 @@ export class Connection<Request> implements Task {
     if (this.#task === 'waiting') this.#route.executor.waiting--
     else if (this.#task === 'running') this.#route.executor.running.delete(this)
     this.#task = 'done'
+    this.#onSettled?.()
   }
 
   #logError(error: unknown): void {

@@ -35,9 +35,9 @@ export interface Executor {
   /**
    * The head has left: see to it that the producer runs, now or later. On the server's thread call
    * `task.produce()` once. Elsewhere call `task.start()`, write to `task.sink`, and end with `task.end()`,
-   * `task.fail()` or `task.lose()`.
+   * `task.fail()` or `task.lose()`. What it throws or rejects with ends the stream as `error`.
    */
-  run(task: Task): void
+  run(task: Task): void | Promise<void>
   /**
    * A stream given to `run()` was closed from outside before its producer was done. Its `EventStream` on the
    * server's thread knows; an executor with a queue forgets it, one that runs it elsewhere passes it on.
@@ -71,11 +71,14 @@ export interface Task {
   readonly closed: boolean
 
   /**
-   * Starts the producer on this thread, in this very call, and sees it to its end.
+   * Starts the producer on this thread, in this very call, and sees it to its end. Does nothing for a stream
+   * that is closed already.
    *
-   * @param pause asked after each event of a generator whether it has to wait
+   * @param pause asked after each event of a generator whether it has to wait. Default: a turn of the event loop
+   *   every 5 ms
+   * @returns resolves when the producer is done; never rejects
    */
-  produce(pause?: Pause): void
+  produce(pause?: Pause): Promise<void>
 
   /** The producer starts now, elsewhere. */
   start(): void

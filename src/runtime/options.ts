@@ -119,9 +119,6 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
   onError: fn,
 }
 
-/** Names of the options that {@link checkRouteOptions} takes. */
-export const ROUTE_OPTIONS: readonly string[] = Object.keys(RULES)
-
 /**
  * Checks options against rules. A value of undefined counts as absent.
  *
@@ -146,12 +143,17 @@ export function checkOptions<Options extends object>(
   return checked as Options
 }
 
-/** @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID */
-export function checkRouteOptions<Request>(
-  options: RouteOptions<Request>,
+/**
+ * Checks options of routes, and those that are allowed beside them.
+ *
+ * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
+ */
+export function checkRouteOptions<Options extends RouteOptions<never>>(
+  options: Options,
   place: string,
-): RouteOptions<Request> {
-  return checkOptions(options, RULES, place)
+  more: Readonly<Record<string, Rule>> = {},
+): Options {
+  return checkOptions(options, { ...RULES, ...more }, place)
 }
 
 /**

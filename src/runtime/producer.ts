@@ -60,14 +60,17 @@ export function producer<Fn extends AnyProducer>(
     throw new HF_ERR_OPTION_INVALID('module', 'producer()', 'import.meta.url of its module', show(module))
   }
   if (typeof fn !== 'function') throw new HF_ERR_PRODUCER_INVALID('producer()', show(fn))
+  if (typeof options !== 'object' || options === null) {
+    throw new HF_ERR_OPTION_INVALID('options', 'producer()', 'an object', show(options))
+  }
   for (const key in options) {
     if (key !== 'name' && key !== 'serializer') {
       throw new HF_ERR_OPTION_UNKNOWN(key, 'producer()', 'name, serializer')
     }
   }
   const { name, serializer } = options
-  if (name !== undefined && typeof name !== 'string') {
-    throw new HF_ERR_OPTION_INVALID('name', 'producer()', 'a string', show(name))
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw new HF_ERR_OPTION_INVALID('name', 'producer()', 'the name of its export', show(name))
   }
   if (serializer !== undefined && typeof serializer !== 'function') {
     throw new HF_ERR_OPTION_INVALID('serializer', 'producer()', 'a function', show(serializer))

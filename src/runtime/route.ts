@@ -19,11 +19,15 @@ export class Route<Request> {
   readonly options: ResolvedOptions<Request>
   readonly executor: ExecutorSlot
   readonly heartbeat: Heartbeat | undefined
-  readonly stats: RouteStats = { open: 0, opened: 0, closed: {}, events: 0, bytes: 0, dropped: 0 }
+  readonly stats: RouteStats
 
-  /** @param name the method and the path, as `GET /path/:id` */
-  constructor(name: string, options: ResolvedOptions<Request>, executor: ExecutorSlot) {
+  /**
+   * @param name the method and the path, as `GET /path/:id`
+   * @param stats of a route of the same name (with other constraints), to be counted on
+   */
+  constructor(name: string, options: ResolvedOptions<Request>, executor: ExecutorSlot, stats?: RouteStats) {
     this.name = name
+    this.stats = stats ?? { open: 0, opened: 0, closed: {}, events: 0, bytes: 0, dropped: 0 }
     this.options = options
     this.executor = executor
     this.heartbeat = options.heartbeatMs > 0 ? new Heartbeat(options.heartbeatMs) : undefined

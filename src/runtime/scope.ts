@@ -12,6 +12,8 @@ export interface Stats {
   routes: Record<string, RouteStats>
 }
 
+const DEFAULT_GRACE_MS = 5_000
+
 /** One registration: its executors, its routes and their open connections. A nested one inherits by name. */
 export class Scope<Request> {
   readonly #parent: Scope<Request> | undefined
@@ -19,6 +21,9 @@ export class Scope<Request> {
   readonly #executors: ReadonlyMap<string, ExecutorSlot>
   readonly #routes = new Map<string, Route<Request>>()
   readonly #connections = new Set<Connection<Request>>()
+  /** Nested registrations: they are closed with this one. */
+  readonly #children: Scope<Request>[] = []
+  readonly #graceMs: number
   #closing = false
   #onEmpty: (() => void) | undefined
 
@@ -27,8 +32,10 @@ export class Scope<Request> {
     parent: Scope<Request> | undefined,
     defaults: RouteOptions<Request>,
     executors: readonly ExecutorSlot[],
+    graceMs: number = parent?.#graceMs ?? DEFAULT_GRACE_MS,
   ) {
     this.#parent = parent
+    this.#graceMs = graceMs
     this.#defaults = defaults
     this.#executors = new Map(executors.map((slot) => [slot.name, slot]))
     if (defaults.executor !== undefined) this.#executor(defaults.executor, "headfirst's options")
@@ -39,7 +46,8 @@ export class Scope<Request> {
   addRoute(name: string, options: RouteOptions<Request>): Route<Request> {
     const place = `route ${name}`
     const resolved = resolveOptions(place, ...this.#layers(), checkRouteOptions(options, place))
-    const route = new Route(name, resolved, this.#executor(resolved.executor, place))
+    const executor = this.#executor(resolved.executor, place)
+    const route = new Route(name, resolved, executor, this.#routes.get(name)?.stats)
     if (!name.startsWith('HEAD ')) this.#routes.set(name, route)
     return route
   }
@@ -63,25 +71,46 @@ export class Scope<Request> {
     return { executors: Object.fromEntries(executors), routes: Object.fromEntries(routes) }
   }
 
+  /** Takes a nested registration in, to close it with this one. */
+  adopt(child: Scope<Request>): void {
+    this.#children.push(child)
+  }
+
   /**
    * Ends every stream, with a farewell that keeps browsers from coming back before this server is gone, and
-   * stops the executors. Resolves when all is over, or when `graceMs` are.
+   * stops the executors; those of nested registrations likewise. Resolves when all is over, or when their
+   * grace is.
    *
    * @returns the producers that still run, as `executor: route`
    */
-  async close(graceMs: number): Promise<string[]> {
+  async close(): Promise<string[]> {
+    const scopes = this.#family()
+    // Before the first executor is stopped: it may run streams of a nested registration.
+    for (const scope of scopes) scope.#endStreams()
+    return (await Promise.all(scopes.map(async (scope) => scope.#stop()))).flat()
+  }
+
+  #family(): Scope<Request>[] {
+    return [this, ...this.#children.flatMap((child) => child.#family())]
+  }
+
+  #endStreams(): void {
     this.#closing = true
+    const atLeastMs = this.#graceMs + 1_000
     for (const connection of this.#connections) {
-      const retryMs = graceMs + 1_000 + Math.floor(Math.random() * (graceMs + 1_000))
+      const retryMs = atLeastMs + Math.floor(Math.random() * atLeastMs)
       connection.shutDown(`${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
     }
+  }
+
+  async #stop(): Promise<string[]> {
     const slots = [...this.#executors.values()]
     const over = Promise.all([
       this.#emptied(),
-      ...slots.map(async ({ executor }) => executor.close?.(graceMs)),
+      ...slots.map(async ({ executor }) => executor.close?.(this.#graceMs)),
     ])
     let timer: NodeJS.Timeout | undefined
-    await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))])
+    await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, this.#graceMs)))])
     clearTimeout(timer)
     for (const connection of this.#connections) connection.destroy()
     return slots.flatMap(({ name, running }) => [...running].map(({ route }) => `${name}: ${route}`))

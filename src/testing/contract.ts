@@ -121,7 +121,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     const path = await server.route(producers.awaitingSignal, { flags, reason: 'shutdown' })
     const observer = await server.observe(path, { flags })
     await untilRaised(flags, Flag.EVENTS)
-    await server.close()
+    await server.stop()
     const { body, complete } = await observer.over()
     assert.match(body, /^data: waiting\n\n: .+\n\nretry: \d+\n\n$/)
     assert.equal(complete, true)
@@ -266,9 +266,10 @@ class Server {
   readonly app: FastifyInstance = Fastify()
   readonly #executor: Executor
   readonly #infos: CloseInfo[] = []
+  readonly #observers: Observer[] = []
   #registered = false
   #routes = 0
-  #closing: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
 
   constructor(executor: Executor) {
     this.#executor = executor
@@ -302,7 +303,9 @@ class Server {
   /** Opens a stream, on a thread of its own. */
   async observe(path: string, options?: ObserverOptions): Promise<Observer> {
     await this.listen()
-    return new Observer(this.#port, path, options)
+    const observer = new Observer(this.#port, path, options)
+    this.#observers.push(observer)
+    return observer
   }
 
   /** Opens a stream, and reads it to its end. */
@@ -331,8 +334,14 @@ class Server {
     await until(() => this.load().running + this.load().waiting === 0, 'the executor to be idle')
   }
 
+  /** Stops the app, not its clients. */
+  async stop(): Promise<void> {
+    await (this.#stopping ??= this.app.close())
+  }
+
   async close(): Promise<void> {
-    await (this.#closing ??= this.app.close())
+    await this.stop()
+    await Promise.all(this.#observers.map((observer) => observer.dismiss()))
   }
 
   get #port(): number {

@@ -50,14 +50,17 @@ export class Observer {
 
   /** What was received, once the response is over. */
   async over(): Promise<Observed> {
-    const observed = await this.#observed
-    await this.#worker.terminate()
-    return observed
+    return this.#observed
   }
 
   /** Closes the connection in the middle. */
   leave(): void {
     this.#worker.postMessage('leave' satisfies ObserverCommand)
+  }
+
+  /** Ends its thread, and with it the connection. */
+  async dismiss(): Promise<void> {
+    await this.#worker.terminate()
   }
 
   /** Begins to read, where it was told not to. */

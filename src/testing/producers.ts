@@ -26,7 +26,7 @@ export const varied: PortableProducer<{ count: number }> = producer(
     for (let n = 0; n < count; n++) {
       stream.send(variedEvent(n))
       if (n % 50 === 0) stream.comment(`after ${n}`)
-      if (n % 7 === 0) await null
+      if (n % 7 === 0) await Promise.resolve()
     }
   },
   { name: 'varied' },
@@ -102,17 +102,17 @@ export const awaitingSignal: PortableProducer<Input & { reason: string }> = prod
   { name: 'awaitingSignal' },
 )
 
-export const throwing: PortableProducer<void> = producer(
+export const throwing: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
     stream.send('before')
-    await null
+    await Promise.resolve()
     throw Object.assign(new TypeError('secret'), { code: 'E_SECRET' })
   },
   { name: 'throwing' },
 )
 
-export const throwingAtOnce: PortableProducer<void> = producer(
+export const throwingAtOnce: PortableProducer = producer(
   import.meta.url,
   (stream: EventStream) => {
     stream.send('before')
@@ -122,7 +122,7 @@ export const throwingAtOnce: PortableProducer<void> = producer(
 )
 
 /** Sends what is no event in between: each is refused, and the stream lives on. */
-export const careless: PortableProducer<void> = producer(
+export const careless: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
     const bad: unknown[] = [
