@@ -32,7 +32,7 @@ export class Scope<Request> {
     parent: Scope<Request> | undefined,
     defaults: RouteOptions<Request>,
     executors: readonly ExecutorSlot[],
-    graceMs: number = parent?.#graceMs ?? DEFAULT_GRACE_MS,
+    graceMs: number = parent === undefined ? DEFAULT_GRACE_MS : parent.#graceMs,
   ) {
     this.#parent = parent
     this.#graceMs = graceMs
