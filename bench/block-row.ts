@@ -19,7 +19,7 @@ import type { Testbed } from './testbed.ts'
 import { lindleyWaits } from './theory.ts'
 
 /** What the theory says of the first byte, and how far the measurement is from it. */
-export interface Theory {
+interface Theory {
   /** Of one stream: the active time of the server's event loop, per stream of the row. */
   serviceMs: number
   /** From the intended start to the first byte with nobody else there; the theory adds it to each wait. */

@@ -28,14 +28,14 @@ export interface Recording {
   sentForMs: number
 }
 
-export interface OpenLoopPlan extends Target {
+interface OpenLoopPlan extends Target {
   /** Ms since the start, ascending. */
   schedule: Float64Array
   /** Streams that are not complete this long after the last arrival count as timed out. */
   drainMs: number
 }
 
-export interface ClosedLoopPlan extends Target {
+interface ClosedLoopPlan extends Target {
   /** How many streams, one after another. */
   streams: number
   drainMs: number

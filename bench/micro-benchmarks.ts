@@ -8,7 +8,7 @@ import type { Effort } from './micro/rounds.ts'
 import { serve } from './remote.ts'
 import type { OwnExecutor } from './testbed.ts'
 
-export interface MicroPlan {
+interface MicroPlan {
   effort: Effort
   own: OwnExecutor | undefined
 }

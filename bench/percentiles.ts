@@ -1,7 +1,7 @@
 /** Percentiles of raw samples, by rank. Counts are small, so they are sorted and nothing is approximated. */
 
 /** A 99th percentile of fewer samples is the second or third largest by chance, and is not given. */
-export const FEWEST_FOR_P99 = 1_000
+const FEWEST_FOR_P99 = 1_000
 
 export interface Percentiles {
   samples: number
@@ -14,7 +14,7 @@ export interface Percentiles {
 
 /** @param samples a failed one is Infinity: it counts among those that were slow */
 export function percentiles(samples: ArrayLike<number>): Percentiles {
-  const sorted = Float64Array.from(samples).sort()
+  const sorted = Float64Array.from(samples).toSorted()
   return {
     samples: sorted.length,
     p50: rank(sorted, 0.5),
@@ -25,7 +25,7 @@ export function percentiles(samples: ArrayLike<number>): Percentiles {
 }
 
 export function median(samples: ArrayLike<number>): number {
-  return rank(Float64Array.from(samples).sort(), 0.5)
+  return rank(Float64Array.from(samples).toSorted(), 0.5)
 }
 
 /** The smallest sample that is not exceeded by more than `1 - fraction` of them; NaN of none. */

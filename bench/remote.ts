@@ -53,7 +53,7 @@ export class Remote<Asked extends Questions> {
       // A table on stdout must not be mixed with what a child prints.
       stdio: ['ignore', 2, 2, 'ipc'],
     })
-    this.#child.on('message', (reply: Reply) => this.#settle(reply))
+    this.#child.on('message', (message: Reply) => this.#settle(message))
     this.#child.on('error', (error) => this.#fail(error))
     this.#child.on('exit', (code, signal) => {
       living.delete(this)
@@ -126,16 +126,16 @@ export function serve(questions: Questions): void {
   process.on('SIGINT', () => {})
   process.on('disconnect', () => process.exit())
   process.on('message', ({ id, name, input }: Message) => {
-    void answer(id, async () => questions[name]?.(input as never))
+    void reply(id, async () => questions[name]?.(input as never))
   })
 }
 
-async function answer(id: number, ask: () => Promise<unknown>): Promise<void> {
-  let reply: Reply
+async function reply(id: number, ask: () => Promise<unknown>): Promise<void> {
+  let message: Reply
   try {
-    reply = { id, answer: await ask() }
+    message = { id, answer: await ask() }
   } catch (error) {
-    reply = { id, error: error instanceof Error ? error : new Error(String(error)) }
+    message = { id, error: error instanceof Error ? error : new Error(String(error)) }
   }
-  process.send?.(reply)
+  process.send?.(message)
 }

@@ -39,7 +39,7 @@ export interface RateScenario {
 }
 
 /** Small pieces on their own, without any server. */
-export interface MicroScenario {
+interface MicroScenario {
   kind: 'encode' | 'hand-off'
   name: string
 }

@@ -6,7 +6,7 @@ import Fastify from 'fastify'
 import headfirst, { workers, type FlushMode, type Producer, type RouteStats } from 'headfirst'
 import { performance } from 'node:perf_hooks'
 import { loadExecutor } from './own-executor.ts'
-import * as producers from './producers.ts'
+import { block, burst, single } from './producers.ts'
 import { serve } from './remote.ts'
 
 export interface ServerPlan {
@@ -18,7 +18,7 @@ export interface ServerPlan {
   producer: ProducerPlan
 }
 
-export type ProducerPlan =
+type ProducerPlan =
   | { name: 'single'; input?: undefined }
   | { name: 'block'; input: { steps: number } }
   | { name: 'burst'; input: { events: number } }
@@ -39,6 +39,8 @@ export type ServerQuestions = {
   start(plan: ServerPlan): Promise<{ port: number; path: string }>
   snapshot(): Promise<Snapshot>
 }
+
+const PRODUCERS = { block, burst, single }
 
 const PATH = '/stream'
 
@@ -62,7 +64,7 @@ async function start({
     },
   })
   app.get(PATH, { sse: { executor, flush } }, async (_request, reply) =>
-    reply.sse(producers[producer.name] as Producer<unknown>, producer.input),
+    reply.sse(PRODUCERS[producer.name] as Producer<unknown>, producer.input),
   )
   await app.listen({ host: '127.0.0.1', port: 0, backlog: 4_096 })
   snapshot = () => ({

@@ -100,7 +100,7 @@ export class TestServer {
     this.target = target
   }
 
-  /** Streams at given times, whatever becomes of those before; see {@link OpenLoopPlan}. */
+  /** Streams at given times, whatever becomes of those before. */
   async openLoop(schedule: Float64Array, drainMs: number): Promise<Loaded> {
     const timeoutMs = (schedule.at(-1) ?? 0) + drainMs + ANSWER_MS
     return this.#loaded(() =>
@@ -132,7 +132,7 @@ export class TestServer {
   async #snapshot(): Promise<Snapshot> {
     const deadline = performance.now() + ANSWER_MS
     for (;;) {
-      const snapshot = await this.#remote.ask('snapshot', undefined as never, ANSWER_MS)
+      const snapshot = await this.#remote.ask('snapshot', undefined, ANSWER_MS)
       if (snapshot.route.open === 0 || performance.now() > deadline) return snapshot
       await sleep(10)
     }

@@ -57,14 +57,15 @@ function fastifySse(): Encoder {
   }
 }
 
+function taken(buffer: EventBuffer): string {
+  const text = buffer.read()
+  buffer.clear()
+  return text
+}
+
 function betterSse(): Encoder {
   const ofText = new EventBuffer({ serializer: String })
   const ofJson = new EventBuffer()
-  const taken = (buffer: EventBuffer): string => {
-    const text = buffer.read()
-    buffer.clear()
-    return text
-  }
   return {
     name: 'better-sse',
     text: (data) => taken(ofText.data(data).dispatch()),
