@@ -156,7 +156,7 @@ test('a shutdown starts no stream that waited for its turn', async () => {
 test('a shutdown starts no stream whose head a hook held back', async () => {
   let closing = false
   const own: Executor = {
-    run: (task) => task.produce(),
+    run: (task) => void task.produce(),
     close: () => {
       closing = true
     },
