@@ -234,7 +234,7 @@ class WorkerPool implements Executor {
     const pauseMs =
       this.#failedStarts === 0
         ? 0
-        : Math.min(FIRST_BACK_OFF_MS * 2 ** this.#failedStarts, LONGEST_BACK_OFF_MS)
+        : Math.min(FIRST_BACK_OFF_MS * 2 ** (this.#failedStarts - 1), LONGEST_BACK_OFF_MS)
     this.#restart = setTimeout(() => {
       this.#restart = undefined
       if (this.#closing !== undefined) return
@@ -305,8 +305,10 @@ class WorkerPool implements Executor {
     const done = this.#piscina?.run(order)
     this.#chosen = undefined
     // How a stream went is told in its ring, in order; this promise may settle before that is read. It rejects
-    // when the thread dies, which is seen at the thread, or when the order could not be sent.
+    // when the thread dies, which is seen at the thread, when the pool is destroyed, which does not mean that
+    // the producer has stopped, or when the order could not be sent.
     done?.catch((error: unknown) => {
+      if (this.#closing !== undefined) return
       if (thread.cause === undefined && this.#threads.has(thread.id) && thread.streams.has(stream)) {
         thread.refuse(stream, running, error)
       }

@@ -121,9 +121,7 @@ export class Thread implements FrameHandler {
     running.received += whole.byteLength
     const below = task.sink.write(whole, events)
     this.#settle(stream, running)
-    // While the client is behind nothing comes that would tell the worker; so tell it when there is room.
-    if (!below && !task.sink.closed)
-      void task.sink.ready().then((open) => open && this.#settle(stream, running))
+    if (!below && !task.sink.closed) void this.#settleWhenReady(stream, running)
   }
 
   control(stream: number, kind: FrameKind, payload: Uint8Array): void {
@@ -157,6 +155,13 @@ export class Thread implements FrameHandler {
 
   #settle(stream: number, { task, credit, received }: Running): void {
     if (credit.drained(received - task.sink.buffered)) this.#notify(stream)
+  }
+
+  /** While the client is behind nothing comes that would tell the worker; so tell it when there is room. */
+  async #settleWhenReady(stream: number, running: Running): Promise<void> {
+    const open = await running.task.sink.ready()
+    // Else the slot is no longer the stream's.
+    if (open && this.streams.get(stream) === running) this.#settle(stream, running)
   }
 
   #notify(stream: number): void {

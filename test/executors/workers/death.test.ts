@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import type { Worker } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { producer } from '../../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
 import { exitsAtImport } from './exits-on-thread.ts'
@@ -204,4 +205,39 @@ test('messages that a producer sends to its parent do no harm', async () => {
   await client.over()
   expect(client.events).toEqual(numbers(5))
   await testbed.serves()
+})
+
+test('threads that die while they start are started later and later; meanwhile clients are refused', async () => {
+  // What loads TypeScript on each thread does not start without its configuration.
+  process.env['TSX_TSCONFIG_PATH'] = '/nowhere/tsconfig.json'
+  const starts: number[] = []
+  const onWorker = (_worker: Worker): number => starts.push(performance.now())
+  process.on('worker', onWorker)
+  onTestFinished(() => {
+    delete process.env['TSX_TSCONFIG_PATH']
+    process.removeListener('worker', onWorker)
+  })
+  const testbed = await Testbed.make(producers)
+  const waiting = await testbed.open('count', { events: 3 })
+  expect(waiting.status).toBe(200)
+
+  await until(() => starts.length === 2, 'a second start')
+  let refused = testbed.request('count', { events: 3 })
+  while ((await refused.head()).statusCode === 200) {
+    refused.leave()
+    refused = testbed.request('count', { events: 3 })
+  }
+  expect(refused.status).toBe(503)
+  expect(JSON.parse(await refused.over())).toMatchObject({ code: 'HF_ERR_EXECUTOR_UNAVAILABLE' })
+  expect(Number((await refused.head()).headers['retry-after'])).toBeGreaterThanOrEqual(1)
+
+  await until(() => starts.length === 5, 'a fifth start')
+  const pause = (number: number): number => (starts[number + 1] as number) - (starts[number] as number)
+  expect(pause(3)).toBeGreaterThan(pause(1))
+
+  delete process.env['TSX_TSCONFIG_PATH']
+  await waiting.over()
+  expect(waiting.events).toEqual(numbers(3))
+  await testbed.serves()
+  await testbed.idle()
 })

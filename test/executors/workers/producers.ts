@@ -8,6 +8,11 @@ export interface Flagged {
   flags: Flags
 }
 
+interface Signature {
+  order: Int32Array
+  number: number
+}
+
 export interface Counted {
   /** How many are sent. */
   events: number
@@ -36,6 +41,15 @@ export const blocks: PortableProducer<Flagged> = producer(
     stream.send('down')
   },
   { name: 'blocks' },
+)
+
+/** Signs in a list: its first word counts the signatures. */
+export const signs: PortableProducer<Signature> = producer(
+  import.meta.url,
+  async (_stream: EventStream, { order, number }: Signature) => {
+    order[Atomics.add(order, 0, 1) + 1] = number
+  },
+  { name: 'signs' },
 )
 
 /** Sends a number in each turn of its thread's loop until it may end. */
@@ -105,6 +119,19 @@ export const neverStops: PortableProducer<Flagged> = producer(
   { name: 'neverStops' },
 )
 
+/** Sends for as long as its client is there, at the client's pace. */
+export const awaitsReady: PortableProducer<Flagged> = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags }: Flagged) => {
+    do {
+      while (stream.send('x'.repeat(10_000)));
+      raise(flags, Flag.STARTED)
+    } while (await stream.ready())
+    raise(flags, Flag.FINALLY)
+  },
+  { name: 'awaitsReady' },
+)
+
 export const generates: PortableProducer<Flagged> = producer(
   import.meta.url,
   function* generates(_stream: EventStream, { flags }: Flagged) {
@@ -139,10 +166,12 @@ export const leavesTimer: PortableProducer<Flagged> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Flagged) => {
     stream.send('only')
-    void until(() => Atomics.load(flags, Flag.GO) > 0, 'the test').then(async () => {
+    const later = async (): Promise<void> => {
+      await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
       if (stream.closed && !stream.send('stray') && !(await stream.ready())) raise(flags, Flag.SEEN)
       raise(flags, Flag.OVER)
-    })
+    }
+    void later()
   },
   { name: 'leavesTimer' },
 )

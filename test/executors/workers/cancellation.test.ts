@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest'
+import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
+import * as producers from './producers.ts'
+import { Testbed } from './testbed.ts'
+
+test('stream.closed turns true inside a loop that never yields, and a late send() is harmless', async () => {
+  const testbed = await Testbed.make(producers, { workers: { graceMs: 60_000 } })
+  const flags = makeFlags()
+  const client = await testbed.open('loops', { flags })
+  await untilRaised(flags, Flag.STARTED)
+  client.leave()
+  await untilRaised(flags, Flag.SEEN)
+  expect(await testbed.reason(client)).toBe('client')
+  await testbed.idle()
+  expect(flags[Flag.SEEN]).toBe(1)
+  expect(testbed.logged).toEqual([])
+  expect(testbed.pool.lost).toBe(0)
+})
+
+test('signal aborts with the reason, and what throws for it is not logged', async () => {
+  const testbed = await Testbed.make(producers)
+  const flags = makeFlags()
+  const reason = new Uint8Array(new SharedArrayBuffer(40))
+  const client = await testbed.open('listens', { flags, reason })
+  await untilRaised(flags, Flag.STARTED)
+  client.leave()
+  await untilRaised(flags, Flag.SEEN)
+  expect(Buffer.from(reason).toString().replaceAll('\0', '')).toBe('AbortError client')
+  await testbed.idle()
+  expect(testbed.logged).toEqual([])
+})
+
+test.each(['generates', 'generatesAsync'])(
+  'a generator (%s) is returned, and its finally runs',
+  async (name) => {
+    const testbed = await Testbed.make(producers)
+    const flags = makeFlags()
+    const client = await testbed.open(name, { flags })
+    await client.got('data: 5\n')
+    client.leave()
+    await untilRaised(flags, Flag.FINALLY)
+    expect(await testbed.reason(client)).toBe('client')
+    await testbed.idle()
+    expect(flags[Flag.FINALLY]).toBe(1)
+  },
+)
+
+test('ready() answers false when a client leaves that had stopped to read', async () => {
+  const testbed = await Testbed.make(producers)
+  const flags = makeFlags()
+  const client = await testbed.open('awaitsReady', { flags })
+  const response = await client.head()
+  response.pause()
+  await untilRaised(flags, Flag.STARTED)
+  client.leave()
+  await untilRaised(flags, Flag.FINALLY)
+  await testbed.idle()
+  expect(await testbed.reason(client)).toBe('client')
+})
+
+test('a stream that was left open by its producer is over when its client leaves', async () => {
+  const testbed = await Testbed.make(producers)
+  const flags = makeFlags()
+  const client = await testbed.open('stays', { flags })
+  await client.got('up')
+  expect(testbed.pool).toMatchObject({ running: 1, waiting: 0 })
+  client.leave()
+  expect(await testbed.reason(client)).toBe('client')
+  await testbed.idle()
+})
+
+test('what a producer leaves behind finds its stream closed, also when another has its place', async () => {
+  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 1 } })
+  const flags = makeFlags()
+  const client = await testbed.open('leavesTimer', { flags })
+  await client.over()
+  expect(client.events).toEqual(['only'])
+  const next = makeFlags()
+  const successor = await testbed.open('ticks', { flags: next })
+  await successor.got('data: 3\n')
+  raise(flags, Flag.GO)
+  await untilRaised(flags, Flag.OVER)
+  expect(flags[Flag.SEEN]).toBe(1)
+  raise(next, Flag.GO)
+  await successor.over()
+  expect(successor.events).not.toContain('stray')
+})
+
+describe('a producer that never stops', () => {
+  test('is terminated after its grace; its neighbours are lost, the log names its route, the pool serves on', async () => {
+    const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 10, graceMs: 50 } })
+    const idle = makeFlags()
+    const neighbours = await Promise.all([1, 2].map(async () => testbed.open('stays', { flags: idle })))
+    await untilRaised(idle, Flag.STARTED, 2)
+    const flags = makeFlags()
+    const client = await testbed.open('neverStops', { flags })
+    await client.got('up')
+    client.leave()
+    expect(await testbed.reason(client)).toBe('client')
+    for (const each of neighbours) {
+      await each.over()
+      expect(each.events).toEqual(['up'])
+      expect(await testbed.closeInfo(each)).toMatchObject({
+        reason: 'lost',
+        error: { code: 'HF_ERR_THREAD_LOST', message: expect.stringContaining('GET /neverStops') as string },
+      })
+    }
+    await testbed.idle()
+    await testbed.serves()
+    expect(testbed.logged).toHaveLength(2)
+    for (const line of testbed.logged) expect(line).toContain('GET /neverStops')
+    expect(testbed.pool.lost).toBe(2)
+  })
+
+  test('makes those wait that it keeps from their place, and they run on the next thread', async () => {
+    const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 1, graceMs: 50 } })
+    const flags = makeFlags()
+    const client = await testbed.open('neverStops', { flags })
+    await client.got('up')
+    const waiting = await testbed.open('count', { events: 3 })
+    expect(testbed.pool).toMatchObject({ running: 1, waiting: 1 })
+    client.leave()
+    await waiting.over()
+    expect(waiting.events).toEqual(['0', '1', '2'])
+    await testbed.idle()
+  })
+})
+
+test('a stream that is closed before its turn never runs', async () => {
+  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 2 } })
+  const flags = makeFlags()
+  const client = await testbed.open('blocks', { flags })
+  await untilRaised(flags, Flag.STARTED)
+  // It has its place, but the thread is blocked.
+  const never = makeFlags()
+  const second = await testbed.open('stays', { flags: never })
+  second.leave()
+  expect(await testbed.reason(second)).toBe('client')
+  raise(flags, Flag.GO)
+  await client.over()
+  await testbed.serves()
+  await testbed.idle()
+  expect(never[Flag.STARTED]).toBe(0)
+  expect(second.events).toEqual([])
+})

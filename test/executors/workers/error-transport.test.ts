@@ -1,0 +1,62 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decodeError, encodeError } from '../../../src/executors/workers/error-transport.ts'
+import { allocateRing, FrameKind, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
+import { Reading } from './frames.ts'
+
+const pass = (thrown: unknown): unknown => decodeError(encodeError(thrown))
+
+test('name, message, stack, plain fields and cause of an error come through', () => {
+  const error = Object.assign(new TypeError('no', { cause: new Error('why') }), {
+    code: 'E_NO',
+    statusCode: 4,
+  })
+  expect(pass(error)).toMatchObject({ name: 'TypeError', message: 'no', code: 'E_NO', statusCode: 4 })
+  expect((pass(error) as Error).stack).toBe(error.stack)
+  expect((pass(error) as Error).cause).toMatchObject({ name: 'Error', message: 'why' })
+  expect(pass(error)).toBeInstanceOf(Error)
+})
+
+test('what is no error comes through as it is, or as text', () => {
+  for (const value of ['text', 7, null, { a: [1] }]) expect(pass(value)).toEqual(value)
+  expect(pass(undefined)).toBe('undefined')
+  expect(pass(7n)).toBe('7')
+  expect(pass(Symbol('s'))).toBe('Symbol(s)')
+  expect(pass(Math.max)).toBe(String(Math.max))
+})
+
+test('causes that go round in a circle are cut', () => {
+  const error = new Error('round')
+  error.cause = error
+  expect(pass(error)).toMatchObject({ cause: { cause: { cause: { message: 'round' } } } })
+})
+
+test('whatever is thrown fits into one frame of the ring', () => {
+  const thrown = fc.oneof(
+    fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }),
+    fc
+      .tuple(
+        fc.string({ unit: 'binary' }),
+        fc.integer({ min: 0, max: 60_000 }),
+        fc.integer({ min: 0, max: 300 }),
+      )
+      .map(([text, length, fields]) =>
+        Object.assign(
+          new Error(text.repeat(length).slice(0, 60_000), { cause: text.repeat(length).slice(0, 60_000) }),
+          Object.fromEntries(
+            Array.from({ length: fields }, (_, n) => [`${text}${n}`, '\u0001'.repeat(9_000)]),
+          ),
+        ),
+      ),
+  )
+  fc.assert(
+    fc.property(thrown, (each) => {
+      const ring = allocateRing(1_048_576)
+      new RingWriter(ring, () => {}).write(1, FrameKind.ERROR, encodeError(each))
+      const reading = new Reading()
+      new RingReader(ring).drain(Infinity, reading)
+      expect(reading.frames).toBe(1)
+    }),
+    { numRuns: 30 },
+  )
+})
