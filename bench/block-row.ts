@@ -57,20 +57,26 @@ const DRAIN_MS = 10_000
 /** Enough for every thread to have some. */
 const WARM_UP_STREAMS = 8
 const STREAMS_ALONE = 5
+const SERVICE_TRIALS = 4
 
 /** Streams that all come at once, so that the server is busy without a break. */
 const burst = (streams: number): Float64Array => new Float64Array(streams)
 
 /**
  * The service time of one stream that blocks for `blockMs`, in ms, on the server's own thread when that is busy
- * without a break: what a load of 1.0 is. A burst before it warms up.
+ * without a break: what a load of 1.0 is. A burst before it warms up; then the least of some bursts counts, since
+ * whatever disturbs one makes it slower.
  */
 export async function serviceTime(testbed: Testbed, blockMs: number, streams: number): Promise<number> {
   return testbed.withServer(testbed.blockPlan('inline', blockMs), async (server) => {
     const drainMs = 4 * streams * blockMs + DRAIN_MS
     await server.openLoop(burst(streams), drainMs)
-    const { activeMs } = await server.openLoop(burst(streams), drainMs)
-    return activeMs / streams
+    let leastMs = Infinity
+    for (let trial = 0; trial < SERVICE_TRIALS; trial++) {
+      const { activeMs } = await server.openLoop(burst(streams), drainMs)
+      leastMs = Math.min(leastMs, activeMs / streams)
+    }
+    return leastMs
   })
 }
 

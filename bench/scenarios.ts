@@ -21,7 +21,7 @@ export interface BlockScenario {
   load: number
   /** How many clients each contender gets. `idle` is the same server with streams that do not block. */
   arrivals: Record<Contender, number>
-  /** Streams from which the service time is taken. */
+  /** Streams in each burst from which the service time is taken. */
   serviceSamples: number
   /** Arrivals with `--quick`; a scenario without is left out there. */
   quickArrivals?: number
@@ -56,7 +56,7 @@ export const SCENARIOS: readonly Scenario[] = [
     blockMs: 5,
     load: 0.5,
     arrivals: { inline: LONG, microtask: SHORT, deferred: SHORT, workers: LONG, own: LONG, idle: SHORT },
-    serviceSamples: 100,
+    serviceSamples: 50,
   },
   {
     kind: 'block',
@@ -64,7 +64,7 @@ export const SCENARIOS: readonly Scenario[] = [
     blockMs: 5,
     load: 0.8,
     arrivals: { inline: LONG, microtask: SHORT, deferred: SHORT, workers: LONG, own: LONG, idle: SHORT },
-    serviceSamples: 100,
+    serviceSamples: 50,
   },
   {
     kind: 'block',
@@ -72,7 +72,7 @@ export const SCENARIOS: readonly Scenario[] = [
     blockMs: 5,
     load: 1.5,
     arrivals: { inline: LONG, microtask: LONG, deferred: LONG, workers: LONG, own: LONG, idle: LONG },
-    serviceSamples: 100,
+    serviceSamples: 50,
     quickArrivals: 20,
   },
   {
@@ -81,7 +81,7 @@ export const SCENARIOS: readonly Scenario[] = [
     blockMs: 50,
     load: 1.5,
     arrivals: { inline: 30, microtask: 30, deferred: 30, workers: 30, own: 30, idle: 30 },
-    serviceSamples: 10,
+    serviceSamples: 5,
   },
   {
     kind: 'rate',
