@@ -1,6 +1,7 @@
 /**
  * What a producer is, how one is marked as portable, and how one is run: the same on every thread.
  */
+import type { Readable } from 'node:stream'
 import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN, HF_ERR_PRODUCER_INVALID } from '../errors.ts'
 import { show, type EventInput, type Serializer } from '../sse/event.ts'
 import type { EventStream } from '../sse/stream.ts'
@@ -131,13 +132,43 @@ export function run(
 
 function pumpAll(produced: unknown, stream: EventStream, pause: Pause): Promise<void> | undefined {
   if (typeof produced !== 'object' || produced === null) return undefined
+  if (produced instanceof ReadableStream) {
+    const reader = (produced as ReadableStream<EventInput>).getReader()
+    const events = { next: async () => reader.read(), return: async () => endReading(reader) }
+    return stopOnAbort(pump(events, stream, pause), stream, () => void endReading(reader))
+  }
   if (Symbol.asyncIterator in produced) {
-    return pump((produced as AsyncIterable<EventInput>)[Symbol.asyncIterator](), stream, pause)
+    const pumped = pump((produced as AsyncIterable<EventInput>)[Symbol.asyncIterator](), stream, pause)
+    const { destroy } = produced as Partial<Readable>
+    if (typeof destroy !== 'function') return pumped
+    return stopOnAbort(pumped, stream, (reason) => destroy.call(produced, reason))
   }
   if (Symbol.iterator in produced) {
     return pump((produced as Iterable<EventInput>)[Symbol.iterator](), stream, pause)
   }
   return undefined
+}
+
+async function endReading(reader: ReadableStreamDefaultReader): Promise<IteratorReturnResult<undefined>> {
+  // A source that cannot even be cancelled has nobody left to be told.
+  await reader.cancel().catch(() => {})
+  return { done: true, value: undefined }
+}
+
+/** Stops a source that may otherwise wait for its next event long after the client has left. */
+async function stopOnAbort(
+  pumped: Promise<void>,
+  { signal }: EventStream,
+  stop: (reason: Error) => void,
+): Promise<void> {
+  const onAbort = (): void => stop(signal.reason as Error)
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort)
+  try {
+    await pumped
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 /**
