@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Worker threads inherit this, so that they can load producers written in TypeScript on Node 20.
@@ -11,3 +11,5 @@ export default defineConfig({
     typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], checker: 'tsc' },
   },
 })
+
+export default config

@@ -89,7 +89,7 @@ export const HF_ERR_PRODUCER_MODULE: Coded = define(
 )
 export const HF_ERR_INPUT_NOT_CLONEABLE: Coded = define(
   'HF_ERR_INPUT_NOT_CLONEABLE',
-  'The input of route %s cannot be sent to a thread (%s). Pass plain data that structuredClone() takes: no functions, no request or reply.',
+  'The input or context of route %s cannot be sent to a thread (%s). Pass plain data that structuredClone() takes: no functions, no request or reply.',
   500,
   TypeError,
 )
@@ -127,6 +127,10 @@ export const HF_ERR_EVENT_DATA: Coded = define(
   'Field "data" of an event could not be serialized: %s. Send a string, or a value that the serializer (by default JSON.stringify) turns into one.',
   500,
   TypeError,
+)
+export const HF_ERR_CANNOT_BLOCK: Coded = define(
+  'HF_ERR_CANNOT_BLOCK',
+  "readySync() would block the server's thread. Use await stream.ready(), or run the route on workers.",
 )
 export const HF_ERR_STREAM_CLOSED: Coded = define('HF_ERR_STREAM_CLOSED', 'The event stream was closed: %s.')
 export const HF_ERR_THREAD_LOST: Coded = define(

@@ -20,4 +20,11 @@ export type { RouteStats } from './runtime/route.ts'
 export type { Stats } from './runtime/scope.ts'
 export type { EventFields, EventInput, Serializer } from './sse/event.ts'
 export type { FlushMode } from './sse/response-sink.ts'
-export type { CloseReason, EventStream, StreamClosedError } from './sse/stream.ts'
+export type {
+  CloseReason,
+  EventStream,
+  LogLevel,
+  StreamClosedError,
+  StreamContext,
+  StreamLog,
+} from './sse/stream.ts'

@@ -30,6 +30,7 @@ import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
 import { show } from './sse/event.ts'
 import { EVENT_STREAM_HEADERS } from './sse/head.ts'
+import type { StreamContext } from './sse/stream.ts'
 
 /** A route's options, as `sse: { … }`. */
 export type SseRouteOptions = RouteOptions<FastifyRequest>
@@ -188,6 +189,7 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
     {
       serializer: portable === undefined ? route.options.serializer : portable.serializer,
       lastEventId: lastEventId(request),
+      context: contextOf(request, route),
     },
     (closed) => scope.delete(closed),
   )
@@ -228,6 +230,16 @@ function hijackKeepingSignal(reply: FastifyReply): void {
     for (const listener of detached) raw.removeListener('close', listener)
     // Once more, for a signal that was first asked for in the meantime.
     reply.hijack()
+  })
+}
+
+function contextOf(request: FastifyRequest, route: Route<FastifyRequest>): StreamContext {
+  const { traceparent } = request.headers
+  return Object.freeze({
+    ...route.options.context?.(request),
+    requestId: request.id,
+    route: route.name,
+    ...(typeof traceparent === 'string' && { traceparent }),
   })
 }
 

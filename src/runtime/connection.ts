@@ -1,10 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
-import { encodeRetry } from '../sse/event.ts'
+import { encodeRetry, type Serializer } from '../sse/event.ts'
 import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
-import { abortStream, EventStream, type CloseReason } from '../sse/stream.ts'
+import {
+  abortStream,
+  EventStream,
+  type CloseReason,
+  type StreamContext,
+  type StreamLog,
+} from '../sse/stream.ts'
 import type { CutReason, Task } from './executor.ts'
 import type { CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
@@ -15,7 +21,7 @@ export interface Host<Request> {
   readonly request: Request
   readonly rawRequest: IncomingMessage
   readonly response: ServerResponse
-  readonly log: { error(fields: object, message: string): void }
+  readonly log: StreamLog & { readonly level: string }
   /** Replies with an error. */
   refuse(error: Error): void
   /** Replies with a payload that all hooks see, and that is then piped to the response. */
@@ -70,7 +76,11 @@ export class Connection<Request> implements Task {
     route: Route<Request>,
     producer: Producer<never>,
     input: unknown,
-    settings: { serializer: ((data: unknown) => string) | undefined; lastEventId: string | undefined },
+    settings: {
+      serializer: Serializer | undefined
+      lastEventId: string | undefined
+      context: StreamContext
+    },
     onClosed: (connection: Connection<Request>) => void,
   ) {
     this.#host = host
@@ -79,18 +89,20 @@ export class Connection<Request> implements Task {
     this.producer = producer
     this.input = input
     this.lastEventId = settings.lastEventId
-    const { flush, highWaterMark, maxBuffered } = route.options
+    const { flush, highWaterMark, maxBuffered, overflow } = route.options
     this.sink = new ResponseSink(host.response, {
       flush,
       highWaterMark,
       maxBuffered,
-      onOverflow: () => this.cut('overflow'),
+      onOverflow: () => {
+        if (overflow === 'close') this.cut('overflow')
+      },
       onEnd: () => {
         host.response.once('finish', () => (this.#finished = true))
         this.#endResponse()
       },
     })
-    this.stream = new EventStream(this.sink, settings)
+    this.stream = new EventStream(this.sink, { ...settings, log: host.log })
   }
 
   get executor(): string {
@@ -101,8 +113,16 @@ export class Connection<Request> implements Task {
     return this.#route.name
   }
 
-  get highWaterMark(): number {
-    return this.#route.options.highWaterMark
+  get context(): StreamContext {
+    return this.stream.context
+  }
+
+  get log(): StreamLog & { readonly level: string } {
+    return this.#host.log
+  }
+
+  get options(): Task['options'] {
+    return this.#route.options
   }
 
   get closed(): boolean {
@@ -240,7 +260,7 @@ export class Connection<Request> implements Task {
     }
     if (options.retryMs !== undefined) this.sink.write(`${encodeRetry(options.retryMs)}\n`, 0)
     try {
-      options.onOpen?.(this.stream, this.#host.request)
+      this.#watch(options.onOpen?.(this.stream, this.#host.request))
       if (this.stream.closed) this.#settle()
       else executor.executor.run(this)?.catch((error: unknown) => this.fail(error))
     } catch (error) {
@@ -299,7 +319,7 @@ export class Connection<Request> implements Task {
     this.#error = error
     this.#logError(error)
     try {
-      this.#route.options.onError?.(error, this.stream, this.#host.request)
+      this.#watch(this.#route.options.onError?.(error, this.stream, this.#host.request))
     } catch (hookError) {
       this.#logError(hookError)
     }
@@ -366,7 +386,7 @@ export class Connection<Request> implements Task {
       const info = this.#info(this.#reason)
       this.#route.countClosed(info)
       try {
-        this.#route.options.onClose?.(info, this.#host.request)
+        this.#watch(this.#route.options.onClose?.(info, this.#host.request))
       } catch (error) {
         this.#logError(error)
       }
@@ -389,6 +409,11 @@ export class Connection<Request> implements Task {
     else if (this.#task === 'running') this.#route.executor.running.delete(this)
     this.#task = 'done'
     this.#onSettled?.()
+  }
+
+  /** Nobody waits for an async hook of the route; what it rejects with is logged. */
+  #watch(returned: unknown): void {
+    if (returned instanceof Promise) returned.catch((error: unknown) => this.#logError(error))
   }
 
   #logError(error: unknown): void {

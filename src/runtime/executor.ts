@@ -3,7 +3,8 @@
  * docs/writing-an-executor.md builds one; the suite in `headfirst/testing` tests any.
  */
 import type { ResponseSink } from '../sse/response-sink.ts'
-import type { CloseReason, EventStream } from '../sse/stream.ts'
+import type { CloseReason, EventStream, StreamContext, StreamLog } from '../sse/stream.ts'
+import type { ResolvedOptions } from './options.ts'
 import type { Pause, Producer } from './producer.ts'
 
 /** Names that routes may use. Add yours by declaration merging, and they are checked by the compiler. */
@@ -43,6 +44,8 @@ export interface Executor {
    * server's thread knows; an executor with a queue forgets it, one that runs it elsewhere passes it on.
    */
   cancel?(task: Task, reason: CloseReason): void
+  /** True when its producers have threads to spare, so that they may wait in place (`overflow: 'block'`). */
+  readonly mayBlock?: boolean
   /** What only this executor knows, for `app.sse.stats()`. */
   stats?(): ExecutorDetails
   /** The server closes and all streams were cancelled: release threads and timers within `graceMs`. */
@@ -65,8 +68,10 @@ export interface Task {
   /** Where an executor that runs producers elsewhere writes what they send: whole events, in order. */
   readonly sink: ResponseSink
   readonly lastEventId: string | undefined
-  /** The route's, in bytes. */
-  readonly highWaterMark: number
+  readonly context: StreamContext
+  readonly log: StreamLog & { readonly level: string }
+  /** The route's. */
+  readonly options: Pick<ResolvedOptions, 'highWaterMark' | 'maxBuffered' | 'overflow'>
   /** True once the stream was closed, from whichever side. */
   readonly closed: boolean
 

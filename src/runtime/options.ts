@@ -20,8 +20,15 @@ export interface RouteOptions<Request = unknown> {
   retryMs?: number
   /** Bytes that may wait for a slow client before `send()` answers false. Default 65536. */
   highWaterMark?: number
-  /** Bytes that may wait for a slow client before its stream is closed as `overflow`. Default 1048576. */
+  /** Bytes that may wait for a slow client before `overflow` acts. Default 1048576. */
   maxBuffered?: number
+  /**
+   * What happens over `maxBuffered`. `close`: the stream is closed, as `overflow`. `block`: `send()` waits in
+   * place, on executors with threads to spare. Default `close`.
+   */
+  overflow?: 'close' | 'block'
+  /** Adds plain values to `stream.context`, which producers see on every thread. */
+  context?: (request: Request) => Record<string, unknown>
   /**
    * Turns `data` that is not a string into one. Default `JSON.stringify`. For closures only: a portable
    * producer brings its own, so that it sends the same bytes on every executor.
@@ -74,7 +81,8 @@ export interface Timings {
 }
 
 /** The options that have a default. */
-type Defaulted = 'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'refusal'
+type Defaulted =
+  'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'overflow' | 'refusal'
 
 const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   executor: 'inline',
@@ -82,6 +90,7 @@ const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   heartbeatMs: 15_000,
   highWaterMark: 65_536,
   maxBuffered: 1_048_576,
+  overflow: 'close',
   refusal: 'status',
 })
 
@@ -112,6 +121,8 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
   retryMs: whole(0),
   highWaterMark: whole(0),
   maxBuffered: whole(1),
+  overflow: ["'close' or 'block'", (value) => value === 'close' || value === 'block'],
+  context: fn,
   refusal: ["'status' or 'retry'", (value) => value === 'status' || value === 'retry'],
   serializer: fn,
   onOpen: fn,

@@ -1,4 +1,4 @@
-import { HF_ERR_EXECUTOR_UNKNOWN } from '../errors.ts'
+import { HF_ERR_EXECUTOR_UNKNOWN, HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { encodeComment, encodeRetry } from '../sse/event.ts'
 import type { Connection } from './connection.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
@@ -47,6 +47,10 @@ export class Scope<Request> {
     const place = `route ${name}`
     const resolved = resolveOptions(place, ...this.#layers(), checkRouteOptions(options, place))
     const executor = this.#executor(resolved.executor, place)
+    if (resolved.overflow === 'block' && executor.executor.mayBlock !== true) {
+      const expected = `"close", since producers on "${executor.name}" have no thread to spare`
+      throw new HF_ERR_OPTION_INVALID('overflow', place, expected, '"block"')
+    }
     const route = new Route(name, resolved, executor, this.#routes.get(name)?.stats)
     if (!name.startsWith('HEAD ')) this.#routes.set(name, route)
     return route

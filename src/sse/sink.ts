@@ -15,6 +15,8 @@ export interface Sink {
   readonly closed: boolean
   /** Resolves with true when the sink is below its high-water mark, with false when it has closed. */
   ready(): Promise<boolean>
+  /** Waits in place as {@link ready} does, at most `timeoutMs`. Only where that harms nobody else. */
+  readySync?(timeoutMs: number): boolean
   /** No more will be written: what was taken is delivered, then the stream ends. */
   end(): void
 }

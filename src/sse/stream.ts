@@ -1,4 +1,4 @@
-import { HF_ERR_STREAM_CLOSED } from '../errors.ts'
+import { HF_ERR_CANNOT_BLOCK, HF_ERR_STREAM_CLOSED } from '../errors.ts'
 import { encodeComment, encodeEvent, type EventInput, type Serializer } from './event.ts'
 import type { Sink } from './sink.ts'
 
@@ -22,7 +22,30 @@ export interface StreamClosedError extends Error {
   reason: CloseReason
 }
 
+/** What a stream knows of its request, the same on every thread; plain values. */
+export interface StreamContext {
+  /** Fastify's `request.id`. */
+  readonly requestId: string
+  /** The route, as `GET /path/:id`. */
+  readonly route: string
+  /** The request's header of that name (W3C Trace Context), if it had one. */
+  readonly traceparent?: string
+  /** What the route's option `context` adds. */
+  readonly [key: string]: unknown
+}
+
+/** Levels of the server's logger, from the least to the most urgent. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+type LogMethod = (...entry: [message: string] | [fields: object, message?: string]) => void
+
+/** The server's logger, with the id of the request in each line. */
+export type StreamLog = Readonly<Record<LogLevel, LogMethod>>
+
 export interface StreamSettings {
+  context: StreamContext
+  log: StreamLog
   serializer?: Serializer | undefined
   lastEventId?: string | undefined
 }
@@ -43,9 +66,13 @@ export class EventStream {
 
   /** The `Last-Event-ID` that the client sent when it reconnected; undefined when it sent none, or ''. */
   readonly lastEventId: string | undefined
+  readonly context: StreamContext
+  readonly log: StreamLog
 
-  constructor(sink: Sink, settings: StreamSettings = {}) {
+  constructor(sink: Sink, settings: StreamSettings) {
     this.#sink = sink
+    this.context = settings.context
+    this.log = settings.log
     this.#serializer = settings.serializer
     this.lastEventId = settings.lastEventId
   }
@@ -75,6 +102,19 @@ export class EventStream {
   /** Resolves with true as soon as the client has caught up, with false when the stream is closed. */
   async ready(): Promise<boolean> {
     return this.closed ? false : this.#sink.ready()
+  }
+
+  /**
+   * Waits in place until the client has caught up: for a producer that blocks anyway. Only where the producer
+   * has a thread to spare, as on `workers`.
+   *
+   * @param timeoutMs how long at most. Default: for ever
+   * @returns true when the client has caught up, false when the stream is closed or the time is over
+   * @throws HF_ERR_CANNOT_BLOCK on the server's thread
+   */
+  readySync(timeoutMs: number = Infinity): boolean {
+    if (this.#sink.readySync === undefined) throw new HF_ERR_CANNOT_BLOCK()
+    return !this.closed && this.#sink.readySync(timeoutMs)
   }
 
   /** Ends the stream after what was sent. A second call does nothing. */

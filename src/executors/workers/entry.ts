@@ -7,6 +7,7 @@ import { portability, run } from '../../runtime/producer.ts'
 import { abortStream, EventStream } from '../../sse/stream.ts'
 import { Debtor } from './credit.ts'
 import { encodeError } from './error-transport.ts'
+import { ringLog } from './log.ts'
 import { findProducer } from './portable.ts'
 import type { Hello, Notice, StreamOrder, ThreadSettings } from './protocol.ts'
 import { RingSink } from './ring-sink.ts'
@@ -40,11 +41,13 @@ port.unref()
 export default async function open(order: StreamOrder): Promise<void> {
   const number = order.stream
   const debtor = new Debtor(credit, order.slot)
-  const sink = new RingSink(ring, number, debtor, order.highWaterMark)
+  const sink = new RingSink(ring, number, debtor, order)
   ring.write(number, FrameKind.START)
   try {
     const producer = await findProducer(order.producer)
     const stream = new EventStream(sink, {
+      context: Object.freeze(order.context),
+      log: ringLog(ring, number, order.logLevel),
       lastEventId: order.lastEventId,
       serializer: portability(producer)?.serializer,
     })

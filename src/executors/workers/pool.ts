@@ -104,6 +104,10 @@ class WorkerPool implements Executor {
     this.#options = options
   }
 
+  get mayBlock(): boolean {
+    return true
+  }
+
   prepare(task: Task): void | Promise<void> {
     return checkPortable(task)
   }
@@ -297,7 +301,10 @@ class WorkerPool implements Executor {
       producer: { module, name },
       input: task.input,
       lastEventId: task.lastEventId,
-      highWaterMark: task.highWaterMark,
+      context: task.context,
+      logLevel: task.log.level,
+      highWaterMark: task.options.highWaterMark,
+      blockOver: task.options.overflow === 'block' ? task.options.maxBuffered : undefined,
     }
     thread.give(stream, running)
     this.#places.set(task, { thread, stream, running })

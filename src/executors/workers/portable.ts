@@ -31,7 +31,7 @@ const found = new Set<string>()
 export function checkPortable(task: Task): Promise<void> | undefined {
   const reference = portability(task.producer)
   if (reference === undefined) throw new HF_ERR_PRODUCER_NOT_PORTABLE(task.route, task.executor)
-  checkInput(task)
+  checkCloneable(task)
   const key = `${reference.module}\n${reference.name ?? ''}`
   if (found.has(key)) return undefined
   if (isEntry(reference.module)) throw new HF_ERR_PRODUCER_IN_ENTRY(reference.module)
@@ -71,20 +71,19 @@ export async function findProducer({ module, name }: ProducerReference): Promise
   return match[1] as PortableProducer<never>
 }
 
-function checkInput({ input, route }: Task): void {
-  // A clone is thrown away here, but only of what is an object: most inputs are small.
-  if (
-    input === undefined ||
-    (typeof input !== 'object' && typeof input !== 'function' && typeof input !== 'symbol')
-  ) {
-    return
-  }
+/** Clones are thrown away here, but only of what is an object: most inputs are small. */
+function checkCloneable({ input, context, route }: Task): void {
+  const suspects = [input, ...Object.values(context)].filter((value) => SUSPECT.has(typeof value))
+  if (suspects.length === 0) return
   try {
-    structuredClone(input)
+    structuredClone(suspects)
   } catch (cause) {
     throw new HF_ERR_INPUT_NOT_CLONEABLE(route, (cause as Error).message, { cause })
   }
 }
+
+/** Types whose values may not be cloneable. */
+const SUSPECT = new Set(['object', 'function', 'symbol'])
 
 /** The module that Node was started with: there the server itself is made. */
 let entry: string | undefined

@@ -1,6 +1,8 @@
 /** What the two sides of a worker thread tell each other in messages; the events themselves go through the ring. */
 import { MessagePort } from 'node:worker_threads'
+import type { LogLevel, StreamContext } from '../../sse/stream.ts'
 import type { ProducerReference } from './portable.ts'
+import type { SinkLimits } from './ring-sink.ts'
 
 /** Given to each thread when it starts. */
 export interface ThreadSettings {
@@ -26,15 +28,23 @@ export function isHello(message: unknown): message is Hello {
 }
 
 /** One stream for a thread to run; its piscina task. */
-export interface StreamOrder {
+export interface StreamOrder extends SinkLimits {
   /** Unique in its pool until the number wraps, so that late frames of a dead stream meet no other. */
   stream: number
   slot: number
   producer: ProducerReference
   input: unknown
   lastEventId: string | undefined
-  /** Bytes. */
-  highWaterMark: number
+  context: StreamContext
+  /** The server's: what is below it need not cross. */
+  logLevel: string
+}
+
+/** A line for the server's log, as the JSON of a LOG frame. */
+export interface LogLine {
+  level: LogLevel
+  fields: Record<string, unknown>
+  message: string | undefined
 }
 
 /** The server's thread has changed the words of a stream that asked to be told, or has closed it. */

@@ -2,22 +2,30 @@ import type { Sink } from '../../sse/sink.ts'
 import type { Debtor } from './credit.ts'
 import { FrameKind, type RingWriter } from './ring.ts'
 
+export interface SinkLimits {
+  /** Bytes over which `write()` answers false. */
+  readonly highWaterMark: number
+  /** Bytes over which `write()` waits in place; undefined where it does not. */
+  readonly blockOver: number | undefined
+}
+
 /** The sink on a worker: it writes the thread's ring, and reads from shared memory how far the client is. */
 export class RingSink implements Sink {
   readonly #ring: RingWriter
   readonly #stream: number
   readonly #credit: Debtor
   readonly #highWaterMark: number
+  readonly #blockOver: number | undefined
   #ended = false
   #ready: { promise: Promise<boolean>; resolve: (open: boolean) => void } | undefined
   readonly #whenClosed: (() => void)[] = []
 
-  /** @param highWaterMark bytes over which `write()` answers false */
-  constructor(ring: RingWriter, stream: number, credit: Debtor, highWaterMark: number) {
+  constructor(ring: RingWriter, stream: number, credit: Debtor, limits: SinkLimits) {
     this.#ring = ring
     this.#stream = stream
     this.#credit = credit
-    this.#highWaterMark = highWaterMark
+    this.#highWaterMark = limits.highWaterMark
+    this.#blockOver = limits.blockOver
   }
 
   get closed(): boolean {
@@ -28,6 +36,10 @@ export class RingSink implements Sink {
   write(text: string, events: number): boolean {
     if (this.closed) return false
     const length = Buffer.byteLength(text)
+    if (this.#blockOver !== undefined && !this.#fits(length)) {
+      this.#credit.waitUntil(() => this.closed || this.#fits(length), Infinity)
+      if (this.closed) return false
+    }
     this.#ring.writeText(this.#stream, text, length, events)
     this.#credit.written(length)
     return this.#below()
@@ -44,6 +56,11 @@ export class RingSink implements Sink {
       this.#ready = { promise, resolve }
     }
     return this.#ready.promise
+  }
+
+  readySync(timeoutMs: number): boolean {
+    this.#credit.waitUntil(() => this.closed || this.#below(), timeoutMs)
+    return !this.closed && this.#below()
   }
 
   end(): void {
@@ -77,6 +94,12 @@ export class RingSink implements Sink {
   /** Resolves when the stream is closed, by its producer or from outside. */
   async untilClosed(): Promise<void> {
     if (!this.closed) await new Promise<void>((resolve) => this.#whenClosed.push(resolve))
+  }
+
+  /** Whether this may be written without waiting. An event that is larger than the bound goes alone. */
+  #fits(length: number): boolean {
+    const { owed } = this.#credit
+    return owed === 0 || owed + length <= (this.#blockOver ?? Infinity)
   }
 
   #below(): boolean {

@@ -67,9 +67,11 @@ export const FrameKind = {
   DONE: 5,
   /** The producer has thrown: an encoded error. */
   ERROR: 6,
+  /** A line for the server's log, see log.ts. */
+  LOG: 7,
 } as const
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
-const LAST_KIND = FrameKind.ERROR
+const LAST_KIND = FrameKind.LOG
 
 export const MIN_RING_BYTES = 4_096
 /** So that a quarter of it, the longest frame, fits into LENGTH_BITS. */

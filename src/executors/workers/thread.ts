@@ -4,6 +4,7 @@ import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import type { Creditor } from './credit.ts'
+import { writeLine } from './log.ts'
 import { decodeError } from './error-transport.ts'
 import type { Hello, Notice } from './protocol.ts'
 import { FrameKind, RingReader, type FrameHandler } from './ring.ts'
@@ -145,6 +146,9 @@ export class Thread implements FrameHandler {
       case FrameKind.ERROR:
         this.#forget(stream, running)
         task.fail(decodeError(payload))
+        break
+      case FrameKind.LOG:
+        writeLine(task.log, payload)
         break
       case FrameKind.DATA:
         break

@@ -1,0 +1,57 @@
+/** A producer's lines on their way from a worker to the server's log, in the order of its events. */
+import { LOG_LEVELS, type LogLevel, type StreamLog } from '../../sse/stream.ts'
+import { decodeError, encodeError } from './error-transport.ts'
+import type { LogLine } from './protocol.ts'
+import { FrameKind, type RingWriter } from './ring.ts'
+
+/** A line that is longer is cut to its message, so that it always fits into one frame. */
+const LONGEST_LINE = 65_536
+
+/**
+ * A log on a worker: what is at or above the server's level crosses.
+ *
+ * @param level the server's, or any other name (`silent`) for none
+ */
+export function ringLog(ring: RingWriter, stream: number, level: string): StreamLog {
+  const least = (LOG_LEVELS as readonly string[]).indexOf(level)
+  const methods = LOG_LEVELS.map((name, urgency) => [
+    name,
+    (first: string | object, second?: string): void => {
+      if (least !== -1 && urgency >= least) ring.write(stream, FrameKind.LOG, encodeLine(name, first, second))
+    },
+  ])
+  return Object.fromEntries(methods) as StreamLog
+}
+
+export function writeLine(log: StreamLog, payload: Uint8Array): void {
+  const { level, fields, message } = JSON.parse(Buffer.from(payload).toString()) as LogLine
+  if ('err' in fields) fields['err'] = decodeError(Buffer.from(String(fields['err'])))
+  if (message === undefined) log[level](fields)
+  else log[level](fields, message)
+}
+
+function encodeLine(level: LogLevel, first: string | object, second: string | undefined): Uint8Array {
+  const line: LogLine =
+    typeof first === 'string'
+      ? { level, fields: {}, message: first }
+      : { level, fields: plainFields(first), message: second }
+  const bytes = jsonBytes(line)
+  if (bytes !== undefined && bytes.length <= LONGEST_LINE) return bytes
+  const { message = 'a line that is too long, or has fields that are no JSON' } = line
+  return jsonBytes({ level, fields: {}, message: message.slice(0, LONGEST_LINE / 4) }) as Uint8Array
+}
+
+/** As pino has it: an error, alone or as `err`, keeps its name, message and stack. */
+function plainFields(fields: object): Record<string, unknown> {
+  const plain: Record<string, unknown> = fields instanceof Error ? { err: fields } : { ...fields }
+  if ('err' in plain) plain['err'] = Buffer.from(encodeError(plain['err'])).toString()
+  return plain
+}
+
+function jsonBytes(value: object): Buffer | undefined {
+  try {
+    return Buffer.from(JSON.stringify(value))
+  } catch {
+    return undefined
+  }
+}
