@@ -14,13 +14,13 @@ const define = (code: string, message: string, statusCode = 500, base: ErrorCons
 
 export const HF_ERR_OPTION_UNKNOWN: Coded = define(
   'HF_ERR_OPTION_UNKNOWN',
-  'Unknown option "%s" in %s. Known options are: %s.',
+  'Unknown option "%s" in %s. Use one of these, or leave it out: %s.',
   500,
   TypeError,
 )
 export const HF_ERR_OPTION_INVALID: Coded = define(
   'HF_ERR_OPTION_INVALID',
-  'Option "%s" in %s must be %s, but got %s.',
+  'Option "%s" in %s must be %s, but got %s. Give it such a value.',
   500,
   TypeError,
 )
@@ -59,11 +59,11 @@ export const HF_ERR_REPLY_ALREADY_SENT: Coded = define(
 )
 export const HF_ERR_SSE_TWICE: Coded = define(
   'HF_ERR_SSE_TWICE',
-  'reply.sse() was called twice for one request of route %s. A reply carries one event stream: call it once, and return what it returns.',
+  'reply.sse() was called twice for one request of route %s. Call it once, and return what it returns: a reply carries one event stream.',
 )
 export const HF_ERR_PRODUCER_INVALID: Coded = define(
   'HF_ERR_PRODUCER_INVALID',
-  'A producer must be a function (stream, input) => …, but %s got %s.',
+  'A producer must be a function (stream, input) => …, but %s got %s. Pass such a function, or what producer() returned.',
   500,
   TypeError,
 )
@@ -85,7 +85,7 @@ export const HF_ERR_PRODUCER_IN_ENTRY: Coded = define(
 )
 export const HF_ERR_PRODUCER_MODULE: Coded = define(
   'HF_ERR_PRODUCER_MODULE',
-  "The producer's module %s could not be loaded: %s. It must be an ES module that loads without a server around it.",
+  "The producer's module %s could not be loaded: %s. Make it an ES module that loads without a server around it.",
 )
 export const HF_ERR_INPUT_NOT_CLONEABLE: Coded = define(
   'HF_ERR_INPUT_NOT_CLONEABLE',
@@ -118,7 +118,7 @@ export const HF_ERR_EVENT_INVALID: Coded = define(
 )
 export const HF_ERR_EVENT_FIELD: Coded = define(
   'HF_ERR_EVENT_FIELD',
-  'Field "%s" of an event must be %s, but got %s.',
+  'Field "%s" of an event must be %s, but got %s. Send such a value, or leave the field out.',
   500,
   TypeError,
 )
@@ -132,8 +132,11 @@ export const HF_ERR_CANNOT_BLOCK: Coded = define(
   'HF_ERR_CANNOT_BLOCK',
   "readySync() would block the server's thread. Use await stream.ready(), or run the route on workers.",
 )
-export const HF_ERR_STREAM_CLOSED: Coded = define('HF_ERR_STREAM_CLOSED', 'The event stream was closed: %s.')
+export const HF_ERR_STREAM_CLOSED: Coded = define(
+  'HF_ERR_STREAM_CLOSED',
+  'The event stream was closed: %s. Stop what was done for it.',
+)
 export const HF_ERR_THREAD_LOST: Coded = define(
   'HF_ERR_THREAD_LOST',
-  'The thread that ran this stream has died: %s.',
+  'The thread that ran this stream has died: %s. Look at the cause and at what else ran there; the client may connect again.',
 )

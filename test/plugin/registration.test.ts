@@ -49,6 +49,8 @@ const wrong: [option: string, expected: RegExp, values: unknown[]][] = [
   ['retryMs', /a whole number from 0/, [-1, 0.5, NaN, Infinity, 2 ** 53, '5', null]],
   ['highWaterMark', /a whole number from 0/, [-1, 0.5, NaN, Infinity, '5', null]],
   ['maxBuffered', /a whole number from 1/, [0, -1, 0.5, NaN, Infinity, '5', null]],
+  ['overflow', /'close'/, ['drop', '', true, null]],
+  ['context', /a function/, ['id', {}, null, true]],
   ['refusal', /'status' or 'retry'/, ['503', '', true, null]],
   ['serializer', /a function/, ['JSON', {}, null, true]],
   ['onOpen', /a function/, ['log', {}, null, true]],
@@ -84,6 +86,16 @@ describe('options', () => {
     await app.register(headfirst, { [option]: value })
     app.get('/', { sse: { [option]: value } }, async (_, reply) => reply.sse(one))
     await app.ready()
+    expect(Object.keys(app.sse.stats().routes)).toEqual(['GET /'])
+  })
+
+  test('overflow: block is refused where producers have no thread to spare', async () => {
+    const error = await routing({ overflow: 'block' })
+    expect(error).toMatchObject({ code: 'HF_ERR_OPTION_INVALID' })
+    expect(error.message).toMatch('"inline" have no thread to spare')
+    const app = Fastify()
+    await app.register(headfirst)
+    app.get('/', { sse: { overflow: 'block', executor: 'workers' } }, async (_, reply) => reply.sse(one))
     expect(Object.keys(app.sse.stats().routes)).toEqual(['GET /'])
   })
 
