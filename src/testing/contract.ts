@@ -261,9 +261,21 @@ export function executorContract(name: string, make: () => Executor, test: TestF
   })
 }
 
+interface LogEntry {
+  level: number
+  msg?: string
+  reqId?: string
+  step?: number
+  err?: { type: string; code: string }
+}
+
 /** An app with the executor under test, a route per producer, and what `onClose` was told. */
 class Server {
-  readonly app: FastifyInstance = Fastify()
+  /** What the server has logged. */
+  readonly lines: LogEntry[] = []
+  readonly app: FastifyInstance = Fastify({
+    logger: { level: 'info', stream: { write: (line: string) => void this.lines.push(JSON.parse(line)) } },
+  })
   readonly #executor: Executor
   readonly #infos: CloseInfo[] = []
   readonly #observers: Observer[] = []

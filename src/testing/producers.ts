@@ -173,6 +173,19 @@ export const echoing: PortableProducer<unknown> = producer(
   { name: 'echoing' },
 )
 
+/** Sends the context that it sees, and logs lines of several shapes. */
+export const logging: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.log.debug('below the level')
+    stream.log.info({ step: 1 }, 'first')
+    stream.log.warn('second')
+    stream.log.error(Object.assign(new TypeError('bad'), { code: 'E_BAD' }))
+    stream.send({ data: stream.context })
+  },
+  { name: 'logging' },
+)
+
 /** Sends large events at the pace of the client, counting the times that it had to wait. */
 export const pacing: PortableProducer<Input & { count: number; size: number }> = producer(
   import.meta.url,

@@ -1,0 +1,98 @@
+import { test, expect } from 'vitest'
+import Fastify from 'fastify'
+import headfirst, { workers } from '../../../src/index.ts'
+import { Flag, makeFlags, untilRaised } from '../../../src/testing/flags.ts'
+import { Observer } from '../../../src/testing/observer.ts'
+import { blocked, waitingInPlace } from './waiting-producers.ts'
+
+/** More than the kernel takes for a client that does not read. */
+const COUNT = 400
+const SIZE = 65_536
+
+const IDS = Array.from({ length: COUNT }, (_, n) => n)
+
+async function serve(options: object) {
+  const app = Fastify()
+  const reasons: string[] = []
+  await app.register(headfirst, {
+    executor: 'workers',
+    executors: { workers: workers({ threads: 1 }) },
+    ...options,
+    onClose: ({ reason }) => reasons.push(reason),
+  })
+  const flags = makeFlags()
+  const input = { flags, count: COUNT, size: SIZE }
+  app.get('/blocked', { sse: { overflow: 'block' } }, async (_, reply) => reply.sse(blocked, input))
+  app.get('/waiting', { sse: true }, async (_, reply) => reply.sse(waitingInPlace, input))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as { port: number }
+  return { app, reasons, flags, port }
+}
+
+const idsOf = (body: string): number[] => [...body.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
+
+test('with overflow "block" a producer that never asks waits in place, and nothing is lost', async () => {
+  const { app, reasons, flags, port } = await serve({ maxBuffered: 262_144 })
+  const observer = new Observer(port, '/blocked', { flags, paused: true })
+  await untilRaised(flags, Flag.STARTED)
+  // It has sent what fits and is not through, although it never waits itself: it blocks in send().
+  expect(Atomics.load(flags, Flag.FINALLY)).toBe(0)
+  observer.read()
+  const { body, complete } = await observer.over()
+  expect(complete).toBe(true)
+  expect(idsOf(body)).toEqual(IDS)
+  expect(reasons).toEqual(['ended'])
+  await app.close()
+  await observer.dismiss()
+})
+
+test('readySync() waits in place until the client has caught up', async () => {
+  const { app, reasons, flags, port } = await serve({ maxBuffered: 4_194_304 })
+  const observer = new Observer(port, '/waiting', { flags, paused: true })
+  await untilRaised(flags, Flag.SEEN)
+  observer.read()
+  const { body } = await observer.over()
+  expect(idsOf(body)).toEqual(IDS)
+  expect(reasons).toEqual(['ended'])
+  await app.close()
+  await observer.dismiss()
+})
+
+for (const path of ['/blocked', '/waiting']) {
+  test(`a client that leaves wakes a producer that waits in place (${path})`, async () => {
+    const { app, reasons, flags, port } = await serve({ maxBuffered: 4_194_304 })
+    const observer = new Observer(port, path, { flags, paused: true })
+    await untilRaised(flags, path === '/blocked' ? Flag.STARTED : Flag.SEEN)
+    observer.leave()
+    await untilRaised(flags, Flag.FINALLY)
+    await app.close()
+    expect(reasons).toEqual(['client'])
+    await observer.dismiss()
+  })
+}
+
+test('overflow "block" is refused where producers have no thread to spare', async () => {
+  const app = Fastify()
+  await app.register(headfirst)
+  expect(() => app.get('/', { sse: { overflow: 'block' } }, async () => '')).toThrow(
+    expect.objectContaining({ code: 'HF_ERR_OPTION_INVALID' }),
+  )
+  await app.close()
+})
+
+test("readySync() throws on the server's thread", async () => {
+  const app = Fastify()
+  await app.register(headfirst)
+  app.get('/', { sse: true }, async (_, reply) =>
+    reply.sse(async (stream) => {
+      try {
+        stream.readySync()
+      } catch (error) {
+        stream.send((error as { code: string }).code)
+      }
+    }),
+  )
+  const { body } = await app.inject('/')
+  expect(body).toBe('data: HF_ERR_CANNOT_BLOCK\n\n')
+  await app.close()
+})
