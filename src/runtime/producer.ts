@@ -44,7 +44,7 @@ export type PortableProducer<Input = void> = Producer<Input> & { readonly [PORTA
 // eslint-disable-next-line typescript/no-explicit-any
 type AnyProducer = (stream: EventStream, input: any) => Produced
 
-type InputOf<Fn extends AnyProducer> = Parameters<Fn> extends [EventStream, infer Input] ? Input : void
+type InputOf<Fn extends AnyProducer> = Parameters<Fn> extends [] | [EventStream] ? void : Parameters<Fn>[1]
 
 /**
  * Marks a producer as portable. Export what it returns, from a module that starts nothing.
