@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Executor, Task } from '../runtime/executor.ts'
 import { checkOptions, milliseconds } from '../runtime/options.ts'
 import { SLICE_MS, slices } from '../runtime/producer.ts'
@@ -10,45 +11,32 @@ export interface DeferredOptions {
   sliceMs?: number
 }
 
+/** However busy the loop is with input and output, a producer waits no longer for it than this, in ms. */
+const LONGEST_LOOK_MS = 5
+
 /**
- * Runs producers from a fair queue on the event loop: one per turn of the loop, so that between two of them
- * heads of new clients go out. (Node runs all `setImmediate` callbacks that are due in one phase: queued that
- * way, a new client would wait for every producer before it.) A generator is resumed slice by slice.
+ * Runs producers from a fair queue on the event loop, one at a time, each as soon as a turn of the loop has
+ * brought nothing new: then every client that has come meanwhile has its head, and waits for the producer that
+ * runs, not for all that are queued. A generator is resumed slice by slice.
  *
+ * `setImmediate` would not do: Node runs all callbacks that are due in one phase. Nor would one producer per
+ * turn: the loop accepts one connection per turn, so that clients would queue before the door instead.
+ *
+ * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
  */
 export function deferred(options: DeferredOptions = {}): Executor {
   const { sliceMs = SLICE_MS } = checkOptions(options, { sliceMs: milliseconds(1) }, 'deferred()')
-  const queue = new Set<() => void>()
+  const queue = new FairQueue()
   const starts = new Map<Task, () => void>()
 
-  let scheduled = false
-
-  const enqueue = (job: () => void): void => {
-    queue.add(job)
-    schedule()
-  }
-  const schedule = (): void => {
-    if (scheduled || queue.size === 0) return
-    scheduled = true
-    setImmediate(turn)
-  }
-  const turn = (): void => {
-    scheduled = false
-    const [job] = queue
-    if (job === undefined) return
-    queue.delete(job)
-    // What is scheduled while immediates run comes in the next turn of the loop.
-    schedule()
-    job()
-  }
   return {
     run(task) {
       const start = (): void => {
         starts.delete(task)
-        void task.produce(slices(sliceMs, enqueue))
+        void task.produce(slices(sliceMs, (resume) => queue.add(resume)))
       }
       starts.set(task, start)
-      enqueue(start)
+      queue.add(start)
     },
     cancel(task) {
       const start = starts.get(task)
@@ -56,5 +44,54 @@ export function deferred(options: DeferredOptions = {}): Executor {
       starts.delete(task)
       queue.delete(start)
     },
+  }
+}
+
+/** Jobs in the order of their arrival, one at a time, each after a turn of the loop without news. */
+class FairQueue {
+  readonly #jobs = new Set<() => void>()
+  #scheduled = false
+  /** What the loop had processed when it was last looked at; none while it was not since the last job. */
+  #eventsSeen: number | undefined
+  #lookingSince = 0
+
+  add(job: () => void): void {
+    this.#jobs.add(job)
+    this.#schedule()
+  }
+
+  delete(job: () => void): void {
+    this.#jobs.delete(job)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#jobs.size === 0) return
+    this.#scheduled = true
+    setImmediate(this.#onTurn)
+  }
+
+  readonly #onTurn = (): void => {
+    this.#scheduled = false
+    const [job] = this.#jobs
+    if (job === undefined) return
+    if (this.#isQuiet()) {
+      this.#jobs.delete(job)
+      this.#eventsSeen = undefined
+      // What is scheduled while immediates run comes in the next turn of the loop.
+      this.#schedule()
+      job()
+    } else {
+      this.#schedule()
+    }
+  }
+
+  /** Whether the loop has polled since the last look, and found nothing to do. */
+  #isQuiet(): boolean {
+    const { events } = performance.nodeTiming.uvMetricsInfo
+    const now = performance.now()
+    if (this.#eventsSeen === undefined) this.#lookingSince = now
+    const quiet = events === this.#eventsSeen || now - this.#lookingSince > LONGEST_LOOK_MS
+    this.#eventsSeen = events
+    return quiet
   }
 }
