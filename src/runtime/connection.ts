@@ -1,8 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Writable } from 'node:stream'
-import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
-import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
   abortStream,
@@ -11,45 +7,29 @@ import {
   type StreamContext,
   type StreamLog,
 } from '../sse/stream.ts'
-import type { CutReason, Task } from './executor.ts'
+import type { CutReason } from './executor.ts'
+import { Opening, type Host, type Openable } from './opening.ts'
 import type { CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
 
-/** What a connection needs of the web framework that it lives in. */
-export interface Host<Request> {
-  readonly request: Request
-  readonly rawRequest: IncomingMessage
-  readonly response: ServerResponse
-  readonly log: StreamLog & { readonly level: string }
-  /** Replies with an error. */
-  refuse(error: Error): void
-  /** Replies with a payload that all hooks see, and that is then piped to the response. */
-  sendHead(payload: HeadPayload): void
-  /** The head leaves: from now on the response is not the framework's to end. */
-  detach(): void
-}
-
 /**
  * One client's connection, from `reply.sse()` to its close; to its executor, a {@link Task}.
  *
- * It moves through these phases, and never back:
+ * Until its head has left it is being opened (see {@link Opening}); then it is open: the executor has the task,
+ * the client the events; then it is over, in whichever way, and `onClose` was called.
  *
- * 1. `new`: waits for its turn on a pipelined connection, then for its executor to admit it
- * 2. `admitted`: the reply goes through the framework's hooks, which may still replace it
- * 3. `open`: the head has left. The executor has the task, the client the events
- * 4. `closed`: the response is over, in whichever way, and `onClose` was called
- *
- * The task has a life of its own next to it, since a producer may go on after its client has left: `none` (not
- * admitted), `waiting`, `running`, `done`. Each is counted in the executor's load.
+ * The task has a life of its own next to it, since a producer may go on after its client has left. Whether it
+ * waits or runs is known to its executor's slot alone, which counts it.
  */
-export class Connection<Request> implements Task {
+export class Connection<Request> implements Openable {
   readonly #host: Host<Request>
   readonly #route: Route<Request>
   readonly #onClosed: (connection: Connection<Request>) => void
   readonly #began = performance.now()
-  #phase: 'new' | 'admitted' | 'open' | 'closed' = 'new'
-  #task: 'none' | 'waiting' | 'running' | 'done' = 'none'
+  /** Ends the response; set while the connection is open, and after. */
+  #endResponse: (() => void) | undefined
+  #over = false
   /** The response was ended, and all of it handed to the kernel. */
   #finished = false
   /** The producer has returned, and left its stream open: its task is done when the stream is. */
@@ -99,7 +79,7 @@ export class Connection<Request> implements Task {
       },
       onEnd: () => {
         host.response.once('finish', () => (this.#finished = true))
-        this.#endResponse()
+        this.#endResponse?.()
       },
     })
     this.stream = new EventStream(this.sink, { ...settings, log: host.log })
@@ -121,140 +101,44 @@ export class Connection<Request> implements Task {
     return this.#host.log
   }
 
-  get options(): Task['options'] {
+  get options(): Openable['options'] {
     return this.#route.options
   }
 
   get closed(): boolean {
-    return this.#phase === 'closed' || this.#reason !== undefined
+    return this.#over || this.#reason !== undefined
   }
 
-  /** Phase `new`: from here on everything happens by itself. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  get shuttingDown(): boolean {
+    return this.#farewell !== undefined
+  }
+
+  /** From here on everything happens by itself. */
   begin(): void {
-    const { response, rawRequest } = this.#host
-    response.once('close', this.#onResponseClose)
-    if (hasNoBody(rawRequest.method ?? '', response.statusCode)) {
-      this.#sendHead()
-      return
-    }
-    this.#whenResponseOwnsSocket(() => this.#prepare())
+    this.#host.response.once('close', this.#onResponseClose)
+    new Opening(this.#host, this.#route, this).begin()
   }
 
-  /** A pipelined request is answered after those before it: until then its response has no socket. */
-  #whenResponseOwnsSocket(proceed: () => void): void {
-    const { response, rawRequest } = this.#host
-    if (response.socket !== null || rawRequest.httpVersionMajor >= 2) {
-      proceed()
-      return
-    }
-    const { socket } = rawRequest
-    response.once('socket', () => {
-      socket.removeListener('close', this.#onResponseClose)
-      proceed()
-    })
-    // A response that never got its socket says nothing when that closes.
-    socket.once('close', this.#onResponseClose)
+  abandon(): void {
+    this.#onResponseClose()
   }
 
-  /** False when the client has left, or the server closes: then the client is told so. */
-  #isWanted(): boolean {
-    if (this.#phase === 'closed') return false
-    if (this.#farewell === undefined) return true
-    this.#refuse(new HF_ERR_EXECUTOR_UNAVAILABLE(this.executor, 'the server is closing'))
-    return false
-  }
-
-  #prepare(): void {
-    if (!this.#isWanted()) return
-    let pending: void | Promise<void>
-    try {
-      pending = this.#route.executor.executor.prepare?.(this)
-    } catch (error) {
-      this.#host.refuse(asError(error))
-      return
-    }
-    if (pending === undefined) {
-      this.#admit()
-      return
-    }
-    pending.then(
-      () => this.#admit(),
-      (error: unknown) => this.#host.refuse(asError(error)),
-    )
-  }
-
-  #admit(): void {
-    if (!this.#isWanted()) return
-    const { executor, load } = this.#route.executor
-    try {
-      executor.admit?.(this, load)
-    } catch (error) {
-      this.#refuse(asError(error))
-      return
-    }
-    this.#admitted()
-  }
-
-  #refuse(error: Error & { retryAfterMs?: number }): void {
-    this.#route.executor.refused++
-    if (this.#route.options.refusal === 'retry') {
-      this.#sendHead(`${encodeRetry(jittered(error.retryAfterMs ?? DEFAULT_RETRY_MS))}\n`)
-    } else {
-      this.#host.refuse(error)
-    }
-  }
-
-  #admitted(): void {
-    if (this.#phase === 'closed') return
-    this.#phase = 'admitted'
-    this.#task = 'waiting'
+  admitted(): void {
     this.#admittedAt = performance.now()
-    this.#route.executor.admitted++
-    this.#route.executor.waiting++
-    this.#sendHead()
   }
 
-  /** @param body sent instead of a stream's events, where none is to start */
-  #sendHead(body = ''): void {
-    const payload: HeadPayload = new HeadPayload((destination, endsResponse) => {
-      const { response, rawRequest } = this.#host
-      if (destination !== response) {
-        // Whoever pipes it on finds its error there. Without a listener it would end the process before that.
-        destination.on('error', () => {})
-        ;(destination as Partial<Writable>).destroy?.(new HF_ERR_PAYLOAD_WRAPPED(this.route))
-        return
-      }
-      // Something else was replied meanwhile: the response is not ours.
-      if (response.headersSent) return
-      if (endsResponse) this.#endResponse = () => payload.finish()
-      else payload.finish()
-      const noBody = hasNoBody(rawRequest.method ?? '', response.statusCode)
-      if (noBody || this.#phase !== 'admitted') {
-        if (!noBody && body !== '') response.write(body)
-        this.#endResponse()
-        return
-      }
-      response.removeHeader('content-length')
-      this.#host.detach()
-      sendHead(response, () => this.#open())
-    })
-    this.#host.sendHead(payload)
-  }
-
-  /** Ends the response; whoever pipes a payload with trailers does it instead. */
-  #endResponse = (): void => {
-    this.#host.response.end()
-  }
-
-  #open(): void {
-    if (this.#phase === 'closed') return
-    this.#phase = 'open'
+  open(endResponse: () => void): void {
+    if (this.#over) return
+    this.#endResponse = endResponse
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
     heartbeat?.add(this.sink)
     if (this.#farewell !== undefined) {
-      this.#settle()
       this.cut('shutdown', this.#farewell)
       return
     }
@@ -269,7 +153,7 @@ export class Connection<Request> implements Task {
   }
 
   produce(pause?: Pause): Promise<void> {
-    if (this.#task !== 'waiting') return Promise.resolve()
+    if (!this.#route.executor.isWaiting(this)) return Promise.resolve()
     const settled = new Promise<void>((resolve) => (this.#onSettled = resolve))
     this.start()
     this.#produce(pause)
@@ -286,7 +170,7 @@ export class Connection<Request> implements Task {
     }
     if (done === undefined) {
       this.#subscribed = true
-      if (this.#phase === 'closed') this.#settle()
+      if (this.#over) this.#settle()
     } else {
       done.then(
         () => this.end(),
@@ -296,11 +180,7 @@ export class Connection<Request> implements Task {
   }
 
   start(): void {
-    if (this.#task !== 'waiting') return
-    this.#task = 'running'
-    this.#startedAt = performance.now()
-    this.#route.executor.waiting--
-    this.#route.executor.running.add(this)
+    if (this.#route.executor.start(this)) this.#startedAt = performance.now()
   }
 
   end(): void {
@@ -327,10 +207,8 @@ export class Connection<Request> implements Task {
   }
 
   lose(error: Error): void {
-    if (this.#task === 'done') return
-    this.#settle()
-    if (this.closed) return
-    this.#route.executor.lost++
+    if (!this.#settle() || this.closed) return
+    this.#route.executor.countLost()
     this.#error = error
     this.#logError(error)
     this.cut('lost')
@@ -342,7 +220,7 @@ export class Connection<Request> implements Task {
    * @param lastWords comments or fields that are sent before the end
    */
   cut(reason: CutReason, lastWords = ''): void {
-    if (this.#phase !== 'open' || this.closed) return
+    if (this.#endResponse === undefined || this.closed) return
     this.#reason = reason
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
@@ -362,7 +240,7 @@ export class Connection<Request> implements Task {
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#phase === 'open') this.cut('shutdown', lastWords)
+    if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
     else this.#farewell = lastWords
   }
 
@@ -372,10 +250,9 @@ export class Connection<Request> implements Task {
   }
 
   readonly #onResponseClose = (): void => {
-    if (this.#phase === 'closed') return
-    const wasOpen = this.#phase === 'open'
-    this.#phase = 'closed'
-    if (wasOpen) {
+    if (this.#over) return
+    this.#over = true
+    if (this.#endResponse !== undefined) {
       this.#reason ??= this.#finished ? 'ended' : 'client'
       this.sink.destroy()
       if (this.#reason === 'client') abortStream(this.stream, 'client')
@@ -398,17 +275,16 @@ export class Connection<Request> implements Task {
 
   /** Tells the executor, and forgets a task that has not started. */
   #cancelTask(reason: CloseReason): void {
-    if (this.#task === 'none' || this.#task === 'done') return
-    this.#route.executor.executor.cancel?.(this, reason)
-    if (this.#task === 'waiting') this.#settle()
+    const { executor } = this.#route
+    const waits = executor.isWaiting(this)
+    if (waits || executor.isRunning(this)) executor.executor.cancel?.(this, reason)
+    if (waits) this.#settle()
   }
 
-  /** The task is done: it counts no longer. */
-  #settle(): void {
-    if (this.#task === 'waiting') this.#route.executor.waiting--
-    else if (this.#task === 'running') this.#route.executor.running.delete(this)
-    this.#task = 'done'
+  /** The task counts no longer. False when it did not. */
+  #settle(): boolean {
     this.#onSettled?.()
+    return this.#route.executor.settle(this)
   }
 
   /** Nobody waits for an async hook of the route; what it rejects with is logged. */
@@ -440,12 +316,3 @@ export class Connection<Request> implements Task {
     }
   }
 }
-
-/** A refused client is asked to wait this long where the executor does not say, in ms. */
-const DEFAULT_RETRY_MS = 1_000
-
-/** Between once and twice as much, so that those who were refused together do not come back together. */
-const jittered = (ms: number): number => Math.ceil(Math.max(ms, DEFAULT_RETRY_MS) * (1 + Math.random()))
-
-const asError = (thrown: unknown): Error =>
-  thrown instanceof Error ? thrown : new Error('The executor has refused the stream', { cause: thrown })

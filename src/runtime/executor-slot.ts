@@ -11,11 +11,13 @@ const owned = new WeakSet<Executor>()
 export class ExecutorSlot {
   readonly name: string
   readonly executor: Executor
-  readonly running: Set<Task> = new Set()
-  waiting: number = 0
-  admitted: number = 0
-  refused: number = 0
-  lost: number = 0
+  /** Tasks that are admitted and have not started. */
+  readonly #waiting = new Set<Task>()
+  /** Tasks that have started and are not done, also where their client has left. */
+  readonly #running = new Set<Task>()
+  #admitted = 0
+  #refused = 0
+  #lost = 0
 
   /** @throws HF_ERR_EXECUTOR_INVALID */
   constructor(name: string, executor: Executor) {
@@ -41,9 +43,54 @@ export class ExecutorSlot {
     owned.add(this.executor)
   }
 
+  /** @throws what the executor refuses with */
+  admit(task: Task): void {
+    try {
+      this.executor.admit?.(task, this.load)
+    } catch (error) {
+      this.#refused++
+      throw error
+    }
+    this.#admitted++
+    this.#waiting.add(task)
+  }
+
+  /** False when the task does not wait: it has started already, or its stream was closed meanwhile. */
+  start(task: Task): boolean {
+    if (!this.#waiting.delete(task)) return false
+    this.#running.add(task)
+    return true
+  }
+
+  /** The task waits or runs no longer. False when it did not. */
+  settle(task: Task): boolean {
+    return this.#waiting.delete(task) || this.#running.delete(task)
+  }
+
+  countLost(): void {
+    this.#lost++
+  }
+
+  isWaiting(task: Task): boolean {
+    return this.#waiting.has(task)
+  }
+
+  isRunning(task: Task): boolean {
+    return this.#running.has(task)
+  }
+
+  get running(): Iterable<Task> {
+    return this.#running
+  }
+
   get load(): ExecutorLoad {
-    const { running, waiting, admitted, refused, lost } = this
-    return { running: running.size, waiting, admitted, refused, lost }
+    return {
+      running: this.#running.size,
+      waiting: this.#waiting.size,
+      admitted: this.#admitted,
+      refused: this.#refused,
+      lost: this.#lost,
+    }
   }
 
   stats(): ExecutorStats {

@@ -1,0 +1,174 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
+import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
+import { encodeRetry } from '../sse/event.ts'
+import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
+import type { StreamLog } from '../sse/stream.ts'
+import type { Task } from './executor.ts'
+import type { Route } from './route.ts'
+
+/** What a connection needs of the web framework that it lives in. */
+export interface Host<Request> {
+  readonly request: Request
+  readonly rawRequest: IncomingMessage
+  readonly response: ServerResponse
+  readonly log: StreamLog & { readonly level: string }
+  /** Replies with an error. */
+  refuse(error: Error): void
+  /** Replies with a payload that all hooks see, and that is then piped to the response. */
+  sendHead(payload: HeadPayload): void
+  /** The head leaves: from now on the response is not the framework's to end. */
+  detach(): void
+}
+
+/** What an opening opens: a connection. */
+export interface Openable extends Task {
+  /** The response is over: the client has left, or got something else. */
+  readonly over: boolean
+  /** The server closes: no producer is to start any more. */
+  readonly shuttingDown: boolean
+  /** The client has left before the response had its turn. */
+  abandon(): void
+  /** The executor has agreed. */
+  admitted(): void
+  /**
+   * The head has left.
+   *
+   * @param endResponse ends the response
+   */
+  open(endResponse: () => void): void
+}
+
+/**
+ * The way of a connection to its head. Each step may be its last: the client may leave, the executor refuse, a
+ * hook throw or reply with something else.
+ *
+ * 1. the response's turn on a pipelined connection
+ * 2. the executor prepares for the task, and admits it
+ * 3. the reply goes through the framework's hooks, up to the moment when its payload is piped
+ * 4. status line and headers are handed to the kernel
+ */
+export class Opening<Request> {
+  readonly #host: Host<Request>
+  readonly #route: Route<Request>
+  readonly #connection: Openable
+  #isAdmitted = false
+
+  constructor(host: Host<Request>, route: Route<Request>, connection: Openable) {
+    this.#host = host
+    this.#route = route
+    this.#connection = connection
+  }
+
+  begin(): void {
+    if (this.#hasNoBody()) this.#sendHead()
+    else this.#whenResponseOwnsSocket(() => this.#prepare())
+  }
+
+  /** Without a body there is nothing to produce, so that nobody needs to be asked. */
+  #hasNoBody(): boolean {
+    const { response, rawRequest } = this.#host
+    return hasNoBody(rawRequest.method ?? '', response.statusCode)
+  }
+
+  /** A pipelined request is answered after those before it: until then its response has no socket. */
+  #whenResponseOwnsSocket(proceed: () => void): void {
+    const { response, rawRequest } = this.#host
+    if (response.socket !== null || rawRequest.httpVersionMajor >= 2) {
+      proceed()
+      return
+    }
+    // A response that never gets its socket says nothing when that closes.
+    const { socket } = rawRequest
+    const abandon = (): void => this.#connection.abandon()
+    socket.once('close', abandon)
+    response.once('socket', () => {
+      socket.removeListener('close', abandon)
+      proceed()
+    })
+  }
+
+  #prepare(): void {
+    if (!this.#isWanted()) return
+    let pending: void | Promise<void>
+    try {
+      pending = this.#route.executor.executor.prepare?.(this.#connection)
+    } catch (error) {
+      this.#host.refuse(asError(error))
+      return
+    }
+    if (pending === undefined) {
+      this.#admit()
+      return
+    }
+    pending.then(
+      () => this.#admit(),
+      (error: unknown) => this.#host.refuse(asError(error)),
+    )
+  }
+
+  #admit(): void {
+    if (!this.#isWanted()) return
+    try {
+      this.#route.executor.admit(this.#connection)
+    } catch (error) {
+      this.#refuse(asError(error))
+      return
+    }
+    this.#isAdmitted = true
+    this.#connection.admitted()
+    this.#sendHead()
+  }
+
+  /** False when the client has left, or the server closes: then the client is told so. */
+  #isWanted(): boolean {
+    if (this.#connection.over) return false
+    if (!this.#connection.shuttingDown) return true
+    this.#refuse(new HF_ERR_EXECUTOR_UNAVAILABLE(this.#connection.executor, 'the server is closing'))
+    return false
+  }
+
+  #refuse(error: Error & { retryAfterMs?: number }): void {
+    if (this.#route.options.refusal === 'retry') {
+      this.#sendHead(`${encodeRetry(jittered(error.retryAfterMs ?? DEFAULT_RETRY_MS))}\n`)
+    } else {
+      this.#host.refuse(error)
+    }
+  }
+
+  /** @param body sent instead of a stream's events, where none is to start */
+  #sendHead(body = ''): void {
+    const { response } = this.#host
+    const payload: HeadPayload = new HeadPayload((destination, endsResponse) => {
+      if (destination !== response) {
+        // Whoever pipes it on finds its error there. Without a listener it would end the process before that.
+        destination.on('error', () => {})
+        ;(destination as Partial<Writable>).destroy?.(new HF_ERR_PAYLOAD_WRAPPED(this.#route.name))
+        return
+      }
+      // Something else was replied meanwhile: the response is not ours.
+      if (response.headersSent) return
+      // Whoever pipes a payload with trailers ends the response after it.
+      const endResponse = endsResponse ? () => payload.finish() : () => void response.end()
+      if (!endsResponse) payload.finish()
+      if (this.#isAdmitted && !this.#hasNoBody()) {
+        response.removeHeader('content-length')
+        this.#host.detach()
+        sendHead(response, () => this.#connection.open(endResponse))
+        return
+      }
+      if (!this.#hasNoBody() && body !== '') response.write(body)
+      endResponse()
+    })
+    this.#host.sendHead(payload)
+  }
+}
+
+/** A refused client is asked to wait this long where the executor does not say, in ms. */
+const DEFAULT_RETRY_MS = 1_000
+
+/** Between once and twice as much, so that those who were refused together do not come back together. */
+const jittered = (ms: number): number => Math.ceil(Math.max(ms, DEFAULT_RETRY_MS) * (1 + Math.random()))
+
+const asError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new Error('The executor has refused the stream', { cause: thrown })
