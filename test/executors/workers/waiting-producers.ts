@@ -35,3 +35,16 @@ export const waitingInPlace: PortableProducer<Input> = producer(
   },
   { name: 'waitingInPlace' },
 )
+
+/** Shares its thread: it awaits when the client is behind. */
+export const asking: PortableProducer<Input> = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags, count, size }: Input) => {
+    for (let id = 0; id < count; id++) {
+      if (stream.send({ id, data: 'x'.repeat(size) })) continue
+      raise(flags, Flag.SEEN)
+      if (!(await stream.ready())) return
+    }
+  },
+  { name: 'asking' },
+)

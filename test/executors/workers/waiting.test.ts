@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import headfirst, { workers } from '../../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../../src/testing/flags.ts'
 import { Observer } from '../../../src/testing/observer.ts'
-import { blocked, waitingInPlace } from './waiting-producers.ts'
+import { asking, blocked, waitingInPlace } from './waiting-producers.ts'
 
 /** More than the kernel takes for a client that does not read. */
 const COUNT = 400
@@ -24,6 +24,7 @@ async function serve(options: object) {
   const input = { flags, count: COUNT, size: SIZE }
   app.get('/blocked', { sse: { overflow: 'block' } }, async (_, reply) => reply.sse(blocked, input))
   app.get('/waiting', { sse: true }, async (_, reply) => reply.sse(waitingInPlace, input))
+  app.get('/asking', { sse: true }, async (_, reply) => reply.sse(asking, input))
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as { port: number }
   return { app, reasons, flags, port }
@@ -70,6 +71,19 @@ for (const path of ['/blocked', '/waiting']) {
     await observer.dismiss()
   })
 }
+
+test('a client that does not read holds up no neighbour on the same thread', async () => {
+  const { app, reasons, flags, port } = await serve({ maxBuffered: 4_194_304 })
+  const stuck = new Observer(port, '/asking', { flags, paused: true })
+  await untilRaised(flags, Flag.SEEN)
+  const { body, complete } = await new Observer(port, '/asking').over()
+  expect(complete).toBe(true)
+  expect(idsOf(body)).toEqual(IDS)
+  expect(reasons).toEqual(['ended'])
+  stuck.leave()
+  await app.close()
+  await stuck.dismiss()
+})
 
 test('overflow "block" is refused where producers have no thread to spare', async () => {
   const app = Fastify()
