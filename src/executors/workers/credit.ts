@@ -77,8 +77,12 @@ export class Debtor {
     this.#words = new Int32Array(memory, slot * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
   }
 
+  get closed(): boolean {
+    return Atomics.load(this.#words, CLOSED) !== 0
+  }
+
   /** Why the stream was closed from outside; undefined while it is open. */
-  get closed(): CloseReason | undefined {
+  get reason(): CloseReason | undefined {
     return REASONS[Atomics.load(this.#words, CLOSED) - 1]
   }
 

@@ -30,7 +30,7 @@ parentPort?.postMessage({ threadId, ring: memory, port: port2 } satisfies Hello,
 port.on('message', ({ stream: number }: Notice) => {
   const noticed = streams.get(number)
   if (noticed === undefined) return
-  const reason = noticed.credit.closed
+  const { reason } = noticed.credit
   if (reason !== undefined) abortStream(noticed.stream, reason)
   noticed.sink.wake()
 })

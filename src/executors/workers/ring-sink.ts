@@ -29,7 +29,7 @@ export class RingSink implements Sink {
   }
 
   get closed(): boolean {
-    return this.#ended || this.#credit.closed !== undefined
+    return this.#ended || this.#credit.closed
   }
 
   /** When this returns, the bytes stand in shared memory: they reach the client whatever this thread does next. */

@@ -13,9 +13,10 @@ describe('what the server tells, the worker reads', () => {
     (reason) => {
       const memory = allocateCredit(1)
       const debtor = new Debtor(memory, 0)
-      expect(debtor.closed).toBeUndefined()
+      expect(debtor.closed).toBe(false)
       new Creditor(memory, 0).close(reason)
-      expect(debtor.closed).toBe(reason)
+      expect(debtor.closed).toBe(true)
+      expect(debtor.reason).toBe(reason)
     },
   )
 
@@ -39,11 +40,11 @@ describe('what the server tells, the worker reads', () => {
     creditor.close('client')
     creditor.drained(-9)
     for (const slot of [0, 2]) {
-      expect(new Debtor(memory, slot).closed).toBeUndefined()
+      expect(new Debtor(memory, slot).reason).toBeUndefined()
       expect(new Debtor(memory, slot).owed).toBe(0)
     }
     expect(new Creditor(memory, 1)).toBeDefined()
-    expect(new Debtor(memory, 1).closed).toBeUndefined()
+    expect(new Debtor(memory, 1).reason).toBeUndefined()
     expect(new Debtor(memory, 1).owed).toBe(0)
   })
 })
