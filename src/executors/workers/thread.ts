@@ -41,7 +41,7 @@ export class Thread implements FrameHandler {
   cause: Error | undefined
   /** True once piscina gives it what it is chosen for; that may be before or after its greeting. */
   listed = false
-  readonly #onDone: (thread: Thread, running: Running) => void
+  readonly #onDone: (running: Running) => void
   #ring: RingReader | undefined
   #port: MessagePort | undefined
   #turn: NodeJS.Immediate | undefined
@@ -49,7 +49,7 @@ export class Thread implements FrameHandler {
   #utilization: EventLoopUtilization
 
   /** @param onDone called when a stream's producer is done and its place is free */
-  constructor(worker: Worker, onDone: (thread: Thread, running: Running) => void) {
+  constructor(worker: Worker, onDone: (running: Running) => void) {
     this.id = worker.threadId
     this.worker = worker
     this.#onDone = onDone
@@ -176,7 +176,7 @@ export class Thread implements FrameHandler {
     clearTimeout(running.grace)
     this.streams.delete(stream)
     if (this.streams.size === 0) this.#port?.unref()
-    this.#onDone(this, running)
+    this.#onDone(running)
   }
 
   #drain(): void {
