@@ -86,7 +86,9 @@ async function handOff(executor: Executor): Promise<number> {
         end: done,
       },
       lastEventId: undefined,
-      highWaterMark: 65_536,
+      context: { requestId: 'measured', route: 'GET /stream' },
+      log: { level: 'silent' },
+      options: { highWaterMark: 65_536, maxBuffered: 1_048_576, overflow: 'close' },
       closed: false,
       produce() {
         startedMs = nowMs()
@@ -99,7 +101,7 @@ async function handOff(executor: Executor): Promise<number> {
       cut() {},
     }
     const handedMs = nowMs()
-    executor.run(task as unknown as Task)
+    void executor.run(task as unknown as Task)
   })
 }
 
