@@ -2,20 +2,22 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { SCENARIOS, scenariosNamed, type Scenario } from './scenarios.ts'
+import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Scenario } from './scenarios.ts'
 import type { OwnExecutor } from './testbed.ts'
 
 export const HELP: string = `headfirst's bench: when do clients see their first byte and their first event?
 
-  npm run bench                                   everything, in less than two minutes
+  npm run bench                                   the executors, in less than two minutes
   npm run bench -- --only block-5ms@1.5           one scenario
+  npm run bench -- --only way-back,many-streams   what a thread costs, against what it is to replace
   npm run bench -- --executor ./mine.js           your own executor, beside the built-in ones
 
 Options
   --only NAME[,NAME]   only these scenarios. "block-5ms" means all that begin with "block-5ms@".
   --executor FILE      a module whose default export is an executor, or a function that makes one. It runs as
                        one more row of each scenario. (docs/writing-an-executor.md builds one.)
-  --full               1,000 arrivals, and so a p99, in every row of block-5ms: about a minute more.
+  --full               everything: 1,000 arrivals, and so a p99, in every row of block-5ms, and the scenarios
+                       against a baseline: about ten minutes more.
   --quick              tiny counts, in a few seconds: shows that all works and that the counts agree, no more.
   --seed N             of the arrival times, a whole number from 0. Default 1: each run has the same clients.
   --json FILE          write everything, raw samples included. Also written when interrupted.
@@ -31,6 +33,16 @@ ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
                        is handed to the kernel at once; "@tick": what one turn of the loop sends leaves together.
   encode               events to text, against a naive template and the encoders of other libraries.
   hand-off             from the call of an executor until the producer runs.
+
+Scenarios against a baseline, in alternating rounds, with --only or --full
+  way-back@D-F         one stream of 58-byte events from a thread to a client, D (string, object) as data, F
+                       (event, tick) as above: workers against an executor that posts a message per event, and
+                       that against a bare loop of messages. Events/s, and CPU of the server's main thread.
+  many-streams         1,000 streams on one thread, 15 events/s each: CPU of the main thread, to inline.
+  idle-latency         one event each 20 ms: from the producer's stamp to the client, to inline.
+  saturated            clients at 1.2 times what all cores can serve, on workers: first byte, to the same server
+                       with nothing to compute; and that of a fast inline route beside.
+  large, short         64 KiB events; 10,000 streams of one event: workers to inline, which may well win.
 
 Exit codes
   0 done, 1 crash (with --quick also: a stream has failed), 2 usage, 3 a row is
@@ -61,7 +73,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     throw new UsageError('--quick and --full exclude each other')
   return {
     help: values.help ?? false,
-    scenarios: values.only === undefined ? SCENARIOS : only(values.only),
+    scenarios: values.only === undefined ? unnamed(values) : only(values.only),
     own: values.executor === undefined ? undefined : ownExecutor(values.executor),
     full: values.full ?? false,
     quick: values.quick ?? false,
@@ -89,6 +101,11 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error })
   }
+}
+
+/** What runs where no scenario is named. */
+function unnamed({ quick, full }: { quick?: boolean; full?: boolean }): readonly Scenario[] {
+  return quick === true || full === true ? SCENARIOS : DEFAULT_SCENARIOS
 }
 
 function only(names: string): Scenario[] {

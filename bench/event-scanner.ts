@@ -1,3 +1,5 @@
+import type { EventBody } from './event-body.ts'
+
 /** Bytes that an event stream may consist of, as far as they matter for counting. */
 const LF = 0x0a
 const CR = 0x0d
@@ -11,7 +13,7 @@ const DATA: readonly number[] = [...Buffer.from('data')]
  * Counts the events that a browser would dispatch (HTML Living Standard, 9.2.6: a blank line after at least one
  * `data` line), and checks their numbers. It reads each byte once, keeps none, and so is never the bottleneck.
  */
-export class EventScanner {
+export class EventScanner implements EventBody {
   /** Events dispatched so far. */
   events = 0
   /** Bytes of the body so far, comments included. */

@@ -22,8 +22,13 @@ export interface Recording {
   /** Events and bytes of the body received, on all streams. */
   events: number
   bytes: number
+  /** When each event was sent, on the host's clock, and from then to its receipt; empty where none is stamped. */
+  stampsMs: Float64Array
+  latenciesMs: Float64Array
   /** Of the generator's event loop, 0 to 1, waiting by polling included. */
   utilisation: number
+  /** CPU time of the generator's process. */
+  cpuMs: number
   /** From the first intended start to the last actual one. */
   sentForMs: number
 }
@@ -36,8 +41,10 @@ interface OpenLoopPlan extends Target {
 }
 
 interface ClosedLoopPlan extends Target {
-  /** How many streams, one after another. */
+  /** How many streams. */
   streams: number
+  /** How many of them at a time: as one ends, the next begins. */
+  atATime: number
   drainMs: number
 }
 
@@ -61,7 +68,7 @@ async function openLoop(plan: OpenLoopPlan): Promise<Recording> {
   const { schedule, drainMs } = plan
   const clients: StreamClient[] = []
   const settled = new Latch(schedule.length)
-  const began = performance.eventLoopUtilization()
+  const busy = new Busy()
   const startMs = nowMs() + LEAD_MS
   let sentForMs = 0
 
@@ -85,25 +92,42 @@ async function openLoop(plan: OpenLoopPlan): Promise<Recording> {
   arrive()
   await settled.within(LEAD_MS + (schedule.at(-1) ?? 0) + drainMs)
   for (const client of clients) client.settle('timeout')
-  return record(clients, performance.eventLoopUtilization(began).utilization, sentForMs)
+  return record(clients, busy, sentForMs)
 }
 
-/** Opens each stream when the one before is over: for service times without any queue. */
+/** Opens a stream whenever one is over: for times without any queue, or a number of streams at a time. */
 async function closedLoop(plan: ClosedLoopPlan): Promise<Recording> {
   const clients: StreamClient[] = []
-  const began = performance.eventLoopUtilization()
+  const busy = new Busy()
   const startMs = nowMs()
-  for (let index = 0; index < plan.streams; index++) {
-    const settled = new Latch(1)
-    const client = new StreamClient(plan, nowMs(), () => settled.count())
-    clients.push(client)
-    await settled.within(plan.drainMs)
-    client.settle('timeout')
+  const oneAfterAnother = async (): Promise<void> => {
+    while (clients.length < plan.streams) {
+      const settled = new Latch(1)
+      const client = new StreamClient(plan, nowMs(), () => settled.count())
+      clients.push(client)
+      await settled.within(plan.drainMs)
+      client.settle('timeout')
+    }
   }
-  return record(clients, performance.eventLoopUtilization(began).utilization, nowMs() - startMs)
+  await Promise.all(Array.from({ length: plan.atATime }, oneAfterAnother))
+  return record(clients, busy, nowMs() - startMs)
 }
 
-function record(clients: readonly StreamClient[], utilisation: number, sentForMs: number): Recording {
+/** How busy this process is, from when it was made. */
+class Busy {
+  readonly #loop = performance.eventLoopUtilization()
+  readonly #cpu = process.cpuUsage()
+
+  soFar(): { utilisation: number; cpuMs: number } {
+    const { user, system } = process.cpuUsage(this.#cpu)
+    return {
+      utilisation: performance.eventLoopUtilization(this.#loop).utilization,
+      cpuMs: (user + system) / 1_000,
+    }
+  }
+}
+
+function record(clients: readonly StreamClient[], busy: Busy, sentForMs: number): Recording {
   const ofGood = (time: (client: StreamClient) => number | undefined): Float64Array =>
     Float64Array.from(clients, (client) => (client.outcome === 'good' ? time(client) : undefined) ?? Infinity)
   const outcomes: Partial<Record<Outcome, number>> = {}
@@ -116,7 +140,9 @@ function record(clients: readonly StreamClient[], utilisation: number, sentForMs
     outcomes,
     events: sum(clients, ({ parser }) => parser.body.events),
     bytes: sum(clients, ({ parser }) => parser.body.bytes),
-    utilisation,
+    stampsMs: Float64Array.from(clients.flatMap(({ parser }) => parser.body.stampsMs ?? [])),
+    latenciesMs: Float64Array.from(clients.flatMap(({ parser }) => parser.body.latenciesMs ?? [])),
+    ...busy.soFar(),
     sentForMs,
   }
 }

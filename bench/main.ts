@@ -10,7 +10,7 @@
  *
  * - what is measured: `scenarios.ts`, `producers.ts`, `burn.ts`
  * - the processes: `server.ts`, `generator.ts`, `micro-benchmarks.ts`; how they talk: `remote.ts`, `testbed.ts`
- * - one row: `block-row.ts`, `rate-row.ts`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
+ * - one row: `block-row.ts`, `rate-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
  * - what is told: `results.ts`, `conclusions.ts`, `report.ts`
  */
 import { writeFileSync } from 'node:fs'
@@ -20,12 +20,20 @@ import { measureBlockRow, serviceTime } from './block-row.ts'
 import { environment } from './environment.ts'
 import type { MicroQuestions } from './micro-benchmarks.ts'
 import type { Effort } from './micro/rounds.ts'
+import { measureFigures } from './figures/measure.ts'
 import { Progress } from './progress.ts'
 import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
 import { report } from './report.ts'
 import { failedStreams, invalidRows, toJson, type Results } from './results.ts'
-import type { BlockScenario, Contender, RateScenario, Scenario } from './scenarios.ts'
+import {
+  isTriedQuickly,
+  type BlockScenario,
+  type Contender,
+  type FigureScenario,
+  type RateScenario,
+  type Scenario,
+} from './scenarios.ts'
 import { Testbed, type OwnExecutor } from './testbed.ts'
 
 const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as const
@@ -59,10 +67,11 @@ class Run {
       rates: [],
       encode: [],
       handOff: [],
+      figures: [],
     }
     this.#testbed = new Testbed(args.own)
     this.#progress = new Progress(
-      this.#scenarios().reduce((rows, scenario) => rows + this.#rows(scenario), 0),
+      this.#scenarios().reduce((steps, scenario) => steps + this.#steps(scenario), 0),
     )
   }
 
@@ -89,13 +98,11 @@ class Run {
 
   #scenarios(): readonly Scenario[] {
     const { scenarios, quick } = this.#args
-    return scenarios.filter(
-      (scenario) => !quick || scenario.kind !== 'block' || scenario.quickArrivals !== undefined,
-    )
+    return quick ? scenarios.filter(isTriedQuickly) : scenarios
   }
 
-  /** How many rows a scenario has, for the progress. */
-  #rows({ kind }: Scenario): number {
+  /** How many steps a scenario has, for the progress. */
+  #steps({ kind }: Scenario): number {
     if (kind === 'block') return this.#executors().length + 1
     return kind === 'rate' ? this.#executors().length : 1
   }
@@ -113,6 +120,12 @@ class Run {
       case 'encode':
       case 'hand-off':
         return this.#measureMicro(scenario.kind)
+      case 'one-stream':
+      case 'many-streams':
+      case 'idle-latency':
+      case 'saturated':
+      case 'short-streams':
+        return this.#measureFigures(scenario)
       default:
         scenario satisfies never
     }
@@ -160,6 +173,15 @@ class Run {
     } finally {
       await remote.stop()
     }
+  }
+
+  async #measureFigures(scenario: FigureScenario): Promise<void> {
+    const { quick, seed } = this.#args
+    this.#progress.next(scenario.name)
+    const tell = (contender: string): void => this.#progress.now(`${scenario.name} ${contender}`)
+    this.results.figures.push(
+      ...(await measureFigures({ testbed: this.#testbed, quick, seed, tell }, scenario)),
+    )
   }
 }
 

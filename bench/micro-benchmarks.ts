@@ -4,6 +4,8 @@
  */
 import { measureEncode, type EncodeRow } from './micro/encode.ts'
 import { measureHandOff, type HandOffRow } from './micro/hand-off.ts'
+import type { PostMessagesPlan } from './micro/post-message-thread.ts'
+import { postMessages, type PostMessagesCost } from './micro/post-message.ts'
 import type { Effort } from './micro/rounds.ts'
 import { serve } from './remote.ts'
 import type { OwnExecutor } from './testbed.ts'
@@ -17,9 +19,11 @@ interface MicroPlan {
 export type MicroQuestions = {
   encode(plan: MicroPlan): Promise<EncodeRow[]>
   handOff(plan: MicroPlan): Promise<HandOffRow[]>
+  postMessages(plan: PostMessagesPlan): Promise<PostMessagesCost>
 }
 
 serve({
   encode: async ({ effort }) => measureEncode(effort),
   handOff: async ({ effort, own }) => measureHandOff(own, effort),
+  postMessages,
 } satisfies MicroQuestions)

@@ -10,6 +10,11 @@ export class Progress {
 
   next(what: string): void {
     this.#step++
+    this.now(what)
+  }
+
+  /** Within a step. */
+  now(what: string): void {
     const seconds = Math.round((performance.now() - this.#began) / 1_000)
     this.#show(`[${this.#step}/${this.#steps}] ${what}, after ${seconds} s`)
   }

@@ -2,10 +2,11 @@
 import { styleText } from 'node:util'
 import type { BlockRow } from './block-row.ts'
 import { conclusions, PROMISED_TO_IDLE, type Conclusion } from './conclusions.ts'
+import { figureTable } from './figures/figure-table.ts'
 import type { Gate } from './gate.ts'
 import type { Percentiles } from './percentiles.ts'
 import { failedStreams, invalidRows, type Results } from './results.ts'
-import { table, type Column } from './table.ts'
+import { left, right, table } from './table.ts'
 
 /**
  * Beyond it, measurement and theory disagree. It is looked at in overload only: below capacity the waits are so
@@ -13,13 +14,10 @@ import { table, type Column } from './table.ts'
  */
 const MOST_OFF_THEORY = 0.2
 
-const left = (title: string): Column => ({ title, align: 'left' })
-const right = (title: string): Column => ({ title, align: 'right' })
-
 /** @param colours whether the reader is a terminal that wants them */
 export function report(results: Results, colours: boolean): string {
   const paint: Paint = (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text)
-  const { environment: machine, seed, blocks, rates, encode, handOff } = results
+  const { environment: machine, seed, blocks, rates, encode, handOff, figures } = results
   const parts = [
     `headfirst ${machine.headfirst}, Node ${machine.node}, ${machine.cores} × ${machine.cpu}, ${machine.platform}, seed ${seed}`,
   ]
@@ -27,6 +25,7 @@ export function report(results: Results, colours: boolean): string {
   if (rates.length > 0) parts.push(rateTable(results, paint))
   if (encode.length > 0) parts.push(encodeTable(results))
   if (handOff.length > 0) parts.push(handOffTable(results))
+  if (figures.length > 0) parts.push(figureTable(results, paint))
   parts.push(closing(results, paint))
   return `${parts.join('\n\n')}\n`
 }
@@ -200,7 +199,7 @@ function closing(results: Results, paint: Paint): string {
     sentences.push(
       paint(
         'red',
-        `${invalidCount} of ${results.blocks.length + results.rates.length} rows are INVALID: something else kept the load generator or the server from its core. Nothing is concluded from them: stop what else runs here, and repeat.`,
+        `${invalidCount} of ${results.blocks.length + results.rates.length + results.figures.length} rows are INVALID: something else kept the load generator or the server from its core. Nothing is concluded from them: stop what else runs here, and repeat.`,
       ),
     )
   } else if (results.blocks.length + results.rates.length > 0) {

@@ -1,4 +1,6 @@
+import type { EventBody, EventShape } from './event-body.ts'
 import { EventScanner } from './event-scanner.ts'
+import { FixedEvents } from './fixed-events.ts'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -10,7 +12,7 @@ const LONGEST_LINE = 256
  * other framing does not tell whether it is complete, and is never counted as such.
  */
 export class ResponseParser {
-  readonly body: EventScanner = new EventScanner()
+  readonly body: EventBody
   /** Undefined until the head is complete. */
   status: number | undefined
   /** True for a 200 that is an event stream in chunks: nothing else counts. */
@@ -24,6 +26,11 @@ export class ResponseParser {
   #remaining = 0
   /** Bytes so far of the line that a chunk's size, a chunk's end or a trailer is. */
   #lineLength = 0
+
+  /** @param shape of the events; undefined where they may be of any kind */
+  constructor(shape: EventShape | undefined) {
+    this.body = shape === undefined ? new EventScanner() : new FixedEvents(shape)
+  }
 
   /** @throws when the bytes are not such a response */
   push(chunk: Buffer): void {

@@ -1,6 +1,7 @@
 import type { BlockRow } from './block-row.ts'
 import { conclusions, type Conclusion } from './conclusions.ts'
 import type { Environment } from './environment.ts'
+import type { Figure } from './figures/figure.ts'
 import type { EncodeRow } from './micro/encode.ts'
 import type { HandOffRow } from './micro/hand-off.ts'
 import type { RateRow } from './rate-row.ts'
@@ -19,11 +20,21 @@ export interface Results {
   rates: RateRow[]
   encode: EncodeRow[]
   handOff: HandOffRow[]
+  figures: Figure[]
 }
 
 /** Rows that failed the validity gate. A quick run has none: its counts are too small to be judged. */
-export function invalidRows({ quick, blocks, rates }: Results): readonly (BlockRow | RateRow)[] {
-  return quick ? [] : [...blocks, ...rates].filter(({ gate }) => gate.failures.length > 0)
+export function invalidRows({
+  quick,
+  blocks,
+  rates,
+  figures,
+}: Results): readonly (BlockRow | RateRow | Figure)[] {
+  if (quick) return []
+  return [
+    ...[...blocks, ...rates].filter(({ gate }) => gate.failures.length > 0),
+    ...figures.filter(({ failures }) => failures.length > 0),
+  ]
 }
 
 export function failedStreams({ blocks }: Pick<Results, 'blocks'>): number {

@@ -38,13 +38,87 @@ export interface RateScenario {
   streams: number
 }
 
+/**
+ * A contender against a baseline: in alternating rounds, each with fresh processes. `naive` sends each event from a
+ * thread in a message of its own; see `naive/executor.ts`.
+ */
+interface RoundsScenario {
+  name: string
+  rounds: number
+  /** Whether `--quick` tries it; else a scenario like it is tried. */
+  quick: boolean
+}
+
+/** One client takes one stream of events of one length as fast as they come. */
+export interface OneStreamScenario extends RoundsScenario {
+  kind: 'one-stream'
+  flush: 'event' | 'tick'
+  data: 'string' | 'object'
+  eventBytes: number
+  baseline: 'naive' | 'inline'
+  /** Of each stream: so many that it takes a second or more. */
+  events: { workers: number; baseline: number }
+  quickEvents: number
+  goals: { eventsPerSecond: Goal; mainCpu: Goal } | undefined
+}
+
+/** Many streams with a slow rhythm, on one thread. */
+export interface ManyStreamsScenario extends RoundsScenario {
+  kind: 'many-streams'
+  streams: number
+  quickStreams: number
+  everyMs: number
+  /** How long the server is looked at, with all streams open. */
+  forMs: number
+  quickForMs: number
+  goal: Goal
+}
+
+/** One event now and then, with nothing else to do. */
+export interface IdleLatencyScenario extends RoundsScenario {
+  kind: 'idle-latency'
+  events: number
+  quickEvents: number
+  everyMs: number
+  goal: Goal
+}
+
+/** More CPU-bound producers than the machine has cores for, in a pool, and a fast route beside it. */
+export interface SaturatedScenario extends RoundsScenario {
+  kind: 'saturated'
+  blockMs: number
+  /** Offered load, in times the capacity of all cores. */
+  load: number
+  arrivals: number
+  quickArrivals: number
+  besidePerSecond: number
+  goal: Goal
+}
+
+/** Streams of one event each, as many as there can be. */
+export interface ShortStreamsScenario extends RoundsScenario {
+  kind: 'short-streams'
+  streams: number
+  quickStreams: number
+  atATime: number
+}
+
+export type FigureScenario =
+  OneStreamScenario | ManyStreamsScenario | IdleLatencyScenario | SaturatedScenario | ShortStreamsScenario
+
+/** What a ratio should be. */
+export interface Goal {
+  is: 'at least' | 'at most'
+  ratio: number
+}
+
 /** Small pieces on their own, without any server. */
 interface MicroScenario {
   kind: 'encode' | 'hand-off'
   name: string
 }
 
-export type Scenario = BlockScenario | RateScenario | MicroScenario
+export type Scenario = BlockScenario | RateScenario | MicroScenario | FigureScenario
 
 const LONG = 1_000
 const SHORT = 100
@@ -101,7 +175,90 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { kind: 'encode', name: 'encode' },
   { kind: 'hand-off', name: 'hand-off' },
+  ...(['event', 'tick'] as const).flatMap((flush) =>
+    (['string', 'object'] as const).map((data): OneStreamScenario => ({
+      kind: 'one-stream',
+      name: `way-back@${data}-${flush}`,
+      flush,
+      data,
+      eventBytes: 58,
+      baseline: 'naive',
+      events: { workers: 2_000_000, baseline: flush === 'event' ? 200_000 : 1_000_000 },
+      quickEvents: 3_000,
+      rounds: 5,
+      quick: (data === 'string') === (flush === 'event'),
+      goals: {
+        eventsPerSecond: { is: 'at least', ratio: data === 'string' ? 15 : 6 },
+        mainCpu: { is: 'at most', ratio: 1 / 15 },
+      },
+    })),
+  ),
+  {
+    kind: 'many-streams',
+    name: 'many-streams',
+    streams: 1_000,
+    quickStreams: 20,
+    everyMs: 1_000 / 15,
+    forMs: 10_000,
+    quickForMs: 100,
+    rounds: 3,
+    quick: true,
+    goal: { is: 'at most', ratio: 1.15 },
+  },
+  {
+    kind: 'idle-latency',
+    name: 'idle-latency',
+    events: 1_000,
+    quickEvents: 10,
+    everyMs: 20,
+    rounds: 3,
+    quick: true,
+    goal: { is: 'at most', ratio: 2 },
+  },
+  {
+    kind: 'saturated',
+    name: 'saturated',
+    blockMs: 10,
+    load: 1.2,
+    arrivals: 2_000,
+    quickArrivals: 10,
+    besidePerSecond: 150,
+    rounds: 3,
+    quick: true,
+    goal: { is: 'at most', ratio: 3 },
+  },
+  {
+    kind: 'one-stream',
+    name: 'large',
+    flush: 'event',
+    data: 'string',
+    eventBytes: 65_536,
+    baseline: 'inline',
+    events: { workers: 10_000, baseline: 10_000 },
+    quickEvents: 20,
+    rounds: 5,
+    quick: true,
+    goals: undefined,
+  },
+  {
+    kind: 'short-streams',
+    name: 'short',
+    streams: 10_000,
+    quickStreams: 20,
+    atATime: 32,
+    rounds: 3,
+    quick: true,
+  },
 ]
+
+/** Those of the figures take minutes, and are run where they are asked for. */
+export const DEFAULT_SCENARIOS: readonly Scenario[] = SCENARIOS.filter((scenario) => !('rounds' in scenario))
+
+/** Whether `--quick` tries it. */
+export function isTriedQuickly(scenario: Scenario): boolean {
+  if (scenario.kind === 'block') return scenario.quickArrivals !== undefined
+  return 'rounds' in scenario ? scenario.quick : true
+}
 
 /**
  * Scenarios by their names: a full one, or the part before the `@`, which means all that begin so.

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { nowMs } from './clock.ts'
+import type { EventShape } from './event-body.ts'
 import { ResponseParser } from './response-parser.ts'
 
 /** Where streams are, and what makes one complete. */
@@ -8,6 +9,8 @@ export interface Target {
   path: string
   /** How many events each stream has. */
   events: number
+  /** Undefined where events may be of any kind. */
+  shape?: EventShape | undefined
 }
 
 /**
@@ -33,7 +36,7 @@ const READ_BUFFER = Buffer.allocUnsafe(65_536)
  * server was busy, has waited all the same.
  */
 export class StreamClient {
-  readonly parser: ResponseParser = new ResponseParser()
+  readonly parser: ResponseParser
   /** How much later than intended the connection was opened. */
   readonly lagMs: number
   firstByteMs: number | undefined
@@ -47,6 +50,7 @@ export class StreamClient {
   readonly #onSettled: (client: StreamClient) => void
 
   constructor(target: Target, intendedMs: number, onSettled: (client: StreamClient) => void) {
+    this.parser = new ResponseParser(target.shape)
     this.#target = target
     this.#intendedMs = intendedMs
     this.#onSettled = onSettled

@@ -6,6 +6,9 @@ export interface Column {
   align: 'left' | 'right'
 }
 
+export const left = (title: string): Column => ({ title, align: 'left' })
+export const right = (title: string): Column => ({ title, align: 'right' })
+
 /** Aligned for a terminal, and a table for whoever pastes it into Markdown. Cells may be coloured. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const widths = columns.map(({ title }, index) =>

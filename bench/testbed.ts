@@ -1,12 +1,15 @@
 /**
  * The processes of a run: one generator for all of it, and a fresh server for each row.
  */
+import type { RouteStats } from 'headfirst'
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stepsPerMs } from './burn.ts'
+import { nowMs } from './clock.ts'
 import type { GeneratorQuestions, Recording } from './generator.ts'
+import { EVENT_BYTES } from './producers.ts'
 import { Remote } from './remote.ts'
-import type { ServerPlan, ServerQuestions, Snapshot } from './server.ts'
+import type { RouteName, RoutePlan, ServerPlan, ServerQuestions, Snapshot } from './server.ts'
 import type { Contender } from './scenarios.ts'
 import type { Target } from './stream-client.ts'
 
@@ -19,6 +22,8 @@ const SERVER_NICE = 5
 
 const START_MS = 20_000
 const ANSWER_MS = 10_000
+/** Between the last stream's opening and a look at what open streams cost. */
+const SETTLING_MS = 300
 /** How long a stream without any queue may take. */
 const ALONE_MS = 20_000
 
@@ -42,7 +47,7 @@ export class Testbed {
   }
 
   /** The contender's name as it is shown. */
-  nameOf(contender: Contender): string {
+  nameOf(contender: Contender | 'naive'): string {
     return contender === 'own' && this.own !== undefined ? this.own.name : contender
   }
 
@@ -50,8 +55,13 @@ export class Testbed {
   async withServer<T>(plan: ServerPlan, measure: (server: TestServer) => Promise<T>): Promise<T> {
     const remote = new Remote<ServerQuestions>('server')
     try {
-      const { port, path } = await remote.ask('start', plan, START_MS)
-      return await measure(new TestServer(remote, this.generator, { port, path, events: eventsOf(plan) }))
+      const { port, paths } = await remote.ask('start', plan, START_MS)
+      return await measure(
+        new TestServer(remote, this.generator, {
+          main: { port, path: paths.main, ...expected(plan) },
+          beside: { port, path: paths.beside, ...expected(plan.beside ?? plan) },
+        }),
+      )
     } finally {
       await remote.stop()
     }
@@ -62,27 +72,37 @@ export class Testbed {
     if (contender === 'idle') {
       return { executor: 'inline', module: undefined, flush: 'event', producer: { name: 'single' } }
     }
-    const steps = Math.round(blockMs * this.#stepsPerMs)
-    return { ...this.#executorOf(contender), flush: 'event', producer: { name: 'block', input: { steps } } }
+    return { ...this.executorOf(contender), flush: 'event', producer: this.blockFor(blockMs) }
+  }
+
+  /** A producer that computes for so long on an idle core. */
+  blockFor(blockMs: number): RoutePlan['producer'] {
+    return { name: 'block', input: { steps: Math.round(blockMs * this.#stepsPerMs) } }
   }
 
   ratePlan(contender: Contender, flush: ServerPlan['flush'], events: number): ServerPlan {
-    return { ...this.#executorOf(contender), flush, producer: { name: 'burst', input: { events } } }
+    const input = { events, data: 'string', eventBytes: EVENT_BYTES } as const
+    return { ...this.executorOf(contender), flush, producer: { name: 'burst', input } }
   }
 
-  #executorOf(contender: Contender): Pick<ServerPlan, 'executor' | 'module'> {
+  executorOf(contender: Contender | 'naive'): Pick<ServerPlan, 'executor' | 'module'> {
     return { executor: this.nameOf(contender), module: contender === 'own' ? this.own?.url : undefined }
   }
 }
 
-function eventsOf({ producer }: ServerPlan): number {
+/** What a client will see of a plan's streams. */
+function expected({ producer }: RoutePlan): Pick<Target, 'events' | 'shape'> {
   switch (producer.name) {
     case 'single':
-      return 1
+      return { events: 1 }
     case 'block':
-      return 2
-    case 'burst':
-      return producer.input.events
+      return { events: 2 }
+    case 'burst': {
+      const { events, eventBytes } = producer.input
+      return { events, shape: { bytes: eventBytes, stamped: false } }
+    }
+    case 'ticker':
+      return { events: producer.input.events, shape: { bytes: EVENT_BYTES, stamped: true } }
     default:
       return producer satisfies never
   }
@@ -90,52 +110,98 @@ function eventsOf({ producer }: ServerPlan): number {
 
 /** A server that listens, and what loads it. */
 export class TestServer {
-  readonly target: Target
   readonly #remote: Remote<ServerQuestions>
   readonly #generator: Remote<GeneratorQuestions>
+  readonly #targets: Record<RouteName, Target>
 
-  constructor(remote: Remote<ServerQuestions>, generator: Remote<GeneratorQuestions>, target: Target) {
+  constructor(
+    remote: Remote<ServerQuestions>,
+    generator: Remote<GeneratorQuestions>,
+    targets: Record<RouteName, Target>,
+  ) {
     this.#remote = remote
     this.#generator = generator
-    this.target = target
+    this.#targets = targets
   }
 
   /** Streams at given times, whatever becomes of those before. */
-  async openLoop(schedule: Float64Array, drainMs: number): Promise<Loaded> {
+  async openLoop(schedule: Float64Array, drainMs: number, route: RouteName = 'main'): Promise<Loaded> {
     const timeoutMs = (schedule.at(-1) ?? 0) + drainMs + ANSWER_MS
-    return this.#loaded(() =>
-      this.#generator.ask('openLoop', { ...this.target, schedule, drainMs }, timeoutMs),
+    return this.#loaded(route, (target) =>
+      this.#generator.ask('openLoop', { ...target, schedule, drainMs }, timeoutMs),
     )
   }
 
-  /** Streams one after another. */
-  async closedLoop(streams: number): Promise<Loaded> {
-    const plan = { ...this.target, streams, drainMs: ALONE_MS }
-    return this.#loaded(() => this.#generator.ask('closedLoop', plan, streams * ALONE_MS))
+  /** A number of streams, one after another, or as many at a time. */
+  async closedLoop(
+    streams: number,
+    { atATime = 1, drainMs = ALONE_MS, route = 'main' }: ClosedLoopSettings = {},
+  ): Promise<Loaded> {
+    return this.#loaded(route, (target) =>
+      this.#generator.ask('closedLoop', { ...target, streams, atATime, drainMs }, streams * drainMs),
+    )
   }
 
-  async #loaded(load: () => Promise<Recording>): Promise<Loaded> {
-    const before = await this.#snapshot()
-    const recording = await load()
-    const after = await this.#snapshot()
-    const loaded = {
-      recording,
-      activeMs: after.activeMs - before.activeMs,
-      cpuMs: after.cpuMs - before.cpuMs,
-      rssBytes: after.rssBytes,
+  /**
+   * What the server does for a while in which a number of streams are open all the time.
+   *
+   * @throws when they are not
+   */
+  async whileOpen(streams: number, forMs: number): Promise<Look> {
+    const snapshot = async (): Promise<Snapshot> => this.#remote.ask('snapshot', undefined, ANSWER_MS)
+    const deadline = performance.now() + ANSWER_MS
+    while ((await snapshot()).routes.main.open < streams && performance.now() < deadline) await sleep(20)
+    await sleep(SETTLING_MS)
+    const before = await snapshot()
+    const fromMs = nowMs()
+    await sleep(forMs)
+    const after = await snapshot()
+    const untilMs = nowMs()
+    for (const { routes } of [before, after]) {
+      if (routes.main.open !== streams) throw new Error(`${routes.main.open} of ${streams} streams are open`)
     }
-    agree(recording, before, after)
-    return loaded
+    return { mainCpuMs: difference(before, after).mainCpuMs, fromMs, untilMs }
   }
 
-  /** Of a moment when no stream is open: the server sees the end of a stream a little later than its client. */
-  async #snapshot(): Promise<Snapshot> {
+  async #loaded(route: RouteName, load: (target: Target) => Promise<Recording>): Promise<Loaded> {
+    const before = await this.#quiet(route)
+    const recording = await load(this.#targets[route])
+    const after = await this.#quiet(route)
+    agree(recording, before.routes[route], after.routes[route])
+    return { recording, ...difference(before, after) }
+  }
+
+  /** A moment when no stream is open: the server sees the end of a stream a little later than its client. */
+  async #quiet(route: RouteName): Promise<Snapshot> {
     const deadline = performance.now() + ANSWER_MS
     for (;;) {
       const snapshot = await this.#remote.ask('snapshot', undefined, ANSWER_MS)
-      if (snapshot.route.open === 0 || performance.now() > deadline) return snapshot
+      if (snapshot.routes[route].open === 0 || performance.now() > deadline) return snapshot
       await sleep(10)
     }
+  }
+}
+
+/** A look at a server for a while, from and until then on the host's clock. */
+interface Look extends Pick<Loaded, 'mainCpuMs'> {
+  fromMs: number
+  untilMs: number
+}
+
+interface ClosedLoopSettings {
+  /** How many streams at a time. */
+  atATime?: number
+  /** How long one stream may take. */
+  drainMs?: number
+  route?: RouteName
+}
+
+function difference(before: Snapshot, after: Snapshot): Omit<Loaded, 'recording'> {
+  return {
+    activeMs: after.activeMs - before.activeMs,
+    cpuMs: after.cpuMs - before.cpuMs,
+    mainCpuMs: (after.mainCpuMs ?? NaN) - (before.mainCpuMs ?? NaN),
+    rssBytes: after.rssBytes,
   }
 }
 
@@ -145,6 +211,8 @@ export interface Loaded {
   /** Ms for which the server's own thread was occupied, and its process's CPU time. */
   activeMs: number
   cpuMs: number
+  /** CPU time of the server's own thread; NaN where it can't be measured. */
+  mainCpuMs: number
   rssBytes: number
 }
 
@@ -153,13 +221,13 @@ export interface Loaded {
  *
  * @throws when they disagree though no stream has failed
  */
-function agree(recording: Recording, before: Snapshot, after: Snapshot): void {
+function agree(recording: Recording, before: RouteStats, after: RouteStats): void {
   const streams = recording.lagMs.length
   if (recording.outcomes.good !== streams) return
   const sent = {
-    streams: (after.route.closed.ended ?? 0) - (before.route.closed.ended ?? 0),
-    events: after.route.events - before.route.events,
-    bytes: after.route.bytes - before.route.bytes,
+    streams: (after.closed.ended ?? 0) - (before.closed.ended ?? 0),
+    events: after.events - before.events,
+    bytes: after.bytes - before.bytes,
   }
   const received = { streams, events: recording.events, bytes: recording.bytes }
   if (sent.streams !== streams || sent.events !== received.events || sent.bytes !== received.bytes) {

@@ -9,6 +9,7 @@ import { SSEStreamingApi } from 'hono/streaming'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { compileFunction } from 'node:vm'
+import { built } from '../built.ts'
 
 /** An event with all that is common. */
 export interface FullEvent {
@@ -27,8 +28,7 @@ type Encode = (event: string | FullEvent) => string
 
 /** Ours is not exported by the package: it is measured in the file that the package ships. */
 async function headfirst(): Promise<Encoder> {
-  const file = new URL('./sse/event.js', import.meta.resolve('headfirst'))
-  const { encodeEvent } = (await import(file.href)) as { encodeEvent: Encode }
+  const { encodeEvent } = await built<{ encodeEvent: Encode }>('sse/event.js')
   return { name: 'headfirst', text: encodeEvent, full: encodeEvent }
 }
 

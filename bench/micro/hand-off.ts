@@ -86,7 +86,7 @@ async function handOff(executor: Executor): Promise<number> {
         end: done,
       },
       lastEventId: undefined,
-      context: { requestId: 'measured', route: 'GET /stream' },
+      context: {},
       log: { level: 'silent' },
       options: { highWaterMark: 65_536, maxBuffered: 1_048_576, overflow: 'close' },
       closed: false,
@@ -101,7 +101,7 @@ async function handOff(executor: Executor): Promise<number> {
       cut() {},
     }
     const handedMs = nowMs()
-    void executor.run(task as unknown as Task)
+    executor.run(task as unknown as Task)?.catch(reject)
   })
 }
 

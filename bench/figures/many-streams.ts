@@ -1,0 +1,80 @@
+/**
+ * Many open streams with a slow rhythm, on one thread of a pool and on the server's own thread: what the same
+ * events cost the server's thread. Their writes to the sockets are the floor, on either.
+ *
+ * All streams are open, and the connections' own cost is over, when the clock starts; timers are staggered, since
+ * the clients come one after another. How late events are is told by the stamps in them.
+ */
+import { rank } from '../percentiles.ts'
+import type { ManyStreamsScenario } from '../scenarios.ts'
+import { figure, type Figure, type Side } from './figure.ts'
+import { inAlternation, type Bench } from './rounds.ts'
+
+interface Measured {
+  /** CPU time of the server's own thread, in s per million events. */
+  mainCpu: number
+  /** From an event's stamp to its receipt, 99th percentile. */
+  latencyP99Ms: number
+}
+
+/** Between two clients: far from what a server can take, so that nobody waits. */
+const APART_MS = 2
+const DRAIN_MS = 20_000
+/** How long the last streams stay open after the server was looked at: more than looking takes. */
+const SPARE_MS = 1_500
+const QUICK_SPARE_MS = 500
+
+export async function measureManyStreams(bench: Bench, scenario: ManyStreamsScenario): Promise<Figure[]> {
+  const { testbed, quick } = bench
+  const streams = quick ? scenario.quickStreams : scenario.streams
+  const forMs = quick ? scenario.quickForMs : scenario.forMs
+  const { name, everyMs, goal } = scenario
+  const schedule = Float64Array.from({ length: streams }, (_, index) => index * APART_MS)
+  const events = Math.ceil((streams * APART_MS + forMs + (quick ? QUICK_SPARE_MS : SPARE_MS)) / everyMs)
+  const contenders = ['workers', 'inline'] as const
+  const measured = await inAlternation(bench, scenario.rounds, contenders, async (contender) => {
+    const plan = {
+      ...testbed.executorOf(contender),
+      flush: 'event',
+      producer: { name: 'ticker', input: { events, everyMs } },
+      workers: { threads: 1, streamsPerThread: streams },
+    } as const
+    return testbed.withServer(plan, async (server): Promise<Measured> => {
+      const [{ recording }, look] = await Promise.all([
+        server.openLoop(schedule, events * everyMs + DRAIN_MS),
+        server.whileOpen(streams, forMs),
+      ])
+      if (recording.outcomes.good !== streams) {
+        throw new Error(`${name} on ${contender}: streams ended as ${JSON.stringify(recording.outcomes)}`)
+      }
+      const sent = recording.stampsMs.filter((stampMs) => stampMs >= look.fromMs && stampMs < look.untilMs)
+      return {
+        mainCpu: (look.mainCpuMs * 1_000) / sent.length,
+        latencyP99Ms: rank(recording.latenciesMs.toSorted(), 0.99),
+      }
+    })
+  })
+  const side = (contender: (typeof contenders)[number], of: keyof Measured): Side => ({
+    contender,
+    values: measured[contender].map((one) => one[of]),
+  })
+  return [
+    figure(
+      {
+        scenario: name,
+        what: 'main CPU, s per million events',
+        formula: "CPU time of the server's main thread alone ÷ events, while all streams are open",
+        goal,
+      },
+      side('workers', 'mainCpu'),
+      side('inline', 'mainCpu'),
+      [],
+    ),
+    figure(
+      { scenario: name, what: 'latency p99, ms', formula: "receipt − the producer's stamp", goal: undefined },
+      side('workers', 'latencyP99Ms'),
+      side('inline', 'latencyP99Ms'),
+      [],
+    ),
+  ]
+}

@@ -1,0 +1,25 @@
+import type { FigureScenario } from '../scenarios.ts'
+import type { Figure } from './figure.ts'
+import { measureIdleLatency } from './idle-latency.ts'
+import { measureManyStreams } from './many-streams.ts'
+import { measureOneStream } from './one-stream.ts'
+import type { Bench } from './rounds.ts'
+import { measureSaturated } from './saturated.ts'
+import { measureShortStreams } from './short-streams.ts'
+
+export async function measureFigures(bench: Bench, scenario: FigureScenario): Promise<Figure[]> {
+  switch (scenario.kind) {
+    case 'one-stream':
+      return measureOneStream(bench, scenario)
+    case 'many-streams':
+      return measureManyStreams(bench, scenario)
+    case 'idle-latency':
+      return measureIdleLatency(bench, scenario)
+    case 'saturated':
+      return measureSaturated(bench, scenario)
+    case 'short-streams':
+      return measureShortStreams(bench, scenario)
+    default:
+      return scenario satisfies never
+  }
+}
