@@ -14,7 +14,7 @@ describe.each([
   { name: 'rejectsInTimer', what: 'an unhandled rejection', message: 'stray rejection' },
   { name: 'overruns', what: 'a heap overrun', message: 'memory' },
 ])('a thread that dies of $what', ({ name, message }) => {
-  const workers = { threads: 2, streamsPerThread: 1, resourceLimits: { maxOldGenerationSizeMb: 32 } }
+  const workers = { threads: 2, streamsPerThread: 1, resourceLimits: { maxOldGenerationSizeMb: 24 } }
 
   test('delivers what it had sent, and its stream ends as lost', async () => {
     const testbed = await Testbed.make(producers, { workers })
@@ -184,7 +184,10 @@ test.each([false, true])(
     const testbed = await Testbed.make(producers, { workers: { threads: 2, streamsPerThread: 1 } })
     const flags = makeFlags()
     const neighbour = await testbed.open('ticks', { flags })
-    const client = await testbed.open('corrupts', { events: 5, exits })
+    const corrupting = makeFlags()
+    const client = await testbed.open('corrupts', { events: 5, exits, flags: corrupting })
+    await until(() => client.events.length === 5, 'what was sent before')
+    raise(corrupting, Flag.GO)
     await client.over()
     expect(client.events).toEqual(numbers(5))
     expect(await testbed.closeInfo(client)).toMatchObject({

@@ -225,8 +225,8 @@ export const overruns: PortableProducer<Counted> = producer(
   import.meta.url,
   async (stream: EventStream, input: Counted) => {
     send(stream, input)
-    const kept: number[][] = []
-    for (;;) kept.push(Array.from({ length: 1_000 }, (_, n) => n))
+    const kept: object[] = []
+    for (;;) kept.push(Array.from({ length: 4_000 }).fill(kept.length))
   },
   { name: 'overruns' },
 )
@@ -265,12 +265,16 @@ export const throwsUnreadable: PortableProducer<Counted> = producer(
   { name: 'throwsUnreadable' },
 )
 
-/** Overwrites the frames of its thread's ring, and perhaps ends its thread at once. */
-export const corrupts: PortableProducer<Counted & { exits: boolean }> = producer(
+interface Corruption extends Counted, Flagged {
+  exits: boolean
+}
+
+/** Overwrites the frames of its thread's ring when it is told to, and perhaps ends its thread at once. */
+export const corrupts: PortableProducer<Corruption> = producer(
   import.meta.url,
-  async (stream: EventStream, input: Counted & { exits: boolean }) => {
+  async (stream: EventStream, input: Corruption) => {
     send(stream, input)
-    await turn(1)
+    blockUntil(input.flags, Flag.GO)
     const { store } = Atomics
     // Whoever stores next in an array of a ring's size shows where the ring is.
     const spy = (words: Int32Array, index: number, value: number): number => {

@@ -47,7 +47,8 @@ export class Testbed {
     const { app } = testbed
     await app.register(headfirst, {
       graceMs: options.graceMs ?? 5_000,
-      executors: { pool: workers({ threads: 1, ...options.workers }) },
+      // On a machine with much else to do, threads of a lower priority would hardly run at all.
+      executors: { pool: workers({ threads: 1, niceIncrement: 0, ...options.workers }) },
     })
     options.hooks?.(app)
     const sse: SseRouteOptions = {
