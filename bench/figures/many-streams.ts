@@ -47,10 +47,14 @@ export async function measureManyStreams(bench: Bench, scenario: ManyStreamsScen
       if (recording.outcomes.good !== streams) {
         throw new Error(`${name} on ${contender}: streams ended as ${JSON.stringify(recording.outcomes)}`)
       }
-      const sent = recording.stampsMs.filter((stampMs) => stampMs >= look.fromMs && stampMs < look.untilMs)
+      const isSeen = (index: number): boolean => {
+        const stampMs = recording.stampsMs[index] ?? NaN
+        return stampMs >= look.fromMs && stampMs < look.untilMs
+      }
+      const latenciesMs = recording.latenciesMs.filter((_, index) => isSeen(index))
       return {
-        mainCpu: (look.mainCpuMs * 1_000) / sent.length,
-        latencyP99Ms: rank(recording.latenciesMs.toSorted(), 0.99),
+        mainCpu: (look.mainCpuMs * 1_000) / latenciesMs.length,
+        latencyP99Ms: rank(latenciesMs.toSorted(), 0.99),
       }
     })
   })

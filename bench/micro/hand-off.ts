@@ -86,7 +86,7 @@ async function handOff(executor: Executor): Promise<number> {
         end: done,
       },
       lastEventId: undefined,
-      context: {},
+      context: { requestId: 'measured', route: 'GET /stream' },
       log: { level: 'silent' },
       options: { highWaterMark: 65_536, maxBuffered: 1_048_576, overflow: 'close' },
       closed: false,
