@@ -83,6 +83,7 @@ async function handOff(executor: Executor): Promise<number> {
           return true
         },
         ready: async () => true,
+        endTurn() {},
         end: done,
       },
       lastEventId: undefined,

@@ -116,6 +116,13 @@ export class ResponseSink implements Sink {
     this.#ready = undefined
   }
 
+  /** Ends the turn early in mode `tick`: what waits for its end leaves now. */
+  endTurn(): void {
+    if (this.#immediate === undefined) return
+    clearImmediate(this.#immediate)
+    this.#onTurn()
+  }
+
   /** Hands what waits here to the response, unless that is still busy with what it has. */
   #flush(): void {
     if (this.#pendingBytes > 0 && this.#response.writableLength === 0) this.#hand()

@@ -37,7 +37,7 @@ export class RingSink implements Sink {
     if (this.closed) return false
     const length = Buffer.byteLength(text)
     if (this.#blockOver !== undefined && !this.#fits(length)) {
-      this.#credit.waitUntil(() => this.closed || this.#fits(length), Infinity)
+      this.#wait(() => this.#fits(length), Infinity)
       if (this.closed) return false
     }
     this.#ring.writeText(this.#stream, text, length, events)
@@ -51,6 +51,7 @@ export class RingSink implements Sink {
       this.#credit.askForMessage()
       if (this.closed) return false
       if (this.#below()) return true
+      this.#ring.hurry()
       let resolve!: (open: boolean) => void
       const promise = new Promise<boolean>((settle) => (resolve = settle))
       this.#ready = { promise, resolve }
@@ -59,7 +60,7 @@ export class RingSink implements Sink {
   }
 
   readySync(timeoutMs: number): boolean {
-    this.#credit.waitUntil(() => this.closed || this.#below(), timeoutMs)
+    this.#wait(() => this.#below(), timeoutMs)
     return !this.closed && this.#below()
   }
 
@@ -94,6 +95,11 @@ export class RingSink implements Sink {
   /** Resolves when the stream is closed, by its producer or from outside. */
   async untilClosed(): Promise<void> {
     if (!this.closed) await new Promise<void>((resolve) => this.#whenClosed.push(resolve))
+  }
+
+  #wait(holds: () => boolean, timeoutMs: number): void {
+    this.#ring.hurry()
+    this.#credit.waitUntil(() => this.closed || holds(), timeoutMs)
   }
 
   /** Whether this may be written without waiting. An event that is larger than the bound goes alone. */

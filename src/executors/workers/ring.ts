@@ -6,9 +6,10 @@
  *
  * - `HEAD`: bytes ever written, modulo 2^32. Only the writer stores it.
  * - `TAIL`: bytes ever read, modulo 2^32. Only the reader stores it.
- * - `ASLEEP`: 1 while the reader waits for the doorbell. The reader sets it, then looks at `HEAD` once more; the
- *   writer stores `HEAD`, then exchanges `ASLEEP` for 0 and rings if it was 1. So either the reader sees the
- *   frame, or the writer sees the sleeper.
+ * - `READER`: what the reader does. ASLEEP: it waits for the doorbell. It sets that, then looks at `HEAD` once
+ *   more; the writer stores `HEAD`, then exchanges ASLEEP for AWAKE and rings if it was that. So either the
+ *   reader sees the frame, or the writer sees the sleeper. RESTING: it comes back by itself within a
+ *   millisecond, and wants the doorbell only of a writer that cannot go on before.
  * - `FULL`: 1 while the writer waits for room, in place, on this very word. The writer sets it, then looks at
  *   `TAIL` once more; the reader stores `TAIL`, then exchanges `FULL` for 0 and wakes it if it was 1. (Were the
  *   wait on `TAIL`, an exchange that belongs to the `TAIL` which the writer has just seen could fall between its
@@ -30,10 +31,15 @@
  * the signed comparison.
  */
 
+/** States of `READER`. */
+const AWAKE = 0
+const ASLEEP = 1
+const RESTING = 2
+
 /** Of the control words, in words; 16 of them are a cache line. */
 const HEAD = 0
 const TAIL = 16
-const ASLEEP = 32
+const READER = 32
 const FULL = 48
 const CONTROL_BYTES = 256
 
@@ -217,8 +223,18 @@ export class RingWriter {
   #advance(head: number): void {
     this.#head = head
     Atomics.store(this.#words, HEAD, head)
-    if (Atomics.load(this.#words, ASLEEP) === 1 && Atomics.exchange(this.#words, ASLEEP, 0) === 1)
-      this.#ring()
+    this.#wake(ASLEEP)
+  }
+
+  /** The writer is about to wait for the reader: a reader that rests is wanted now. */
+  hurry(): void {
+    this.#wake(RESTING)
+  }
+
+  #wake(state: typeof ASLEEP | typeof RESTING): void {
+    // Loaded before it is exchanged: almost always the reader is awake, and a write would move the cache line.
+    if (Atomics.load(this.#words, READER) !== state) return
+    if (Atomics.compareExchange(this.#words, READER, state, AWAKE) === state) this.#ring()
   }
 
   #awaitRoom(needed: number): void {
@@ -231,6 +247,7 @@ export class RingWriter {
       Atomics.store(words, FULL, 1)
       this.#tail = Atomics.load(words, TAIL)
       if (!isFull()) return
+      this.hurry()
       Atomics.wait(words, FULL, 1)
     }
   }
@@ -306,9 +323,23 @@ export class RingReader {
 
   /** Declares the reader asleep. False when something has come meanwhile: then it is awake, and has to drain. */
   sleep(): boolean {
-    Atomics.store(this.#words, ASLEEP, 1)
+    return this.#doze(ASLEEP)
+  }
+
+  /** Declares that the reader comes back within a millisecond. False as for {@link sleep}. */
+  rest(): boolean {
+    return this.#doze(RESTING)
+  }
+
+  /** The reader has come back by itself. */
+  wake(): void {
+    Atomics.store(this.#words, READER, AWAKE)
+  }
+
+  #doze(state: typeof ASLEEP | typeof RESTING): boolean {
+    Atomics.store(this.#words, READER, state)
     if (((Atomics.load(this.#words, HEAD) - this.#tail) | 0) <= 0) return true
-    Atomics.store(this.#words, ASLEEP, 0)
+    this.wake()
     return false
   }
 
