@@ -1,5 +1,5 @@
 import { HF_ERR_CANNOT_BLOCK, HF_ERR_STREAM_CLOSED } from '../errors.ts'
-import { encodeComment, encodeEvent, type EventInput, type Serializer } from './event.ts'
+import { encodeComment, encodeEvent, soleLine, type EventInput, type Serializer } from './event.ts'
 import type { Sink } from './sink.ts'
 
 /**
@@ -86,6 +86,10 @@ export class EventStream {
    */
   send(event: EventInput): boolean {
     if (this.closed) return false
+    if (this.#sink.writeLine !== undefined) {
+      const line = soleLine(event, this.#serializer)
+      if (line !== undefined) return this.#sink.writeLine(line)
+    }
     return this.#sink.write(encodeEvent(event, this.#serializer), 1)
   }
 

@@ -193,6 +193,7 @@ class WorkerPool implements Executor {
     thread.cause ??= new HF_ERR_THREAD_LOST(
       `a stream of ${task.route} was closed, and its producer did not stop within ${this.#options.graceMs} ms`,
     )
+    task.log.error({ err: thread.cause, route: task.route }, 'a worker thread is terminated')
     void thread.worker.terminate()
   }
 

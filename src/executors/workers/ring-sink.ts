@@ -1,6 +1,6 @@
 import type { Sink } from '../../sse/sink.ts'
 import type { Debtor } from './credit.ts'
-import { FrameKind, type RingWriter } from './ring.ts'
+import { FrameKind, LINE_FRAME_BYTES, type RingWriter } from './ring.ts'
 
 export interface SinkLimits {
   /** Bytes over which `write()` answers false. */
@@ -34,13 +34,20 @@ export class RingSink implements Sink {
 
   /** When this returns, the bytes stand in shared memory: they reach the client whatever this thread does next. */
   write(text: string, events: number): boolean {
+    return this.#write(text, Buffer.byteLength(text), events, false)
+  }
+
+  writeLine(line: string): boolean {
+    return this.#write(line, Buffer.byteLength(line) + LINE_FRAME_BYTES, 1, true)
+  }
+
+  #write(text: string, length: number, events: number, framed: boolean): boolean {
     if (this.closed) return false
-    const length = Buffer.byteLength(text)
     if (this.#blockOver !== undefined && !this.#fits(length)) {
       this.#wait(() => this.#fits(length), Infinity)
       if (this.closed) return false
     }
-    this.#ring.writeText(this.#stream, text, length, events)
+    this.#ring.writeText(this.#stream, text, length, events, framed)
     this.#credit.written(length)
     return this.#below()
   }
