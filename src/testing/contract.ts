@@ -189,6 +189,24 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     assert.equal(body, `event: grün 7\ndata: ${JSON.stringify(input)}\n\n`)
   })
 
+  declare('the producer sees the context of its request, and logs with its id', async (server) => {
+    const path = await server.route(producers.logging, undefined, { context: () => ({ tenant: { id: 7 } }) })
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const { body } = await server.receive(path, { headers: { traceparent } })
+    const seen = JSON.parse(body.slice('data: '.length)) as { requestId: string }
+    const { requestId } = seen
+    assert.deepEqual(seen, { tenant: { id: 7 }, requestId, route: `GET ${path}`, traceparent })
+    const own = server.lines.filter(({ reqId, by }) => reqId === requestId && by === 'producer')
+    assert.deepEqual(
+      own.map(({ level, msg, err }) => ({ level, msg, code: err?.code })),
+      [
+        { level: 30, msg: 'first', code: undefined },
+        { level: 40, msg: 'second', code: undefined },
+        { level: 50, msg: 'third', code: 'E_BAD' },
+      ],
+    )
+  })
+
   declare(
     'a client that does not read holds its producer back, and gets everything in the end',
     async (server) => {
@@ -265,8 +283,8 @@ interface LogEntry {
   level: number
   msg?: string
   reqId?: string
-  step?: number
-  err?: { type: string; code: string }
+  by?: string
+  err?: { code: string }
 }
 
 /** An app with the executor under test, a route per producer, and what `onClose` was told. */

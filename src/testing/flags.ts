@@ -23,7 +23,7 @@ export const Flag = {
 type FlagName = (typeof Flag)[keyof typeof Flag]
 
 /** Far beyond what any healthy machine needs: a test that waits this long has failed. */
-export const PATIENCE_MS = 10_000
+const PATIENCE_MS = 10_000
 
 export type Flags = Int32Array<SharedArrayBuffer>
 

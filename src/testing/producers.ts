@@ -173,14 +173,15 @@ export const echoing: PortableProducer<unknown> = producer(
   { name: 'echoing' },
 )
 
-/** Sends the context that it sees, and logs lines of several shapes. */
+/** Logs, and sends the context that it sees. */
 export const logging: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
-    stream.log.debug('below the level')
-    stream.log.info({ step: 1 }, 'first')
-    stream.log.warn('second')
-    stream.log.error(Object.assign(new TypeError('bad'), { code: 'E_BAD' }))
+    const by = 'producer'
+    stream.log.debug({ by }, 'below the level')
+    stream.log.info({ by }, 'first')
+    stream.log.warn({ by }, 'second')
+    stream.log.error({ by, err: Object.assign(new TypeError('bad'), { code: 'E_BAD' }) }, 'third')
     stream.send({ data: stream.context })
   },
   { name: 'logging' },

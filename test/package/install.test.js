@@ -18,24 +18,31 @@ function shown(name) {
   throw new Error(`The README shows no ${name}`)
 }
 
-test("the README's example is the one in examples/", () => {
+void test("the README's example is the one in examples/", () => {
   for (const name of ['server.js', 'report.js']) {
     assert.equal(shown(name), readFileSync(`examples/quick-start/${name}`, 'utf8'))
   }
 })
 
-test('docs/writing-an-executor.md shows the executor in examples/', () => {
+void test('docs/writing-an-executor.md shows the executor in examples/', () => {
   const page = readFileSync('docs/writing-an-executor.md', 'utf8')
   assert.ok(page.includes(readFileSync('examples/own-executor/at-most.js', 'utf8')))
 })
 
-test("the packed package installs into an empty project and runs the README's example", async (t) => {
+void test("the packed package installs into an empty project and runs the README's example", async (t) => {
   const project = mkdtempSync(join(tmpdir(), 'headfirst-install-'))
   t.after(() => rmSync(project, { recursive: true, force: true }))
-  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], { encoding: 'utf8' }))
+  const [{ filename }] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], {
+      encoding: 'utf8',
+    }),
+  )
   const { version } = JSON.parse(readFileSync('node_modules/fastify/package.json', 'utf8'))
   writeFileSync(join(project, 'package.json'), '{ "type": "module", "private": true }')
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', `./${filename}`, `fastify@${version}`], { cwd: project, stdio: 'pipe' })
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', `./${filename}`, `fastify@${version}`], {
+    cwd: project,
+    stdio: 'pipe',
+  })
   for (const name of ['server.js', 'report.js']) writeFileSync(join(project, name), shown(name))
 
   const server = spawn(process.execPath, ['server.js'], {
@@ -48,5 +55,8 @@ test("the packed package installs into an empty project and runs the README's ex
   const response = await fetch(`${address}/report/7`)
   assert.equal(response.headers.get('content-type'), 'text/event-stream')
   const body = await response.text()
-  assert.match(body, /^event: progress\ndata: {"id":"7","done":0}\n\nevent: done\ndata: {"id":"7","sum":\d+}\n\n$/)
+  assert.match(
+    body,
+    /^event: progress\ndata: {"id":"7","done":0}\n\nevent: done\ndata: {"id":"7","sum":\d+}\n\n$/,
+  )
 })

@@ -89,7 +89,7 @@ const TEXT = ((): string => {
 })()
 
 /** The nth event of a stream, on a line of its own. */
-export function lineOf(stream: number, number: number, longest: number): string {
+function lineOf(stream: number, number: number, longest: number): string {
   const hash = Math.imul(number + 1, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b)
   const length = (hash >>> 3) % longest
   const from = (hash >>> 7) % (TEXT.length - length)

@@ -24,7 +24,7 @@ export const READER = 0
 export const WRITER = 1
 
 /** Both threads wait, or one waits and the other is over. */
-export class Stuck extends Error {}
+class Stuck extends Error {}
 
 const { load, store, exchange, compareExchange, or, add, wait, notify } = Atomics
 
