@@ -17,8 +17,18 @@ step('lint', 'oxlint', ['--type-aware', '--deny-warnings'])
 step('types', 'tsc', [])
 step('unused code', 'knip', [])
 step('build', 'npm', ['run', '--silent', 'build'])
-step('unit and integration tests', 'vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${unitReport}`], countUnitTests)
-step('tests of the built package', process.execPath, ['--test', '--test-reporter=tap', 'test/package/'], countTap)
+step(
+  'unit and integration tests',
+  'vitest',
+  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${unitReport}`],
+  countUnitTests,
+)
+step(
+  'tests of the built package',
+  process.execPath,
+  ['--test', '--test-reporter=tap', 'test/package/'],
+  countTap,
+)
 step('package contents', 'publint', ['--strict'])
 step('package types', 'attw', ['--pack', '.', '--profile', 'esm-only'])
 step('the bench in small', 'npm', ['run', '--silent', 'bench', '--', '--quick'])
@@ -59,6 +69,7 @@ function countUnitTests() {
 
 /** @param {string} output */
 function countTap(output) {
-  const number = (/** @type {string} */ word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
+  const number = (/** @type {string} */ word) =>
+    Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
   return { passed: number('pass'), failed: number('fail') }
 }

@@ -23,7 +23,7 @@ export class Testbed {
         this.logged.push({ msg, error: err?.message })
       },
     }
-    this.app = Fastify({ logger: { level: 'error', stream }, ...options }) as never
+    this.app = Fastify({ logger: { level: 'error', stream }, ...options })
     onTestFinished(async () => this.app.close())
   }
 

@@ -38,7 +38,7 @@ export class Testbed {
         this.logged.push((JSON.parse(line) as { err?: { message: string } }).err?.message ?? line)
       },
     }
-    this.app = Fastify({ logger: { level: 'error', stream } }) as never
+    this.app = Fastify({ logger: { level: 'error', stream } })
   }
 
   /** A server that listens, and is closed when the test has finished. */
