@@ -18,6 +18,8 @@ export const Flag = {
   FINALLY: 5,
   /** Set by the test: a waiting producer may go on. */
   GO: 6,
+  /** Set by the client: its request has been handed to the kernel. */
+  SENT: 7,
 } as const
 
 type FlagName = (typeof Flag)[keyof typeof Flag]
@@ -38,11 +40,16 @@ export function raise(flags: Flags, flag: FlagName): void {
 }
 
 /** Blocks this thread until a flag has a value of at least `least`. False when it never got there. */
-export function blockUntil(flags: Flags, flag: FlagName, least: number = 1): boolean {
+export function blockUntil(
+  flags: Flags,
+  flag: FlagName,
+  least: number = 1,
+  patienceMs: number = PATIENCE_MS,
+): boolean {
   for (;;) {
     const value = Atomics.load(flags, flag)
     if (value >= least) return true
-    if (Atomics.wait(flags, flag, value, PATIENCE_MS) === 'timed-out') return false
+    if (Atomics.wait(flags, flag, value, patienceMs) === 'timed-out') return false
   }
 }
 

@@ -15,6 +15,7 @@ const client = request({ port, path, headers, agent: false }, (response) => {
   })
 })
 client.on('error', () => {})
+client.on('finish', () => raise(flags, Flag.SENT))
 client.end()
 parentPort?.on('message', (command: ObserverCommand) => {
   if (command === 'leave') client.destroy()
