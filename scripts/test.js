@@ -12,11 +12,12 @@ const unitReport = join(scratch, 'unit.json')
 let passed = 0
 let failed = 0
 
+// First, since the bench and the examples are checked against what the package exports.
+step('build', 'npm', ['run', '--silent', 'build'])
 step('formatting', 'prettier', ['--check', '--log-level', 'warn', '.'])
 step('lint', 'oxlint', ['--type-aware', '--deny-warnings'])
 step('types', 'tsc', [])
 step('unused code', 'knip', [])
-step('build', 'npm', ['run', '--silent', 'build'])
 step(
   'unit and integration tests',
   'vitest',
