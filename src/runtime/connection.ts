@@ -1,3 +1,7 @@
+/**
+ * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
+ * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
+ */
 import { encodeRetry, type Serializer } from '../sse/event.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
