@@ -160,6 +160,7 @@ class WorkerPool implements Executor {
       credit: new Creditor(this.#credit, slot),
       since: performance.now(),
       received: 0,
+      behind: false,
       parts: [],
       grace: undefined,
     }

@@ -30,6 +30,8 @@ export interface Running {
   readonly since: number
   /** Bytes that came through the ring. */
   received: number
+  /** Its client is behind: somebody waits to tell the worker when there is room. */
+  behind: boolean
   /** Pieces of an event that is too large for one frame. */
   parts: Uint8Array[]
   /** Set when the stream was cancelled: the thread's grace. */
@@ -178,7 +180,10 @@ export class Thread implements FrameHandler {
 
   /** While the client is behind nothing comes that would tell the worker; so tell it when there is room. */
   async #settleWhenReady(stream: number, running: Running): Promise<void> {
+    if (running.behind) return
+    running.behind = true
     const open = await running.task.sink.ready()
+    running.behind = false
     // Else the slot is no longer the stream's.
     if (open && this.streams.get(stream) === running) this.#settle(stream, running)
   }
