@@ -1,7 +1,7 @@
 // Runs everything that has to hold before a change lands, and counts it: `npm test`.
 //
-// Each step runs even if one before it has failed, so that one run shows all. The closing line is
-// `N passed, N failed`; the exit code is 1 when anything failed.
+// Each step runs even if one before it has failed, so that one run shows all. What failed is named once more at the
+// end. The closing line is `N passed, N failed`; the exit code is 1 when anything failed.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'headfirst-test-'))
 const unitReport = join(scratch, 'unit.json')
 let passed = 0
 let failed = 0
+/** @type {string[]} */
+const failures = []
 
 // First, since the bench and the examples are checked against what the package exports.
 step('build', 'npm', ['run', '--silent', 'build'])
@@ -35,6 +37,7 @@ step('package types', 'attw', ['--pack', '.', '--profile', 'esm-only'])
 step('the bench in small', 'npm', ['run', '--silent', 'bench', '--', '--quick'])
 
 rmSync(scratch, { recursive: true, force: true })
+for (const name of failures) console.log(`FAILED: ${name}`)
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
 
@@ -60,16 +63,20 @@ function step(name, command, args, count) {
   const own = counted.passed + counted.failed === 0 || (status !== 0 && counted.failed === 0)
   passed += counted.passed + (own && status === 0 ? 1 : 0)
   failed += counted.failed + (own && status !== 0 ? 1 : 0)
-  if (status !== 0) console.log(`${name}: FAILED`)
+  if (status !== 0) failures.push(name)
 }
 
 function countUnitTests() {
-  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(unitReport, 'utf8'))
+  const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(unitReport, 'utf8'))
+  for (const { assertionResults } of testResults) {
+    for (const { status, fullName } of assertionResults) if (status === 'failed') failures.push(fullName)
+  }
   return { passed: numPassedTests, failed: numFailedTests }
 }
 
 /** @param {string} output */
 function countTap(output) {
+  for (const [, name] of output.matchAll(/^not ok \d+ - (.*)$/gm)) failures.push(String(name))
   const number = (/** @type {string} */ word) =>
     Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
   return { passed: number('pass'), failed: number('fail') }

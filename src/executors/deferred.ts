@@ -11,8 +11,11 @@ export interface DeferredOptions {
   sliceMs?: number
 }
 
-/** However busy the loop is with input and output, a producer waits no longer for it than this, in ms. */
-const LONGEST_LOOK_MS = 5
+/**
+ * However busy the loop is with input and output, a producer waits no longer for it than this many turns. Turns, not
+ * time: a turn accepts at most one connection, and how long one takes says nothing of how many wait.
+ */
+const LONGEST_LOOK_TURNS = 64
 
 /**
  * Runs producers from a fair queue on the event loop, one at a time, each as soon as a turn of the loop has
@@ -53,7 +56,8 @@ class FairQueue {
   #scheduled = false
   /** What the loop had processed when it was last looked at; none while it was not since the last job. */
   #eventsSeen: number | undefined
-  #lookingSince = 0
+  /** Turns that the loop was looked at since the last job. */
+  #looks = 0
 
   add(job: () => void): void {
     this.#jobs.add(job)
@@ -77,6 +81,7 @@ class FairQueue {
     if (this.#isQuiet()) {
       this.#jobs.delete(job)
       this.#eventsSeen = undefined
+      this.#looks = 0
       // What is scheduled while immediates run comes in the next turn of the loop.
       this.#schedule()
       job()
@@ -88,10 +93,9 @@ class FairQueue {
   /** Whether the loop has polled since the last look, and found nothing to do. */
   #isQuiet(): boolean {
     const { events } = performance.nodeTiming.uvMetricsInfo
-    const now = performance.now()
-    if (this.#eventsSeen === undefined) this.#lookingSince = now
-    const quiet = events === this.#eventsSeen || now - this.#lookingSince > LONGEST_LOOK_MS
+    const quiet = events === this.#eventsSeen || this.#looks === LONGEST_LOOK_TURNS
     this.#eventsSeen = events
+    this.#looks++
     return quiet
   }
 }

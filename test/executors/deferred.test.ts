@@ -10,7 +10,7 @@ const CLIENTS = 6
  * The first producer blocks the server until the requests of all other clients wait in the kernel. The second
  * blocks it until all of them have their heads, which can only be if those went out in between.
  */
-async function headsBeforeTheSecondProducer(executor: Executor): Promise<string> {
+async function headsBeforeTheSecondProducer(executor: Executor, patienceMs: number): Promise<string> {
   const app = Fastify()
   await app.register(headfirst, { executor: 'subject', executors: { subject: executor } })
   const clients = Array.from({ length: CLIENTS }, () => makeFlags())
@@ -20,7 +20,7 @@ async function headsBeforeTheSecondProducer(executor: Executor): Promise<string>
       started++
       if (started === 1) for (const flags of clients) blockUntil(flags, Flag.SENT)
       if (started === 2) {
-        const seen = clients.every((flags) => blockUntil(flags, Flag.HEAD, 1, 1_000))
+        const seen = clients.every((flags) => blockUntil(flags, Flag.HEAD, 1, patienceMs))
         stream.send(seen ? 'all have their heads' : 'some wait')
       }
       stream.close()
@@ -37,12 +37,12 @@ async function headsBeforeTheSecondProducer(executor: Executor): Promise<string>
 }
 
 test('deferred lets the heads of all who have come go out before it runs the next producer', async () => {
-  expect(await headsBeforeTheSecondProducer(deferred())).toBe('data: all have their heads\n\n')
+  expect(await headsBeforeTheSecondProducer(deferred(), 10_000)).toBe('data: all have their heads\n\n')
 })
 
 test('a plain setImmediate does not, which is why deferred has a queue', async () => {
   const immediate: Executor = { run: (task) => void setImmediate(() => void task.produce()) }
-  expect(await headsBeforeTheSecondProducer(immediate)).toBe('data: some wait\n\n')
+  expect(await headsBeforeTheSecondProducer(immediate, 1_000)).toBe('data: some wait\n\n')
 })
 
 test('a generator of one client gives way to the producer of another, slice by slice', async () => {
