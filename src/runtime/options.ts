@@ -64,7 +64,7 @@ export interface RouteOptions<Request = unknown> {
 }
 
 /** What happens when more waits for a client than may. */
-export type Overflow = 'close' | 'block' | DropPolicy
+type Overflow = 'close' | 'block' | DropPolicy
 
 /** How one stream went, once it is over. */
 export interface CloseInfo {
