@@ -11,9 +11,10 @@ import {
   type StreamContext,
   type StreamLog,
 } from '../sse/stream.ts'
+import { Deadlines } from './deadlines.ts'
 import type { CutReason } from './executor.ts'
 import { Opening, type Host, type Openable } from './opening.ts'
-import type { CloseInfo } from './options.ts'
+import { drawRetryMs, type CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
 
@@ -33,6 +34,7 @@ export class Connection<Request> implements Openable {
   readonly #began = performance.now()
   /** Ends the response; set while the connection is open, and after. */
   #endResponse: (() => void) | undefined
+  #deadlines: Deadlines | undefined
   #over = false
   /** The response was ended, and all of it handed to the kernel. */
   #finished = false
@@ -82,7 +84,10 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        host.response.once('finish', () => (this.#finished = true))
+        host.response.once('finish', () => {
+          this.#finished = true
+          this.#deadlines?.stop()
+        })
         this.#endResponse?.()
       },
     })
@@ -143,10 +148,11 @@ export class Connection<Request> implements Openable {
     this.#route.countOpened()
     heartbeat?.add(this.sink)
     if (this.#farewell !== undefined) {
-      this.cut('shutdown', this.#farewell)
+      this.cut('shutdown', undefined, this.#farewell)
       return
     }
-    if (options.retryMs !== undefined) this.sink.write(`${encodeRetry(options.retryMs)}\n`, 0)
+    this.#deadlines = Deadlines.of(options.timeouts, this)
+    if (options.retryMs !== undefined) this.sink.write(`${encodeRetry(drawRetryMs(options.retryMs))}\n`, 0)
     try {
       this.#watch(options.onOpen?.(this.stream, this.#host.request))
       if (this.stream.closed) this.#settle()
@@ -223,9 +229,13 @@ export class Connection<Request> implements Openable {
    *
    * @param lastWords comments or fields that are sent before the end
    */
-  cut(reason: CutReason, lastWords = ''): void {
+  cut(reason: CutReason, error?: Error, lastWords = ''): void {
     if (this.#endResponse === undefined || this.closed) return
     this.#reason = reason
+    if (error !== undefined) {
+      this.#error = error
+      this.#host.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
+    }
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
       // What waits for a client that does not read would wait for ever.
@@ -244,7 +254,7 @@ export class Connection<Request> implements Openable {
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
+    if (this.#endResponse !== undefined) this.cut('shutdown', undefined, lastWords)
     else this.#farewell = lastWords
   }
 
@@ -256,6 +266,7 @@ export class Connection<Request> implements Openable {
   readonly #onResponseClose = (): void => {
     if (this.#over) return
     this.#over = true
+    this.#deadlines?.stop()
     if (this.#endResponse !== undefined) {
       this.#reason ??= this.#finished ? 'ended' : 'client'
       this.sink.destroy()
