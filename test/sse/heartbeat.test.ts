@@ -159,3 +159,16 @@ test('after the last is deleted none comes, also when that happens while others 
   heartbeat.delete(other.sink)
   expect(streams.map(({ sink }) => sink.bytes)).toEqual(had)
 })
+
+test('a stream that has ended gets none, although its response is not over', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const [ended, other] = [await openSink(), await openSink()]
+  heartbeat.add(ended.sink)
+  heartbeat.add(other.sink)
+  ended.sink.write('data: last\n\n', 1)
+  ended.sink.end()
+  await heartbeats(other.client, 3)
+  heartbeat.delete(ended.sink)
+  heartbeat.delete(other.sink)
+  expect(ended.sink.bytes).toBe('data: last\n\n'.length)
+})
