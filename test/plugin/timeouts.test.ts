@@ -89,6 +89,20 @@ function expectStruck({ reason, error }: CloseInfo, timeout: TimeLimit, ms: numb
   expect((error as Error).message).toMatch(`${ms} ms`)
 }
 
+const defaults = (timeouts: SseRouteOptions['timeouts']): SseRouteOptions =>
+  timeouts === undefined ? {} : { timeouts }
+
+/** For a server with one stream. */
+async function expectClosedBy(server: Server, flags: Flags, timeout: TimeLimit, ms: number): Promise<void> {
+  const { testbed } = server
+  expectStruck(await testbed.closeInfo(), timeout, ms)
+  await untilRaised(flags, Flag.SEEN)
+  await testbed.idle()
+  expect(testbed.logged).toEqual([])
+  expect(testbed.closed).toHaveLength(1)
+  expect(testbed.app.sse.stats().routes['GET /0']?.closed).toEqual({ timeout: 1 })
+}
+
 describe.each(EXECUTORS)('on %s', (executor) => {
   async function serve<Input>(
     producer: PortableProducer<Input>,
@@ -99,16 +113,6 @@ describe.each(EXECUTORS)('on %s', (executor) => {
     const server = await Server.make({ executor })
     server.route(producer, input, { timeouts, ...more } as SseRouteOptions)
     return server
-  }
-
-  async function expectClosedBy(server: Server, flags: Flags, timeout: TimeLimit, ms: number): Promise<void> {
-    const { testbed } = server
-    expectStruck(await testbed.closeInfo(), timeout, ms)
-    await untilRaised(flags, Flag.SEEN)
-    await testbed.idle()
-    expect(testbed.logged).toEqual([])
-    expect(testbed.closed).toHaveLength(1)
-    expect(testbed.app.sse.stats().routes['GET /0']?.closed).toEqual({ timeout: 1 })
   }
 
   test('firstEventMs closes a stream without an event', async () => {
@@ -149,7 +153,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
     const flags = makeFlags()
     const timeouts = { firstEventMs: SHORT_MS, idleMs: SHORT_MS, totalMs: SHORT_MS / 2 }
     const server = await serve(producers.silent, { flags }, timeouts)
-    await server.request('/0')
+    expect((await server.request('/0')).body).toBe('')
     await expectClosedBy(server, flags, 'totalMs', SHORT_MS / 2)
   })
 
@@ -188,7 +192,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
   test('idleMs is kept where firstEventMs is much longer', async () => {
     const flags = makeFlags()
     const server = await serve(producers.once, { flags }, { firstEventMs: LONG_MS, idleMs: SHORT_MS })
-    await server.request('/0')
+    expect((await server.request('/0')).body).toBe('data: up\n\n')
     await expectClosedBy(server, flags, 'idleMs', SHORT_MS)
   })
 
@@ -289,7 +293,8 @@ describe.each(EXECUTORS)('on %s', (executor) => {
     let made = 0
     const hook = createHook({
       init(id, type, _, resource) {
-        if (type !== 'Timeout' || !lengths.has((resource as { _idleTimeout: number })._idleTimeout)) return
+        if (type !== 'Timeout' || !lengths.has((resource as Record<string, number>)['_idleTimeout'] ?? 0))
+          return
         made++
         pending.add(id)
       },
@@ -368,8 +373,6 @@ describe('limits that a route does not set', () => {
 
   /** Which limit closes a stream of a route in a nested registration. */
   async function struck({ outer, inner, route }: Layers, producer: typeof producers.once): Promise<unknown> {
-    const defaults = (timeouts: SseRouteOptions['timeouts']): SseRouteOptions =>
-      timeouts === undefined ? {} : { timeouts }
     const testbed = await Testbed.make(defaults(outer))
     await testbed.app.register(async (app) => {
       await app.register(headfirst, defaults(inner))
