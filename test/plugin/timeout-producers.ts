@@ -18,7 +18,7 @@ function watch({ signal }: EventStream, flags: Flags): void {
 async function untilGo({ signal }: EventStream, flags: Flags, each: () => void): Promise<void> {
   while (Atomics.load(flags, Flag.GO) === 0 && !signal.aborted) {
     each()
-    await pass(2)
+    await pass(10)
   }
 }
 

@@ -352,18 +352,22 @@ describe('on workers', () => {
   test('what came while the server’s thread was blocked counts', async () => {
     const server = await Server.make({ executor: 'workers' })
     const flags = makeFlags()
-    server.route(producers.ticks, { flags }, { timeouts: { idleMs: PATIENT_MS, firstEventMs: PATIENT_MS } })
-    const client = await server.open('/0')
-    await client.including('tick')
-    const { body } = client.responses[0] as { body: string }
-    const wait = new Int32Array(new SharedArrayBuffer(4))
-    for (let n = 0; n < 3; n++) {
-      Atomics.wait(wait, 0, 0, 2 * PATIENT_MS)
-      await new Promise(setImmediate)
+    const blocked = makeFlags()
+    const block = (): void => {
+      Atomics.wait(blocked, Flag.SEEN, 0, 2 * PATIENT_MS)
+      raise(blocked, Flag.SEEN)
     }
+    // In step with the timer that looks whether there was an event: it has just looked, and is due again before the
+    // loop reads what the thread has sent meanwhile.
+    const onOpen = (): void => void setTimeout(() => setImmediate(block), PATIENT_MS / 4)
+    const timeouts = { idleMs: PATIENT_MS, firstEventMs: PATIENT_MS }
+    server.route(producers.ticks, { flags }, { timeouts, onOpen })
+    const client = await server.open('/0')
+    await untilRaised(blocked, Flag.SEEN)
+    const events = (client.responses[0] as Received).chunks.length
+    await client.until(() => (client.responses[0] as Received).chunks.length > events, 'another event')
     raise(flags, Flag.GO)
-    const response = await client.response()
-    expect(response.body.length).toBeGreaterThan(body.length)
+    await client.response()
     expect((await server.testbed.closeInfo()).reason).toBe('ended')
   })
 })
