@@ -136,6 +136,10 @@ export const HF_ERR_STREAM_CLOSED: Coded = define(
   'HF_ERR_STREAM_CLOSED',
   'The event stream was closed: %s. Stop what was done for it.',
 )
+export const HF_ERR_STREAM_TIMEOUT: Coded = define(
+  'HF_ERR_STREAM_TIMEOUT',
+  'The time limit %s has closed the event stream: %s. Look for what kept the stream waiting, or raise the limit.',
+)
 export const HF_ERR_THREAD_LOST: Coded = define(
   'HF_ERR_THREAD_LOST',
   'The thread that ran this stream has died: %s. Look at the cause and at what else ran there; the client may connect again.',

@@ -12,9 +12,10 @@ import {
   type StreamContext,
   type StreamLog,
 } from '../sse/stream.ts'
+import { Deadlines } from './deadlines.ts'
 import type { CutReason, Task } from './executor.ts'
 import { Opening, type Host, type Openable } from './opening.ts'
-import { dropPolicy, type CloseInfo } from './options.ts'
+import { drawRetryMs, dropPolicy, type CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
 
@@ -34,6 +35,7 @@ export class Connection<Request> implements Openable {
   readonly #began = performance.now()
   /** Ends the response; set while the connection is open, and after. */
   #endResponse: (() => void) | undefined
+  #deadlines: Deadlines | undefined
   #over = false
   /** The response was ended, and all of it handed to the kernel. */
   #finished = false
@@ -89,7 +91,10 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        host.response.once('finish', () => (this.#finished = true))
+        host.response.once('finish', () => {
+          this.#finished = true
+          this.#deadlines?.stop()
+        })
         this.#endResponse?.()
       },
     })
@@ -148,11 +153,11 @@ export class Connection<Request> implements Openable {
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
-    const retry = options.retryMs === undefined ? '' : `${encodeRetry(options.retryMs)}\n`
+    const retry = options.retryMs === undefined ? '' : `${encodeRetry(drawRetryMs(options.retryMs))}\n`
     this.#chooseCompression(retry)
     heartbeat?.add(this.sink)
     if (this.#farewell !== undefined) {
-      this.cut('shutdown', this.#farewell)
+      this.cut('shutdown', undefined, this.#farewell)
       return
     }
     if (retry !== '' && this.coded === undefined) this.sink.write(retry, 0)
@@ -249,9 +254,13 @@ export class Connection<Request> implements Openable {
    *
    * @param lastWords comments or fields that are sent before the end
    */
-  cut(reason: CutReason, lastWords = ''): void {
+  cut(reason: CutReason, error?: Error, lastWords = ''): void {
     if (this.#endResponse === undefined || this.closed) return
     this.#reason = reason
+    if (error !== undefined) {
+      this.#error = error
+      this.#host.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
+    }
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
       // What waits for a client that does not read would wait for ever.
@@ -270,7 +279,7 @@ export class Connection<Request> implements Openable {
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
+    if (this.#endResponse !== undefined) this.cut('shutdown', undefined, lastWords)
     else this.#farewell = lastWords
   }
 
@@ -282,6 +291,7 @@ export class Connection<Request> implements Openable {
   readonly #onResponseClose = (): void => {
     if (this.#over) return
     this.#over = true
+    this.#deadlines?.stop()
     if (this.#endResponse !== undefined) {
       this.#reason ??= this.#finished ? 'ended' : 'client'
       this.sink.destroy()
