@@ -9,9 +9,12 @@ export interface Flagged {
 
 /** Raises SEEN when the stream is closed by a time limit. */
 function watch({ signal }: EventStream, flags: Flags): void {
-  signal.addEventListener('abort', () => {
+  const onAbort = (): void => {
     if ((signal.reason as StreamClosedError).reason === 'timeout') raise(flags, Flag.SEEN)
-  })
+  }
+  // On a busy machine a thread may come to this after the limit has struck.
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort)
   raise(flags, Flag.STARTED)
 }
 

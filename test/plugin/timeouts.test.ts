@@ -104,6 +104,9 @@ async function expectClosedBy(server: Server, flags: Flags, timeout: TimeLimit, 
 }
 
 describe.each(EXECUTORS)('on %s', (executor) => {
+  /** For limits that run from the head: the producer has started by then. */
+  const limitMs = executor === 'workers' ? PATIENT_MS : 4 * SHORT_MS
+
   async function serve<Input>(
     producer: PortableProducer<Input>,
     input: Input,
@@ -117,12 +120,12 @@ describe.each(EXECUTORS)('on %s', (executor) => {
 
   test('firstEventMs closes a stream without an event', async () => {
     const flags = makeFlags()
-    const timeouts = { firstEventMs: SHORT_MS, idleMs: LONG_MS, totalMs: LONG_MS }
+    const timeouts = { firstEventMs: limitMs, idleMs: LONG_MS, totalMs: LONG_MS }
     const server = await serve(producers.silent, { flags }, timeouts, { heartbeatMs: 10, retryMs: 5 })
     const { status, body } = await server.request('/0')
     expect(status).toBe(200)
     expect(body).toMatch(/^retry: 5\n\n(:\n\n)*$/)
-    await expectClosedBy(server, flags, 'firstEventMs', SHORT_MS)
+    await expectClosedBy(server, flags, 'firstEventMs', limitMs)
     expect(server.testbed.closed[0]).toMatchObject({ events: 0, timings: { firstEventMs: undefined } })
   })
 
@@ -143,18 +146,18 @@ describe.each(EXECUTORS)('on %s', (executor) => {
 
   test('totalMs closes a stream that sends, between two events', async () => {
     const flags = makeFlags()
-    const timeouts = { firstEventMs: LONG_MS, idleMs: LONG_MS, totalMs: 4 * SHORT_MS }
+    const timeouts = { firstEventMs: LONG_MS, idleMs: LONG_MS, totalMs: limitMs }
     const server = await serve(producers.ticks, { flags }, timeouts)
     expect((await server.request('/0')).body).toMatch(/^(data: tick\n\n)*$/)
-    await expectClosedBy(server, flags, 'totalMs', 4 * SHORT_MS)
+    await expectClosedBy(server, flags, 'totalMs', limitMs)
   })
 
   test('the limit that is reached first strikes, and no other after it', async () => {
     const flags = makeFlags()
-    const timeouts = { firstEventMs: SHORT_MS, idleMs: SHORT_MS, totalMs: SHORT_MS / 2 }
+    const timeouts = { firstEventMs: 2 * limitMs, idleMs: limitMs / 2, totalMs: limitMs }
     const server = await serve(producers.silent, { flags }, timeouts)
     expect((await server.request('/0')).body).toBe('')
-    await expectClosedBy(server, flags, 'totalMs', SHORT_MS / 2)
+    await expectClosedBy(server, flags, 'totalMs', limitMs)
   })
 
   test('none strikes a stream that keeps to it, however often idleMs goes by', async () => {
