@@ -37,6 +37,7 @@ export interface ReceivedEvent {
    *
    * @throws SyntaxError when it is none
    */
+  // eslint-disable-next-line typescript/no-unnecessary-type-parameters -- only the caller knows what was sent
   json<T = unknown>(): T
 }
 
