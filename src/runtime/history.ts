@@ -3,7 +3,6 @@ import { EventRing } from '../sse/event-ring.ts'
 import { encodeEvent, show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'
 import type { EventStream } from '../sse/stream.ts'
 import { checkOptions, whole, type Rule } from './options.ts'
-import type { Producer } from './producer.ts'
 
 /** What a {@link History} takes: an event without an id, since it gives the ids itself. */
 export type HistoryEvent = string | Omit<EventFields, 'id'>
@@ -151,10 +150,15 @@ export class History {
    * A client that joins at `now` is first sent an event with nothing but an id, which no client shows, so that it
    * misses nothing if it is cut before the first event.
    *
+   * Its generator may be wrapped in one of your own, which then decides what a client sees of the events.
+   *
    * @param key not empty
    * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
    */
-  follow(key: string, options: FollowOptions = {}): Producer {
+  follow(
+    key: string,
+    options: FollowOptions = {},
+  ): (stream: EventStream) => AsyncGenerator<EventInput, void> {
     checkKey(key, 'history.follow()')
     const { from = 'now', after } = checkOptions(
       checkObject(options, 'history.follow()'),
@@ -212,9 +216,19 @@ export class History {
     const channel = this.#channels.get(key) ?? this.#make(key)
     const { ring } = channel
     let wake: (() => void) | undefined
-    const onAbort = (): void => wake?.()
+    let following = true
+    const leave = (): void => {
+      if (!following) return
+      following = false
+      stream.signal.removeEventListener('abort', leave)
+      this.#leave(channel)
+      if (wake === undefined) return
+      channel.waiting.delete(wake)
+      wake()
+    }
     this.#join(channel)
-    stream.signal.addEventListener('abort', onAbort)
+    // Not left to `finally`: a generator around this one may forget to return it.
+    stream.signal.addEventListener('abort', leave)
     try {
       const last = stream.lastEventId ?? after
       /** The position of the next event for this client; undefined while it has none. */
@@ -245,9 +259,7 @@ export class History {
         }
       }
     } finally {
-      stream.signal.removeEventListener('abort', onAbort)
-      if (wake !== undefined) channel.waiting.delete(wake)
-      this.#leave(channel)
+      leave()
     }
   }
 

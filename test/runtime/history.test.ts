@@ -514,6 +514,49 @@ describe.each(['inline', 'microtask', 'deferred'] as const)('on executor %s', (e
   })
 })
 
+describe('a generator around a follower', () => {
+  test('decides what a client sees', async () => {
+    const history = new History()
+    const testbed = await Testbed.make()
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply.sse(async function* (stream) {
+        for await (const event of history.follow('key', { from: 'oldest' })(stream)) {
+          if (typeof event !== 'string' && event.event !== 'internal') yield event
+        }
+      }),
+    )
+    history.push('key', 'one')
+    history.push('key', { event: 'internal', data: 'two' })
+    history.push('key', 'three')
+    const follower = new Follower(testbed, '/')
+    await follower.connect()
+    await count(follower, 2)
+    expect(datas(follower)).toEqual(['one', 'three'])
+    follower.cut()
+    await until(() => history.stats().followers === 0, 'it to have left')
+    await testbed.idle()
+  })
+
+  test('that forgets to return it leaves nothing behind', async () => {
+    const history = new History()
+    const testbed = await Testbed.make()
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply.sse(async function* (stream) {
+        const { value } = await history.follow('key')(stream).next()
+        if (value !== undefined) yield value
+        await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
+      }),
+    )
+    const follower = new Follower(testbed, '/')
+    await follower.connect()
+    await follower.placed()
+    expect(history.stats().followers).toBe(1)
+    follower.cut()
+    await testbed.closeInfo()
+    expect(history.stats().followers).toBe(0)
+  })
+})
+
 describe('ids', () => {
   test('one of another key is unknown, and brings nothing of that key', async () => {
     const history = new History()
