@@ -57,8 +57,10 @@ export interface HistoryStats {
   events: number
   /** Of the events' text. */
   bytes: number
-  /** Streams that follow, of all keys, also those that have been deleted. */
+  /** Streams that follow, also those of keys that have been deleted. */
   followers: number
+  /** Those of them that have had everything, and wait for what comes. */
+  waiting: number
 }
 
 /** One key: its events, and who follows them. */
@@ -199,10 +201,11 @@ export class History {
   }
 
   stats(): HistoryStats {
-    const stats = { keys: this.#channels.size, events: 0, bytes: 0, followers: this.#followers }
-    for (const { ring } of this.#channels.values()) {
+    const stats = { keys: this.#channels.size, events: 0, bytes: 0, followers: this.#followers, waiting: 0 }
+    for (const { ring, waiting } of this.#channels.values()) {
       stats.events += ring.next - ring.oldest
       stats.bytes += ring.bytes
+      stats.waiting += waiting.size
     }
     return stats
   }

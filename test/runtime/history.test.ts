@@ -86,7 +86,7 @@ describe('options', () => {
     ]) {
       expect(codeOf(use)).toBe('HF_ERR_OPTION_INVALID')
     }
-    expect(history.stats()).toEqual({ keys: 0, events: 0, bytes: 0, followers: 0 })
+    expect(history.stats()).toEqual({ keys: 0, events: 0, bytes: 0, followers: 0, waiting: 0 })
   })
 })
 
@@ -109,7 +109,7 @@ describe('push', () => {
   ])('of %o throws, and keeps nothing', (event, code) => {
     const history = new History({ maxBytes: 200 })
     expect(codeOf(() => history.push('key', event as HistoryEvent))).toBe(code)
-    expect(history.stats()).toEqual({ keys: 0, events: 0, bytes: 0, followers: 0 })
+    expect(history.stats()).toEqual({ keys: 0, events: 0, bytes: 0, followers: 0, waiting: 0 })
     history.push('key', 'good')
     const before = history.stats()
     const lastId = history.lastId('key')
@@ -192,7 +192,13 @@ describe('memory', () => {
             kept.push(Buffer.byteLength(encodeEvent({ id, data })))
             const sum = (): number => kept.reduce((total, bytes) => total + bytes, 0)
             while (kept.length > maxEvents || sum() > maxBytes) kept.shift()
-            expect(history.stats()).toEqual({ keys: 1, events: kept.length, bytes: sum(), followers: 0 })
+            expect(history.stats()).toEqual({
+              keys: 1,
+              events: kept.length,
+              bytes: sum(),
+              followers: 0,
+              waiting: 0,
+            })
           }
         },
       ),
@@ -336,6 +342,16 @@ describe.each(['inline', 'microtask', 'deferred'] as const)('on executor %s', (e
     expect(follower.got.at(-1)).toMatchObject({ event: 'behind', data: '{"missed":null}' })
   })
 
+  test('also of one that waits', async () => {
+    const history = new History()
+    const testbed = await serve(history, { executor })
+    const follower = await join(testbed)
+    await until(() => history.stats().waiting === 1, 'it to wait')
+    history.delete('key')
+    expect((await follower.client.response()).body).toMatch(/^id: .+\.0\n\n$/)
+    await testbed.idle()
+  })
+
   test('a follower that waits ends with the server', async () => {
     const history = new History()
     const testbed = await serve(history, { executor })
@@ -366,12 +382,14 @@ describe.each(['inline', 'microtask', 'deferred'] as const)('on executor %s', (e
       const followers = await Promise.all(Array.from({ length: 50 }, async () => join(testbed)))
       await Promise.all(followers.map(async (follower) => follower.placed()))
       expect(history.stats().followers).toBe(50)
+      await until(() => history.stats().waiting === 50, 'all to wait')
       // Half of them leave while they wait for the first event, half while they wait for the next.
       for (const follower of followers.splice(25)) follower.cut()
       history.push('key', 'x')
       await Promise.all(followers.map(async (follower) => count(follower, 1)))
       for (const follower of followers) follower.cut()
       await until(() => history.stats().followers === 0, 'all to have left')
+      expect(history.stats().waiting).toBe(0)
     }
     await testbed.idle()
     expect(signals).toHaveLength(1_000)
