@@ -128,6 +128,12 @@ export const HF_ERR_EVENT_DATA: Coded = define(
   500,
   TypeError,
 )
+export const HF_ERR_EVENT_TOO_LARGE: Coded = define(
+  'HF_ERR_EVENT_TOO_LARGE',
+  'An event of %s bytes does not fit into a History whose maxBytes is %s. Give it a larger maxBytes, or push less data at once.',
+  500,
+  RangeError,
+)
 export const HF_ERR_CANNOT_BLOCK: Coded = define(
   'HF_ERR_CANNOT_BLOCK',
   "readySync() would block the server's thread. Use await stream.ready(), or run the route on workers.",
