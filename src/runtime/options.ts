@@ -27,6 +27,12 @@ export interface RouteOptions<Request = unknown> {
    * place, on executors with threads to spare. Default `close`.
    */
   overflow?: 'close' | 'block'
+  /**
+   * `strict`: a request whose `Accept` header allows no `text/event-stream` is answered with 406, and the producer
+   * never runs (RFC 9110, 12.5.1). `ignore`: the handler has decided by something else, as by the request's body.
+   * Default `strict`.
+   */
+  accept?: 'strict' | 'ignore'
   /** Adds plain values to `stream.context`, which producers see on every thread. */
   context?: (request: Request) => Record<string, unknown>
   /**
@@ -82,7 +88,7 @@ export interface Timings {
 
 /** The options that have a default. */
 type Defaulted =
-  'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'overflow' | 'refusal'
+  'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'overflow' | 'accept' | 'refusal'
 
 const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   executor: 'inline',
@@ -91,6 +97,7 @@ const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   highWaterMark: 65_536,
   maxBuffered: 1_048_576,
   overflow: 'close',
+  accept: 'strict',
   refusal: 'status',
 })
 
@@ -122,6 +129,7 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
   highWaterMark: whole(0),
   maxBuffered: whole(1),
   overflow: ["'close' or 'block'", (value) => value === 'close' || value === 'block'],
+  accept: ["'strict' or 'ignore'", (value) => value === 'strict' || value === 'ignore'],
   context: fn,
   refusal: ["'status' or 'retry'", (value) => value === 'status' || value === 'retry'],
   serializer: fn,
