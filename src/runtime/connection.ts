@@ -3,6 +3,7 @@
  * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
  */
 import { encodeRetry, type Serializer } from '../sse/event.ts'
+import { breakOff, closeSession } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
   abortStream,
@@ -82,7 +83,8 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        host.response.once('finish', () => (this.#finished = true))
+        // HTTP/2 says so even of what was reset.
+        host.response.once('finish', () => (this.#finished = host.response.writableFinished))
         this.#endResponse?.()
       },
     })
@@ -230,7 +232,7 @@ export class Connection<Request> implements Openable {
     if (reason === 'overflow') {
       // What waits for a client that does not read would wait for ever.
       this.sink.destroy()
-      this.#host.response.destroy()
+      breakOff(this.#host.response)
     } else {
       this.sink.end()
     }
@@ -246,11 +248,12 @@ export class Connection<Request> implements Openable {
   shutDown(lastWords: string): void {
     if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
     else this.#farewell = lastWords
+    closeSession(this.#host.response)
   }
 
   /** Ends the connection without waiting for the client to take what it was sent. */
   destroy(): void {
-    this.#host.response.destroy()
+    breakOff(this.#host.response)
   }
 
   readonly #onResponseClose = (): void => {

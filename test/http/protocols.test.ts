@@ -1,0 +1,291 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { constants } from 'node:http2'
+import { request } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { HeadfirstOptions, Producer } from '../../src/index.ts'
+import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
+import { Flag, makeFlags, until, untilRaised, type Flags } from '../../src/testing/flags.ts'
+import * as producers from '../../src/testing/producers.ts'
+import { Testbed } from '../plugin/testbed.ts'
+import { Http2Client, type Http2Response } from './http2-client.ts'
+import { headSeen, open } from './producers.ts'
+import { CERTIFICATE, isHttp2, origin, SERVERS, type Protocol, type TlsRequestOptions } from './protocols.ts'
+
+const PROTOCOLS = Object.keys(SERVERS) as Protocol[]
+const HTTP2: Protocol[] = PROTOCOLS.filter(isHttp2)
+const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
+
+const matrix = (protocols: Protocol[]): [Protocol, string][] =>
+  protocols.flatMap((protocol) => EXECUTORS.map((executor): [Protocol, string] => [protocol, executor]))
+
+const make = async (protocol: Protocol, options: Omit<HeadfirstOptions, 'onClose'> = {}): Promise<Testbed> =>
+  Testbed.make(options, SERVERS[protocol])
+
+async function listen(testbed: Testbed): Promise<number> {
+  if (!testbed.app.server.listening) await testbed.app.listen({ port: 0, host: '127.0.0.1' })
+  return (testbed.app.server.address() as AddressInfo).port
+}
+
+function route<Input>(testbed: Testbed, path: string, producer: Producer<Input>, input: Input): void {
+  testbed.app.get(path, { sse: true }, async (_, reply) => reply.sse(producer as Producer<unknown>, input))
+}
+
+const connect = async (testbed: Testbed, protocol: Protocol): Promise<Http2Client> =>
+  Http2Client.connect(origin(protocol, await listen(testbed)))
+
+interface Got {
+  status: number | undefined
+  headers: Record<string, unknown>
+  body: string
+  complete: boolean
+}
+
+/** The whole of one response, over whichever protocol. */
+async function receive(testbed: Testbed, protocol: Protocol, path: string, method = 'GET'): Promise<Got> {
+  const port = await listen(testbed)
+  if (isHttp2(protocol)) {
+    const client = await Http2Client.connect(origin(protocol, port))
+    const { headers = {}, body, complete } = await client.open(path, { ':method': method }).over()
+    client.session.close()
+    return { status: Number(headers[':status']), headers, body, complete }
+  }
+  const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'], method }
+  const sent = request(`${origin(protocol, port)}${path}`, options).end()
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  expect(response.httpVersion).toBe('1.1')
+  let body = ''
+  for await (const text of response.setEncoding('utf8')) body += text as string
+  return { status: response.statusCode, headers: response.headers, body, complete: response.complete }
+}
+
+/** A client on a thread of its own. */
+async function observe(testbed: Testbed, protocol: Protocol, path: string, flags: Flags): Promise<string> {
+  const workerData = { protocol, port: await listen(testbed), path, flags }
+  const worker = new Worker(new URL('observer-thread.ts', import.meta.url), { workerData })
+  onTestFinished(async () => void (await worker.terminate()))
+  const [body] = (await once(worker, 'message')) as [string]
+  return body
+}
+
+describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
+  test('the head has arrived before the producer is started', async () => {
+    const testbed = await make(protocol, { executor })
+    const flags = makeFlags()
+    route(testbed, '/', headSeen, { flags })
+    expect(await observe(testbed, protocol, '/', flags)).toBe('data: head seen\n\n')
+  })
+
+  test.each(['event', 'tick'] as const)('events arrive in order, with flush %s', async (flush) => {
+    const testbed = await make(protocol, { executor, flush, retryMs: 7 })
+    const count = 300
+    route(testbed, '/', producers.varied, { count })
+    let expected = 'retry: 7\n\n'
+    for (let n = 0; n < count; n++) {
+      expected += encodeEvent(producers.variedEvent(n))
+      if (n % 50 === 0) expected += encodeComment(`after ${n}`)
+    }
+    const { status, headers, body, complete } = await receive(testbed, protocol, '/')
+    expect({ status, body, complete }).toEqual({ status: 200, body: expected, complete: true })
+    expect(headers).toMatchObject({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+    expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: count })
+  })
+
+  test('a producer that fails ends the stream, and leaks nothing', async () => {
+    const testbed = await make(protocol, { executor })
+    route(testbed, '/', producers.throwing, undefined)
+    const { status, body, complete } = await receive(testbed, protocol, '/')
+    expect({ status, body, complete }).toEqual({ status: 200, body: 'data: before\n\n', complete: true })
+    expect((await testbed.closeInfo()).reason).toBe('error')
+  })
+
+  test('large events keep to the pace of the client', async () => {
+    const testbed = await make(protocol, { executor })
+    const flags = makeFlags()
+    const [count, size] = [80, 100_000]
+    route(testbed, '/', producers.pacing, { flags, count, size })
+    const { body, complete } = await receive(testbed, protocol, '/')
+    expect(complete).toBe(true)
+    expect(body.match(/^id: \d+$/gm)).toEqual(Array.from({ length: count }, (_, n) => `id: ${n}`))
+    expect(body).toHaveLength(
+      Array.from({ length: count }, (_, n) => encodeEvent({ id: n, data: 'x'.repeat(size) }).length).reduce(
+        (a, b) => a + b,
+      ),
+    )
+    expect(Atomics.load(flags, Flag.SEEN)).toBeGreaterThan(0)
+  })
+
+  test('the server closes: an open stream gets its farewell, and its end', async () => {
+    const testbed = await make(protocol, { executor, graceMs: 600_000 })
+    const flags = makeFlags()
+    route(testbed, '/', producers.awaitingSignal, { flags, reason: 'shutdown' })
+    const received = receive(testbed, protocol, '/')
+    await untilRaised(flags, Flag.STARTED)
+    await testbed.app.close()
+    const { body, complete } = await received
+    expect(body).toMatch(/^data: waiting\n\n: .+\n\nretry: \d+\n\n$/)
+    expect(complete).toBe(true)
+    expect((await testbed.closeInfo()).reason).toBe('shutdown')
+    await untilRaised(flags, Flag.SEEN)
+  })
+})
+
+describe.each(PROTOCOLS)('%s', (protocol) => {
+  test('HEAD and 204 get their head, and start nothing', async () => {
+    const testbed = await make(protocol)
+    route(testbed, '/', () => expect.unreachable('the producer ran'), undefined)
+    testbed.app.get('/gone', { sse: true }, async (_, reply) =>
+      reply.code(204).sse(() => expect.unreachable('the producer ran')),
+    )
+    expect(await receive(testbed, protocol, '/', 'HEAD')).toMatchObject({
+      status: 200,
+      body: '',
+      headers: { 'content-type': 'text/event-stream' },
+    })
+    expect(await receive(testbed, protocol, '/gone')).toMatchObject({ status: 204, body: '' })
+    await testbed.idle()
+    expect(testbed.closed).toEqual([])
+  })
+
+  test('no header of the connection comes from us', async () => {
+    const testbed = await make(protocol)
+    route(testbed, '/', producers.numbers, { count: 1 })
+    const { headers } = await receive(testbed, protocol, '/')
+    const names = isHttp2(protocol) ? ['connection', 'keep-alive', 'transfer-encoding', 'upgrade'] : []
+    for (const name of names) expect(headers).not.toHaveProperty(name)
+  })
+})
+
+/** The ways in which a client of HTTP/2 leaves. */
+const LEAVES: Record<string, (client: Http2Client, response: Http2Response) => void> = {
+  'resets the stream': (_, response) => response.stream.close(constants.NGHTTP2_CANCEL),
+  'sends GOAWAY with an error, and hangs up': ({ session }) =>
+    session.destroy(undefined, constants.NGHTTP2_INTERNAL_ERROR),
+  'destroys its socket': (client) => client.hangUp(),
+}
+
+describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
+  test.each(Object.keys(LEAVES))('a client that %s is seen, and the producer told', async (how) => {
+    const testbed = await make(protocol, { executor })
+    const flags = makeFlags()
+    route(testbed, '/', producers.awaitingSignal, { flags, reason: 'client' })
+    const client = await connect(testbed, protocol)
+    const response = client.open('/')
+    await response.including('waiting')
+    await untilRaised(flags, Flag.STARTED)
+    LEAVES[how]?.(client, response)
+    expect((await testbed.closeInfo()).reason).toBe('client')
+    await untilRaised(flags, Flag.SEEN)
+    await testbed.idle()
+    expect(testbed.logged).toEqual([])
+  })
+
+  test('a client that resets a stream that waits for it is seen', async () => {
+    const testbed = await make(protocol, { executor })
+    const flags = makeFlags()
+    route(testbed, '/', producers.endless, { flags })
+    const client = await connect(testbed, protocol)
+    const response = client.open('/', {}, false)
+    await response.head()
+    await untilRaised(flags, Flag.STARTED)
+    response.stream.close(constants.NGHTTP2_CANCEL)
+    await untilRaised(flags, Flag.FINALLY)
+    expect((await testbed.closeInfo()).reason).toBe('client')
+  })
+
+  test('one client that does not read harms no other stream of its session', async () => {
+    const testbed = await make(protocol, { executor, highWaterMark: 1_024 })
+    const flags = makeFlags()
+    const [count, size] = [200, 10_000]
+    route(testbed, '/stuck', producers.pacing, { flags, count, size })
+    route(testbed, '/numbers', producers.numbers, { count: 500 })
+    route(testbed, '/open', open, { word: 'here' })
+    const client = await connect(testbed, protocol)
+    const stuck = client.open('/stuck', {}, false)
+    await untilRaised(flags, Flag.SEEN)
+    const idle = client.open('/open')
+    await idle.including('here')
+    const numbers = Array.from({ length: 500 }, (_, n) => `data: ${n}\n\n`).join('')
+    for (const other of Array.from({ length: 5 }, () => client.open('/numbers'))) {
+      await other.over()
+      expect(other.body).toBe(numbers)
+    }
+    expect(stuck).toMatchObject({ body: '', complete: false })
+    expect(testbed.app.sse.stats().routes).toMatchObject({
+      'GET /stuck': { open: 1 },
+      'GET /open': { open: 1 },
+    })
+    stuck.read()
+    await stuck.over()
+    expect(stuck.body.match(/^id: \d+$/gm)).toHaveLength(count)
+    expect(stuck.complete).toBe(true)
+  })
+
+  test('a client that never reads is closed when too much waits for it', async () => {
+    const testbed = await make(protocol, { executor, highWaterMark: 1_024, maxBuffered: 200_000 })
+    const flags = makeFlags()
+    route(testbed, '/', producers.flooding, { flags })
+    route(testbed, '/open', open, { word: 'here' })
+    const client = await connect(testbed, protocol)
+    const neighbour = client.open('/open')
+    await neighbour.including('here')
+    const response = client.open('/', {}, false)
+    await response.head()
+    await untilRaised(flags, Flag.FINALLY)
+    expect((await testbed.closeInfo()).reason).toBe('overflow')
+    response.read()
+    await response.over()
+    expect(response.stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR)
+    expect(neighbour.closed).toBe(false)
+  })
+})
+
+describe.each(HTTP2)('%s', (protocol) => {
+  test('an end that was not delivered is not an end', async () => {
+    const testbed = await make(protocol)
+    let ended = false
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply.sse(async (stream) => {
+        stream.send('x'.repeat(500_000))
+        stream.close()
+        ended = true
+      }),
+    )
+    const client = await connect(testbed, protocol)
+    const response = client.open('/', {}, false)
+    await response.head()
+    await until(() => ended, 'the end of the producer')
+    response.stream.close(constants.NGHTTP2_CANCEL)
+    expect((await testbed.closeInfo()).reason).toBe('client')
+  })
+
+  test('a header of the connection that the handler sets does not reach the client, nor harm the stream', async () => {
+    const testbed = await make(protocol)
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply
+        .header('connection', 'keep-alive')
+        .header('keep-alive', 'timeout=5')
+        .sse(producers.numbers, { count: 1 }),
+    )
+    const { status, headers, body } = await receive(testbed, protocol, '/')
+    expect({ status, body }).toEqual({ status: 200, body: 'data: 0\n\n' })
+    expect(headers).not.toHaveProperty('connection')
+  })
+
+  test('requests that come while the server closes get no stream, and open ones end', async () => {
+    const testbed = await make(protocol, { graceMs: 600_000 })
+    route(testbed, '/', open, { word: 'here' })
+    const client = await connect(testbed, protocol)
+    const responses = Array.from({ length: 20 }, () => client.open('/'))
+    for (const response of responses) await response.including('here')
+    await testbed.app.close()
+    for (const response of responses) {
+      await response.over()
+      expect(response.complete).toBe(true)
+    }
+    await until(() => client.closed, 'the session to be closed')
+    expect(testbed.closed.map(({ reason }) => reason)).toEqual(responses.map(() => 'shutdown'))
+  })
+})
