@@ -154,13 +154,15 @@ describe.each(Object.entries(SITES))('behind nginx with %s', (name, site) => {
   })
 })
 
-test('nginx that ends TLS speaks HTTP/2 to the clients, and events come one by one', async () => {
+// With TLS and HTTP/2, nginx 1.22 holds the head back until some of the body comes: hence retryMs.
+test('nginx that ends TLS speaks HTTP/2 to the clients; with retryMs the head comes before the first event', async () => {
   const [key, certificate] = ['test-only-key.pem', 'test-only-certificate.pem'].map((file) =>
     fileURLToPath(new URL(file, import.meta.url)),
   )
   const site = { listen: 'ssl http2', server: `ssl_certificate ${certificate}; ssl_certificate_key ${key};` }
   const flags = makeFlags()
-  const { testbed, nginx } = await serve(site, acknowledged, { flags, count: COUNT })
+  const input = { flags, count: COUNT }
+  const { testbed, nginx } = await serve(site, acknowledged, input, { retryMs: 1_000 })
   const client = await Http2Client.connect(`https://localhost:${nginx.port}`)
   const response = client.open('/')
   response.stream.on('data', (text: string) => {
@@ -169,28 +171,7 @@ test('nginx that ends TLS speaks HTTP/2 to the clients, and events come one by o
   await response.head()
   raise(flags, Flag.HEAD)
   await response.over()
-  expect(response.body).toBe(EXPECTED)
+  expect(response.body).toBe(`retry: 1000\n\n${EXPECTED}`)
   expect(response.stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR)
-  expect((await testbed.closeInfo()).reason).toBe('ended')
-})
-
-test('nginx that is told to ignore our header holds events back: what the docs warn of', async () => {
-  const flags = makeFlags()
-  const site = { location: 'proxy_ignore_headers X-Accel-Buffering; proxy_buffers 8 4k;' }
-  let close: (() => void) | undefined
-  const { testbed, nginx } = await serve(
-    site,
-    (stream) => {
-      stream.send('held back')
-      close = () => stream.close()
-    },
-    undefined,
-  )
-  const client = new Client(nginx, flags)
-  await untilRaised(flags, Flag.HEAD)
-  expect(client.body).toBe('')
-  close?.()
-  await until(() => client.over, 'the end')
-  expect(client.body).toBe('data: held back\n\n')
   expect((await testbed.closeInfo()).reason).toBe('ended')
 })

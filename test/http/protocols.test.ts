@@ -242,7 +242,75 @@ describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
   })
 })
 
+/** A client that is connected, has the first event, and can leave. */
+async function reading(testbed: Testbed, protocol: Protocol): Promise<{ leave: () => void }> {
+  if (isHttp2(protocol)) {
+    const response = (await connect(testbed, protocol)).open('/')
+    await response.including('waiting')
+    return { leave: () => response.stream.close(constants.NGHTTP2_CANCEL) }
+  }
+  const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'] }
+  const sent = request(origin(protocol, await listen(testbed)), options).end()
+  sent.on('error', () => {})
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  response.on('error', () => {})
+  expect(String((await once(response, 'data'))[0])).toBe('data: waiting\n\n')
+  return { leave: () => sent.destroy() }
+}
+
+describe.each(PROTOCOLS)('%s', (protocol) => {
+  test.each(EXECUTORS)('a client that leaves is seen on %s, also by request.signal', async (executor) => {
+    const testbed = await make(protocol, { executor })
+    const flags = makeFlags()
+    let signal: AbortSignal | undefined
+    testbed.app.get('/', { sse: true }, async (request, reply) => {
+      signal = request.signal
+      return reply.sse(producers.awaitingSignal, { flags, reason: 'client' })
+    })
+    const { leave } = await reading(testbed, protocol)
+    await untilRaised(flags, Flag.STARTED)
+    expect(signal?.aborted).toBe(false)
+    leave()
+    expect((await testbed.closeInfo()).reason).toBe('client')
+    await untilRaised(flags, Flag.SEEN)
+    await until(() => signal?.aborted === true, 'request.signal')
+    await testbed.idle()
+  })
+})
+
 describe.each(HTTP2)('%s', (protocol) => {
+  test('the body of a POST is the input, and what is not accepted is a 406', async () => {
+    const testbed = await make(protocol)
+    testbed.app.post('/', { sse: true }, async (request, reply) => reply.sse(producers.echoing, request.body))
+    const client = await connect(testbed, protocol)
+    const headers = { ':method': 'POST', 'content-type': 'application/json' }
+    const accepted = client.open('/', headers)
+    accepted.stream.end('{"a":1}')
+    expect((await accepted.over()).body).toBe('event: none\ndata: {"a":1}\n\n')
+    const refused = client.open('/', { ...headers, accept: 'application/json' })
+    refused.stream.end('{}')
+    await refused.over()
+    expect(refused.headers).toMatchObject({ ':status': 406, vary: 'Accept' })
+    expect(refused.body).toContain('HF_ERR_NOT_ACCEPTABLE')
+    await testbed.idle()
+    expect(testbed.closed).toHaveLength(1)
+  })
+
+  test('trailers that the handler has declared come after the last event', async () => {
+    const testbed = await make(protocol)
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply.trailer('x-sum', async () => '42').sse(producers.numbers, { count: 2 }),
+    )
+    const client = await connect(testbed, protocol)
+    const response = client.open('/', { te: 'trailers' })
+    let trailers: Record<string, unknown> | undefined
+    response.stream.on('trailers', (fields) => (trailers = fields))
+    await response.over()
+    expect(response).toMatchObject({ body: 'data: 0\n\ndata: 1\n\n', complete: true })
+    expect(trailers).toMatchObject({ 'x-sum': '42' })
+    expect((await testbed.closeInfo()).reason).toBe('ended')
+  })
+
   test('an end that was not delivered is not an end', async () => {
     const testbed = await make(protocol)
     let ended = false
