@@ -2,8 +2,9 @@
  * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
  * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
  */
+import type { ServerResponse } from 'node:http'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
-import { breakOff, closeSession } from '../sse/head.ts'
+import { breakOff } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
   abortStream,
@@ -109,6 +110,10 @@ export class Connection<Request> implements Openable {
 
   get options(): Openable['options'] {
     return this.#route.options
+  }
+
+  get response(): ServerResponse {
+    return this.#host.response
   }
 
   get closed(): boolean {
@@ -248,7 +253,6 @@ export class Connection<Request> implements Openable {
   shutDown(lastWords: string): void {
     if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
     else this.#farewell = lastWords
-    closeSession(this.#host.response)
   }
 
   /** Ends the connection without waiting for the client to take what it was sent. */

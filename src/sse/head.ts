@@ -20,7 +20,7 @@ export function hasNoBody(method: string, status: number): boolean {
 }
 
 /** The stream of HTTP/2 that a response is, if it is one. */
-const http2Stream = (response: ServerResponse): Http2ServerResponse['stream'] | undefined =>
+export const http2Stream = (response: ServerResponse): Http2ServerResponse['stream'] | undefined =>
   (response as Partial<Pick<Http2ServerResponse, 'stream'>>).stream
 
 /** They speak of a connection that HTTP/2 does not have (RFC 9113, 8.2.2). */
@@ -42,16 +42,8 @@ export function dropConnectionHeaders(response: ServerResponse): void {
 export function breakOff(response: ServerResponse): void {
   const stream = http2Stream(response)
   // A stream of HTTP/2 that is merely destroyed looks like one that has come to its end.
-  if (stream === undefined) response.destroy()
-  else stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-}
-
-/**
- * Tells a client of HTTP/2 that the server closes (GOAWAY; RFC 9113, 6.8): its session ends after its streams.
- * A server waits for its sessions when it closes, and a client would keep an idle one.
- */
-export function closeSession(response: ServerResponse): void {
-  http2Stream(response)?.session?.close()
+  stream?.close(constants.NGHTTP2_INTERNAL_ERROR)
+  response.destroy()
 }
 
 /**

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { constants } from 'node:http2'
 import { request } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { connect as connectSocket, type AddressInfo } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { HeadfirstOptions, Producer } from '../../src/index.ts'
+import type { EventStream, HeadfirstOptions, Producer } from '../../src/index.ts'
 import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
 import { Flag, makeFlags, until, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import * as producers from '../../src/testing/producers.ts'
@@ -133,6 +133,15 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
 })
 
 describe.each(PROTOCOLS)('%s', (protocol) => {
+  test('a producer that blocks its worker holds no event back', async () => {
+    const testbed = await make(protocol, { executor: 'workers' })
+    const flags = makeFlags()
+    route(testbed, '/', producers.blocking, { flags })
+    expect(await observe(testbed, protocol, '/', flags)).toBe(
+      'data: head seen\n\ndata: first seen\n\ndata: second seen\n\n',
+    )
+  })
+
   test('HEAD and 204 get their head, and start nothing', async () => {
     const testbed = await make(protocol)
     route(testbed, '/', () => expect.unreachable('the producer ran'), undefined)
@@ -311,6 +320,50 @@ describe.each(HTTP2)('%s', (protocol) => {
     expect((await testbed.closeInfo()).reason).toBe('ended')
   })
 
+  test('a client that closes its session in peace still gets its streams to their end', async () => {
+    const testbed = await make(protocol)
+    let stream: EventStream | undefined
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply.sse((opened: EventStream) => {
+        stream = opened
+        opened.send('before')
+      }),
+    )
+    const client = await connect(testbed, protocol)
+    const response = client.open('/')
+    await response.including('before')
+    client.session.close()
+    // A second stream on a session of its own proves that the server has gone on since.
+    await (await connect(testbed, protocol)).open('/', { ':method': 'HEAD' }).over()
+    stream?.send('after')
+    stream?.close()
+    expect(await response.over()).toMatchObject({ body: 'data: before\n\ndata: after\n\n', complete: true })
+    expect((await testbed.closeInfo()).reason).toBe('ended')
+  })
+
+  test.each([true, false])(
+    'a shutdown with forceCloseConnections: %s ends streams, and sessions',
+    async (force) => {
+      const testbed = await Testbed.make(
+        { graceMs: 600_000 },
+        { ...SERVERS[protocol], forceCloseConnections: force },
+      )
+      route(testbed, '/', open, { word: 'here' })
+      const client = await connect(testbed, protocol)
+      const responses = Array.from({ length: 20 }, () => client.open('/'))
+      for (const response of responses) await response.including('here')
+      await testbed.app.close()
+      for (const response of responses) {
+        await response.over()
+        expect(response.body).toMatch(/^data: here\n\n: .+\n\nretry: \d+\n\n$/)
+        expect(response.complete).toBe(true)
+        expect(response.stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR)
+      }
+      await until(() => client.closed, 'the session to be closed')
+      expect(testbed.closed.map(({ reason }) => reason)).toEqual(responses.map(() => 'shutdown'))
+    },
+  )
+
   test('an end that was not delivered is not an end', async () => {
     const testbed = await make(protocol)
     let ended = false
@@ -342,18 +395,64 @@ describe.each(HTTP2)('%s', (protocol) => {
     expect(headers).not.toHaveProperty('connection')
   })
 
-  test('requests that come while the server closes get no stream, and open ones end', async () => {
-    const testbed = await make(protocol, { graceMs: 600_000 })
-    route(testbed, '/', open, { word: 'here' })
+  test('a shutdown breaks off, after its grace, what a client does not take', async () => {
+    const testbed = await make(protocol, { graceMs: 100 })
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply.sse((stream: EventStream) => void stream.send('x'.repeat(500_000))),
+    )
     const client = await connect(testbed, protocol)
-    const responses = Array.from({ length: 20 }, () => client.open('/'))
-    for (const response of responses) await response.including('here')
+    const response = client.open('/', {}, false)
+    await response.head()
     await testbed.app.close()
-    for (const response of responses) {
-      await response.over()
-      expect(response.complete).toBe(true)
-    }
-    await until(() => client.closed, 'the session to be closed')
-    expect(testbed.closed.map(({ reason }) => reason)).toEqual(responses.map(() => 'shutdown'))
+    expect((await testbed.closeInfo()).reason).toBe('shutdown')
+    response.read()
+    await response.over()
+    expect(response.stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR)
+  })
+})
+
+/** One frame of HTTP/2 (RFC 9113, 4.1). */
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head.writeUInt8(type, 3)
+  head.writeUInt8(flags, 4)
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** Asks for / over h2c with all windows open, and reads nothing of what comes: a client that has vanished. */
+async function vanish(testbed: Testbed): Promise<void> {
+  const socket = connectSocket(await listen(testbed), '127.0.0.1').pause()
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => {})
+  const widest = Buffer.from([0x7f, 0xff, 0xff, 0xff])
+  // SETTINGS_INITIAL_WINDOW_SIZE; the connection's WINDOW_UPDATE; GET / with fields of the static table.
+  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+  socket.write(frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), widest])))
+  socket.write(frame(8, 0, 0, Buffer.from([0x7f, 0, 0, 0])))
+  const authority = Buffer.from('localhost')
+  socket.write(frame(1, 5, 1, Buffer.from([0x82, 0x84, 0x86, 0x01, authority.length, ...authority])))
+}
+
+describe.each(EXECUTORS)('h2c, %s: a client that has vanished', (executor) => {
+  test('is closed when too much waits for it', async () => {
+    const testbed = await make('h2c', { executor, maxBuffered: 200_000 })
+    const flags = makeFlags()
+    route(testbed, '/', producers.flooding, { flags })
+    await vanish(testbed)
+    await untilRaised(flags, Flag.FINALLY)
+    expect((await testbed.closeInfo()).reason).toBe('overflow')
+    await testbed.idle()
+  })
+
+  test('holds up no shutdown beyond its grace', async () => {
+    const testbed = await make('h2c', { executor, maxBuffered: 100_000_000, graceMs: 100 })
+    // More than the kernels of both sides take.
+    route(testbed, '/', open, { word: 'x'.repeat(30_000_000) })
+    await vanish(testbed)
+    await until(() => testbed.app.sse.stats().routes['GET /']?.open === 1, 'the stream')
+    await testbed.app.close()
+    expect((await testbed.closeInfo()).reason).toBe('shutdown')
   })
 })
