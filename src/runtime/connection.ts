@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
-import { breakOff } from '../sse/head.ts'
+import { breakOff, isDelivered } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
   abortStream,
@@ -84,8 +84,7 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        // HTTP/2 says so even of what was reset.
-        host.response.once('finish', () => (this.#finished = host.response.writableFinished))
+        host.response.once('finish', () => (this.#finished = isDelivered(host.response)))
         this.#endResponse?.()
       },
     })

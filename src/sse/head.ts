@@ -23,6 +23,10 @@ export function hasNoBody(method: string, status: number): boolean {
 export const http2Stream = (response: ServerResponse): Http2ServerResponse['stream'] | undefined =>
   (response as Partial<Pick<Http2ServerResponse, 'stream'>>).stream
 
+/** True for a response that has finished because all of it was handed over: HTTP/2 finishes what was reset too. */
+export const isDelivered = (response: ServerResponse): boolean =>
+  http2Stream(response)?.writableFinished !== false
+
 /** They speak of a connection that HTTP/2 does not have (RFC 9113, 8.2.2). */
 const CONNECTION_HEADERS = [
   'keep-alive',

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { constants } from 'node:http2'
-import { request } from 'node:https'
+import { request as requestTls } from 'node:https'
 import { connect as connectSocket, type AddressInfo } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -53,7 +53,7 @@ async function receive(testbed: Testbed, protocol: Protocol, path: string, metho
     return { status: Number(headers[':status']), headers, body, complete }
   }
   const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'], method }
-  const sent = request(`${origin(protocol, port)}${path}`, options).end()
+  const sent = requestTls(`${origin(protocol, port)}${path}`, options).end()
   const [response] = (await once(sent, 'response')) as [IncomingMessage]
   expect(response.httpVersion).toBe('1.1')
   let body = ''
@@ -259,7 +259,7 @@ async function reading(testbed: Testbed, protocol: Protocol): Promise<{ leave: (
     return { leave: () => response.stream.close(constants.NGHTTP2_CANCEL) }
   }
   const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'] }
-  const sent = request(origin(protocol, await listen(testbed)), options).end()
+  const sent = requestTls(origin(protocol, await listen(testbed)), options).end()
   sent.on('error', () => {})
   const [response] = (await once(sent, 'response')) as [IncomingMessage]
   response.on('error', () => {})

@@ -2,14 +2,15 @@ import { readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import type { FastifyServerOptions } from 'fastify'
 
-/** Test material: a key that everybody knows, and its certificate for localhost, valid until 2126. */
-export const KEY: string = readFileSync(new URL('test-only-key.pem', import.meta.url), 'utf8')
-export const CERTIFICATE: string = readFileSync(new URL('test-only-certificate.pem', import.meta.url), 'utf8')
+const read = (file: string): string => readFileSync(new URL(file, import.meta.url), 'utf8')
+
+/** Test material: a certificate for localhost, valid until 2126, whose key everybody knows. */
+export const CERTIFICATE: string = read('test-only-certificate.pem')
 
 /** How a client talks to the server. */
 export type Protocol = 'HTTPS' | 'HTTPS beside HTTP/2' | 'HTTP/2 over TLS' | 'h2c'
 
-const tls = { key: KEY, cert: CERTIFICATE }
+const tls = { key: read('test-only-key.pem'), cert: CERTIFICATE }
 
 /** What Fastify is told for each; its types know these options by other names only. */
 export const SERVERS: Readonly<Record<Protocol, FastifyServerOptions>> = {

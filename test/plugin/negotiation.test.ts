@@ -29,6 +29,10 @@ const post = (path: string, body: string, headers: Record<string, string> = {}):
     'POST',
   ) + body
 
+/** A request with several headers of that name. */
+const accepting = (...values: string[]): string =>
+  ['GET / HTTP/1.1', 'host: x', ...values.map((value) => `accept: ${value}`), '', ''].join('\r\n')
+
 describe.each(EXECUTORS)('on %s', (executor) => {
   test.each([{}, { accept: 'text/event-stream' }, { accept: '*/*' }, { accept: 'text/*;q=0.1' }])(
     'a stream for a client with %j',
@@ -112,8 +116,6 @@ describe.each(EXECUTORS)('on %s', (executor) => {
 test('several Accept headers count as one', async () => {
   const testbed = await serve()
   const client = await testbed.connect()
-  const accepting = (...values: string[]): string =>
-    ['GET / HTTP/1.1', 'host: x', ...values.map((value) => `accept: ${value}`), '', ''].join('\r\n')
   client.send(accepting('application/json', 'text/event-stream'))
   expect(await client.response(0)).toMatchObject({ status: 200, body: EVENTS })
   client.send(accepting('text/event-stream;q=0', '*/*'))
@@ -146,7 +148,7 @@ test('the error handler sees the 406, after what the handler has set', async () 
 test('a handler without a promise gets the 406 as well, and so does a HEAD request', async () => {
   const testbed = await Testbed.make()
   testbed.app.get('/', { sse: true }, (_, reply) => {
-    setImmediate(() => reply.sse(numbers, { count: 2 }))
+    setImmediate(() => void reply.sse(numbers, { count: 2 }))
   })
   expect((await testbed.request('/', { accept: 'image/png' })).status).toBe(406)
   const head = await testbed.request('/', { accept: 'image/png' }, 'HEAD')
