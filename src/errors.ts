@@ -97,6 +97,11 @@ export const HF_ERR_PAYLOAD_WRAPPED: Coded = define(
   'HF_ERR_PAYLOAD_WRAPPED',
   'An onSend hook of route %s has wrapped the event stream in another stream, which would hold events back. Exclude text/event-stream in that hook.',
 )
+export const HF_ERR_NOT_ACCEPTABLE: Coded = define(
+  'HF_ERR_NOT_ACCEPTABLE',
+  'Route %s offers text/event-stream, which the request does not accept: its Accept header is %s. Send "Accept: text/event-stream", or no such header.',
+  406,
+)
 export const HF_ERR_EXECUTOR_FULL: Coded = define(
   'HF_ERR_EXECUTOR_FULL',
   'Executor "%s" is full: %s streams run, %s wait. Try again later.',

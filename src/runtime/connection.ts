@@ -2,8 +2,10 @@
  * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
  * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
  */
+import type { ServerResponse } from 'node:http'
 import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
+import { breakOff, isDelivered } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
   abortStream,
@@ -92,7 +94,7 @@ export class Connection<Request> implements Openable {
       },
       onEnd: () => {
         host.response.once('finish', () => {
-          this.#finished = true
+          this.#finished = isDelivered(host.response)
           this.#deadlines?.stop()
         })
         this.#endResponse?.()
@@ -119,6 +121,10 @@ export class Connection<Request> implements Openable {
 
   get options(): Openable['options'] {
     return this.#route.options
+  }
+
+  get response(): ServerResponse {
+    return this.#host.response
   }
 
   get closed(): boolean {
@@ -160,6 +166,7 @@ export class Connection<Request> implements Openable {
       this.cut('shutdown', undefined, this.#farewell)
       return
     }
+    this.#deadlines = Deadlines.of(options.timeouts, this)
     if (retry !== '' && this.coded === undefined) this.sink.write(retry, 0)
     try {
       this.#watch(options.onOpen?.(this.stream, this.#host.request))
@@ -265,7 +272,7 @@ export class Connection<Request> implements Openable {
     if (reason === 'overflow') {
       // What waits for a client that does not read would wait for ever.
       this.sink.destroy()
-      this.#host.response.destroy()
+      breakOff(this.#host.response)
     } else {
       this.sink.end()
     }
@@ -285,7 +292,7 @@ export class Connection<Request> implements Openable {
 
   /** Ends the connection without waiting for the client to take what it was sent. */
   destroy(): void {
-    this.#host.response.destroy()
+    breakOff(this.#host.response)
   }
 
   readonly #onResponseClose = (): void => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
 import { encodeRetry } from '../sse/event.ts'
-import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
+import { dropConnectionHeaders, hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
 import type { StreamLog } from '../sse/stream.ts'
 import type { Task } from './executor.ts'
 import type { Route } from './route.ts'
@@ -148,6 +148,7 @@ export class Opening<Request> {
       }
       // Something else was replied meanwhile: the response is not ours.
       if (response.headersSent) return
+      dropConnectionHeaders(response)
       // Whoever pipes a payload with trailers ends the response after it.
       const endResponse = endsResponse ? () => payload.finish() : () => void response.end()
       if (!endsResponse) payload.finish()

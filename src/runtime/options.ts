@@ -45,6 +45,12 @@ export interface RouteOptions<Request = unknown> {
   compress?: boolean | { readonly encodings: readonly ContentCoding[] }
   /** Time limits of a stream. A limit that is absent here is that of the plugin's options. Default: none. */
   timeouts?: Timeouts
+  /**
+   * `strict`: a request whose `Accept` header allows no `text/event-stream` is answered with 406, and the producer
+   * never runs (RFC 9110, 12.5.1). `ignore`: the handler has decided by something else, as by the request's body.
+   * Default `strict`.
+   */
+  accept?: 'strict' | 'ignore'
   /** Adds plain values to `stream.context`, which producers see on every thread. */
   context?: (request: Request) => Record<string, unknown>
   /**
@@ -133,6 +139,7 @@ type Defaulted =
   | 'maxBuffered'
   | 'overflow'
   | 'compress'
+  | 'accept'
   | 'refusal'
   | 'timeouts'
 
@@ -144,6 +151,7 @@ const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   maxBuffered: 1_048_576,
   overflow: 'close',
   compress: false,
+  accept: 'strict',
   refusal: 'status',
   timeouts: Object.freeze({ firstEventMs: 0, idleMs: 0, totalMs: 0 }),
 })
@@ -188,6 +196,7 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
     (value) => typeof value === 'boolean' || hasEncodings(value),
   ],
   timeouts: ['an object of firstEventMs, idleMs and totalMs', isObject],
+  accept: ["'strict' or 'ignore'", (value) => value === 'strict' || value === 'ignore'],
   context: fn,
   refusal: ["'status' or 'retry'", (value) => value === 'status' || value === 'retry'],
   serializer: fn,

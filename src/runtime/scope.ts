@@ -1,4 +1,5 @@
 import { HF_ERR_EXECUTOR_UNKNOWN, HF_ERR_OPTION_INVALID } from '../errors.ts'
+import { ClosingSessions } from '../sse/closing-sessions.ts'
 import { encodeComment, encodeRetry } from '../sse/event.ts'
 import type { Connection } from './connection.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
@@ -24,6 +25,7 @@ export class Scope<Request> {
   /** Nested registrations: they are closed with this one. */
   readonly #children: Scope<Request>[] = []
   readonly #graceMs: number
+  readonly #sessions = new ClosingSessions()
   #closing = false
   #onEmpty: (() => void) | undefined
 
@@ -104,6 +106,7 @@ export class Scope<Request> {
     for (const connection of this.#connections) {
       const retryMs = atLeastMs + Math.floor(Math.random() * atLeastMs)
       connection.shutDown(`${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
+      this.#sessions.close(connection.response)
     }
   }
 
@@ -111,12 +114,14 @@ export class Scope<Request> {
     const slots = [...this.#executors.values()]
     const over = Promise.all([
       this.#emptied(),
+      this.#sessions.closed(),
       ...slots.map(async ({ executor }) => executor.close?.(this.#graceMs)),
     ])
     let timer: NodeJS.Timeout | undefined
     await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, this.#graceMs)))])
     clearTimeout(timer)
     for (const connection of this.#connections) connection.destroy()
+    this.#sessions.destroy()
     return slots.flatMap(({ name, running }) => [...running].map(({ route }) => `${name}: ${route}`))
   }
 
