@@ -14,10 +14,10 @@ const pages = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)
 const examples = new Set()
 
 for (const page of pages) {
-  for (const [, file, code] of readFileSync(page, 'utf8').matchAll(SHOWN)) {
-    examples.add(String(file).split('/')[1] ?? '')
+  for (const [, file = '', code] of readFileSync(page, 'utf8').matchAll(SHOWN)) {
+    examples.add(file.split('/')[1] ?? '')
     void test(`${page} shows ${file} as it is`, () => {
-      assert.equal(code, readFileSync(String(file), 'utf8'))
+      assert.equal(code, readFileSync(file, 'utf8'))
     })
   }
 }
