@@ -2,6 +2,8 @@
  * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
  * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
  */
+import type { ServerResponse } from 'node:http'
+import type { Http2ServerResponse } from 'node:http2'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
@@ -82,7 +84,9 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        host.response.once('finish', () => (this.#finished = true))
+        // Node also tells that it has finished when the socket broke under what still waited. That is seen before
+        // Node's own listener has detached the socket.
+        host.response.prependOnceListener('finish', () => (this.#finished = !hasBroken(host.response)))
         this.#endResponse?.()
       },
     })
@@ -196,7 +200,7 @@ export class Connection<Request> implements Openable {
     this.#settle()
     if (this.stream.closed) {
       // What was cancelled may well throw for it. Anything else is worth a line, though it ends nothing.
-      if ((error as Partial<Error> | undefined)?.name !== 'AbortError') this.#logError(error)
+      if (!isAbortError(error)) this.#logError(error)
       return
     }
     this.#reason ??= 'error'
@@ -239,18 +243,29 @@ export class Connection<Request> implements Openable {
   }
 
   /**
-   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer.
+   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer; one that has
+   * ended may deliver what it has.
    *
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
-    else this.#farewell = lastWords
+    if (this.#endResponse === undefined) {
+      this.#farewell = lastWords
+    } else if (this.stream.closed) {
+      if (!this.#route.executor.isRunning(this)) return
+      abortStream(this.stream, 'shutdown')
+      this.#cancelTask('shutdown')
+    } else {
+      this.cut('shutdown', lastWords)
+    }
   }
 
-  /** Ends the connection without waiting for the client to take what it was sent. */
+  /** The grace of the shutdown is over: nobody waits any more for the client to take what it was sent. */
   destroy(): void {
+    this.#reason ??= 'shutdown'
     this.#host.response.destroy()
+    // Its event comes a turn later, when the server may be gone already with all that `onClose` needs.
+    this.#onResponseClose()
   }
 
   readonly #onResponseClose = (): void => {
@@ -297,7 +312,13 @@ export class Connection<Request> implements Openable {
   }
 
   #logError(error: unknown): void {
-    this.#host.log.error({ err: error, route: this.route, executor: this.executor }, 'event stream failed')
+    const log = (err: unknown): void =>
+      this.#host.log.error({ err, route: this.route, executor: this.executor }, 'event stream failed')
+    try {
+      log(error)
+    } catch {
+      log(legible(error))
+    }
   }
 
   #info(reason: CloseReason): CloseInfo {
@@ -318,5 +339,30 @@ export class Connection<Request> implements Openable {
         closedMs: performance.now() - this.#began,
       },
     }
+  }
+}
+
+/** Whether the connection was gone before it had taken all that a response was to send. */
+function hasBroken(response: ServerResponse): boolean {
+  const { stream } = response as unknown as Partial<Http2ServerResponse>
+  return stream === undefined ? response.socket?.destroyed === true : !stream.writableFinished
+}
+
+/** Whatever was thrown, also an object whose getters throw. */
+function isAbortError(thrown: unknown): boolean {
+  try {
+    return (thrown as Partial<Error> | null | undefined)?.name === 'AbortError'
+  } catch {
+    return false
+  }
+}
+
+/** What a logger could not take, such as a frozen error or one whose getters throw, as far as it can be read. */
+function legible(thrown: unknown): Error {
+  try {
+    const { message, stack } = thrown as { message: unknown; stack: unknown }
+    return Object.defineProperty(new Error(String(message)), 'stack', { value: String(stack) })
+  } catch {
+    return new Error('What was thrown cannot be read')
   }
 }
