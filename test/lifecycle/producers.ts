@@ -3,6 +3,9 @@ import { setTimeout as later } from 'node:timers/promises'
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
 import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
 
+/** So many events of 64 KiB are more than two kernels take on their own. */
+export const MANY = 240
+
 export interface Flagged {
   flags: Flags
 }
@@ -105,21 +108,34 @@ export const fills: PortableProducer<Flagged> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Flagged) => {
     raise(flags, Flag.STARTED)
-    for (let n = 0; n < 400; n++) stream.send({ id: n, data: 'x'.repeat(65_536) })
+    for (let n = 0; n < MANY; n++) stream.send({ id: n, data: 'x'.repeat(65_536) })
     raise(flags, Flag.FINALLY)
   },
   { name: 'fills' },
 )
 
-/** Never stops by itself, whatever it is told; it only lets the others of its thread have their turns. */
+/** Never stops by itself, whatever it is told, until the test lets it go. */
 export const ignores: PortableProducer<Flagged> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Flagged) => {
     raise(flags, Flag.STARTED)
     for (let n = 0; Atomics.load(flags, Flag.GO) === 0; n++) {
-      stream.send({ id: n, data: `number ${n}\nof many` })
-      await later(1)
+      stream.send({ id: n, event: 'number', data: `number ${n}\nof many` })
+      await later(50)
     }
   },
   { name: 'ignores' },
+)
+
+/** Sends more than kernels take on their own, and waits. */
+export const floods: PortableProducer<Flagged> = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags }: Flagged) => {
+    for (let n = 0; n < MANY; n++) {
+      stream.send({ id: n, event: 'number', data: `${'x'.repeat(65_536)}\nof many` })
+    }
+    raise(flags, Flag.STARTED)
+    await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
+  },
+  { name: 'floods' },
 )
