@@ -139,3 +139,12 @@ export const floods: PortableProducer<Flagged> = producer(
   },
   { name: 'floods' },
 )
+
+/** Sends the Last-Event-ID that it was told. */
+export const lastEventId: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send({ data: JSON.stringify(stream.lastEventId ?? null) })
+  },
+  { name: 'lastEventId' },
+)
