@@ -2,9 +2,7 @@ import type { FastifyServerOptions } from 'fastify'
 import { workers, type HeadfirstOptions, type Producer, type SseRouteOptions } from '../../src/index.ts'
 import { Testbed } from '../plugin/testbed.ts'
 
-/** Every built-in executor: what is promised of a stream's life is promised on all of them. */
-export const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
-export type ExecutorName = (typeof EXECUTORS)[number]
+export { EXECUTORS } from './executors.ts'
 
 /** A testbed whose `workers` are two threads at the server's own priority, so that a busy machine lets them run. */
 export async function makeTestbed(
