@@ -124,7 +124,8 @@ export class Scope<Request> {
         failures.push(error)
       }
     })
-    const over = Promise.all([this.#emptied(), ...closed])
+    // Producers that obey their signal have their `finally` behind them when the server goes on closing.
+    const over = Promise.all([this.#emptied(), ...slots.map(async (slot) => slot.idle()), ...closed])
     let timer: NodeJS.Timeout | undefined
     await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, this.#graceMs)))])
     clearTimeout(timer)

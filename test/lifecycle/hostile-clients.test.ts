@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -155,7 +156,8 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
 
   test('with httpAllowHalfOpen its stream goes on, and a heartbeat finds out when it is gone', async () => {
     const testbed = await serve({ heartbeatMs: 20 })
-    testbed.app.server.httpAllowHalfOpen = true
+    // Node's types do not know it.
+    ;(testbed.app.server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true
     // It gets all of a stream that ends.
     const first = await testbed.connect()
     first.socket.end(get(`/${executor}/ends`))

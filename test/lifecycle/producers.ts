@@ -170,3 +170,30 @@ export const stays: PortableProducer<Flagged> = producer(
   },
   { name: 'stays' },
 )
+
+/** Sends an event before and after a while. */
+export const outlasts: PortableProducer<{ ms: number }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { ms }: { ms: number }) => {
+    stream.send('first')
+    await later(ms)
+    stream.send('last')
+  },
+  { name: 'outlasts' },
+)
+
+/** Waits for its signal, and takes some turns to clean up. */
+export const cleansUp: PortableProducer<Flagged> = producer(
+  import.meta.url,
+  async function* cleansUp(stream: EventStream, { flags }: Flagged) {
+    try {
+      yield '0'
+      raise(flags, Flag.STARTED)
+      await later(2 ** 30, undefined, { signal: stream.signal })
+    } finally {
+      await later(10)
+      raise(flags, Flag.FINALLY)
+    }
+  },
+  { name: 'cleansUp' },
+)

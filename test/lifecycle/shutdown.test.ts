@@ -181,10 +181,11 @@ test('streams in the queue of deferred get their farewell, and are not started',
   let closed: Promise<void> | undefined
   let started = 0
   testbed.app.get('/', { sse: true }, async (_, reply) =>
-    reply.sse(async () => {
+    reply.sse(async (stream) => {
       started++
       // All have their heads by now, and wait for their turns.
-      await (closed ??= testbed.app.close())
+      closed ??= testbed.app.close()
+      await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
     }),
   )
   const clients = []
@@ -216,6 +217,21 @@ test('streams in the queue of workers get their farewell, and are not started', 
   expect(testbed.closed.filter(({ timings }) => timings.startedMs !== undefined)).toHaveLength(1)
   expect(testbed.closed.map(({ reason }) => reason)).toEqual(Array.from({ length: 10 }, () => 'shutdown'))
 })
+
+test.each(EXECUTORS)(
+  'on executor %s, producers that obey have cleaned up when it resolves',
+  async (executor) => {
+    const testbed = await makeTestbed({ graceMs: 600_000, executor })
+    const cleaned = makeFlags()
+    route(testbed, '/', producers.cleansUp, { flags: cleaned })
+    await openMany(testbed, '/', 5)
+    await untilRaised(cleaned, Flag.STARTED, 5)
+    await testbed.app.close()
+    expect(cleaned[Flag.FINALLY]).toBe(5)
+    // None is named as one that still runs.
+    expect(testbed.counted).toBe(0)
+  },
+)
 
 describe('nested registrations', () => {
   test('their clients stay away for the longest grace of all, and each executor is closed', async () => {
