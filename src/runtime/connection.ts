@@ -84,10 +84,13 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
+        const { response } = host
         // Node also tells that it has finished when the socket broke under what still waited. That is seen before
         // Node's own listener has detached the socket.
-        host.response.prependOnceListener('finish', () => (this.#finished = !hasBroken(host.response)))
+        response.prependOnceListener('finish', () => (this.#finished ||= !hasBroken(response)))
         this.#endResponse?.()
+        // Nothing waited: whatever becomes of the socket, the kernel has all.
+        this.#finished ||= isPlain(response) && response.writableEnded && response.writableLength === 0
       },
     })
     this.stream = new EventStream(this.sink, { ...settings, log: host.log })
@@ -342,10 +345,12 @@ export class Connection<Request> implements Openable {
   }
 }
 
+const isPlain = (response: ServerResponse): boolean => response.req.httpVersionMajor < 2
+
 /** Whether the connection was gone before it had taken all that a response was to send. */
 function hasBroken(response: ServerResponse): boolean {
-  const { stream } = response as unknown as Partial<Http2ServerResponse>
-  return stream === undefined ? response.socket?.destroyed === true : !stream.writableFinished
+  if (isPlain(response)) return response.socket?.destroyed === true
+  return !(response as unknown as Http2ServerResponse).stream.writableFinished
 }
 
 /** Whatever was thrown, also an object whose getters throw. */

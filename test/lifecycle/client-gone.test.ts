@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { producer, workers, type PortableProducer } from '../../src/index.ts'
@@ -148,10 +149,15 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   )
 
   describe('during the drain, when the producer is done,', () => {
+    /** The server's ends. */
+    const sockets: Socket[] = []
+
     async function draining(): Promise<{ testbed: Testbed; client: RawClient; seen: Seen }> {
       const testbed = await makeTestbed({ executor, graceMs })
       const seen = observe(testbed)
       const flags = makeFlags()
+      sockets.length = 0
+      testbed.app.server.on('connection', (socket) => sockets.push(socket))
       route(testbed, '/', producers.fills, { flags })
       const client = await testbed.connect()
       client.socket.pause()
@@ -170,6 +176,13 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
       await testbed.idle()
       await testbed.app.close()
       expect(testbed.closed).toHaveLength(1)
+    })
+
+    test('is also what a connection counts as that the server destroys', async () => {
+      const { testbed } = await draining()
+      for (const socket of sockets) socket.destroy()
+      expect((await testbed.closeInfo()).reason).toBe('client')
+      await testbed.idle()
     })
 
     test('unlike one that reads on', async () => {
