@@ -18,6 +18,6 @@ app.get('/count', { sse: true }, async (request, reply) =>
   }),
 )
 
-process.once('SIGINT', () => app.close())
-process.once('SIGTERM', () => app.close())
+process.once('SIGINT', () => void app.close())
+process.once('SIGTERM', () => void app.close())
 await app.listen({ port: Number(process.env.PORT ?? 3000) })

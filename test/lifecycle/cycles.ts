@@ -189,13 +189,13 @@ const ways: [name: string, go: (lane: Lane, at: string) => Promise<unknown>][] =
 ]
 
 /** Runs so many cycles side by side, and answers how often each way was gone. */
-async function run(executor: string, count: number): Promise<Record<string, number>> {
+async function run(executor: string, times: number): Promise<Record<string, number>> {
   const gone: Record<string, number> = {}
   let next = 0
   const lanes = Array.from({ length: LANES }, () => new Lane())
   await Promise.all(
     lanes.map(async (lane) => {
-      while (next < count) {
+      while (next < times) {
         const [name, go] = ways[next++ % ways.length] as (typeof ways)[number]
         await go(lane, `/${executor}`)
         gone[name] = (gone[name] ?? 0) + 1
@@ -229,7 +229,7 @@ async function count(): Promise<Counted> {
   return {
     objects: Object.fromEntries(
       Object.entries(classes).map(([name, ctor]) => [name, queryObjects(ctor as never, { format: 'count' })]),
-    ) as Record<string, number>,
+    ),
     listeners: app.server.eventNames().reduce((sum, name) => sum + app.server.listenerCount(name), 0),
     resources,
     counted: counted(),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HF_ERR_EVENT_INVALID } from '../../src/errors.ts'
-import type { PortableProducer } from '../../src/index.ts'
+import type { EventStream, PortableProducer } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
 import { until } from '../plugin/testbed.ts'
 import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
@@ -115,12 +115,13 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
     route(testbed, '/sends', failing.later, undefined, {
       onError: (_, stream) => void stream.send(5 as never),
     })
-    route(testbed, '/rejects', failing.later, undefined, {
-      onError: (async (_: unknown, stream: { send: (event: string) => boolean }) => {
+    const asynchronous = {
+      onError: async (_: unknown, stream: EventStream): Promise<void> => {
         await turns()
         if (!stream.send('too late')) throw new Error('nobody waits for an async hook')
-      }) as never,
-    })
+      },
+    }
+    route(testbed, '/rejects', failing.later, undefined, asynchronous)
     for (const [number, path] of ['/throws', '/closes', '/sends', '/rejects'].entries()) {
       expect(await testbed.request(path)).toMatchObject({ body: DEFAULT_LAST, complete: true })
       expect(await testbed.closeInfo(number)).toMatchObject({ reason: 'error', error: { message: SECRET } })

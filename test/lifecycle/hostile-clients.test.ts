@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { makeFlags } from '../../src/testing/flags.ts'
 import { get } from '../plugin/client.ts'
@@ -58,6 +58,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
     }
     await untilNoConnection(testbed)
     await expectUnharmed(testbed, executor)
+    expect(testbed.counted).toBe(0)
   })
 
   test('a client that resets after any number of bytes of the response harms nobody', async () => {
@@ -131,6 +132,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
     )
     await untilNoConnection(testbed)
     await expectUnharmed(testbed, executor)
+    expect(testbed.counted).toBe(0)
   })
 
   test('a client that half-closes is taken for gone, with all that was sent before', async () => {

@@ -22,17 +22,15 @@ test(
     for (const executor of EXECUTORS) {
       const { objects, listeners, resources, counted } = after[executor] as Report['before']
       // All that a stream was made of, and whatever was waiting for it.
-      expect(objects, executor).toMatchObject({
+      expect(objects).toMatchObject({
         EventStream: 0,
         Connection: 0,
         ServerResponse: 0,
         AbortSignal: 0,
       })
       // A closure per stream would be thousands; some are made when something happens for the first time.
-      expect((objects['Function'] ?? Infinity) - (before.objects['Function'] ?? 0), executor).toBeLessThan(
-        100,
-      )
-      expect({ listeners, resources, counted }, executor).toEqual({
+      expect((objects['Function'] ?? Infinity) - (before.objects['Function'] ?? 0)).toBeLessThan(100)
+      expect({ listeners, resources, counted }).toEqual({
         listeners: before.listeners,
         resources: before.resources,
         counted: 0,
