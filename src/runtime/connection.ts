@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
-import { breakOff, isDelivered } from '../sse/head.ts'
+import { breakOff, isDelivered, isHandedOver } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
   abortStream,
@@ -93,11 +93,16 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        host.response.once('finish', () => {
-          this.#finished = isDelivered(host.response)
+        const { response } = host
+        // Node also tells that it has finished when the socket broke under what still waited. That is seen before
+        // Node's own listener has detached the socket.
+        response.prependOnceListener('finish', () => {
+          this.#finished ||= isDelivered(response)
           this.#deadlines?.stop()
         })
         this.#endResponse?.()
+        // Nothing waited: whatever becomes of the socket, the kernel has all.
+        this.#finished ||= isHandedOver(response)
       },
     })
     this.stream = new EventStream(this.sink, { ...settings, log: host.log })
@@ -234,7 +239,7 @@ export class Connection<Request> implements Openable {
     this.#settle()
     if (this.stream.closed) {
       // What was cancelled may well throw for it. Anything else is worth a line, though it ends nothing.
-      if ((error as Partial<Error> | undefined)?.name !== 'AbortError') this.#logError(error)
+      if (!isAbortError(error)) this.#logError(error)
       return
     }
     this.#reason ??= 'error'
@@ -281,18 +286,29 @@ export class Connection<Request> implements Openable {
   }
 
   /**
-   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer.
+   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer; one that has
+   * ended may deliver what it has.
    *
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#endResponse !== undefined) this.cut('shutdown', undefined, lastWords)
-    else this.#farewell = lastWords
+    if (this.#endResponse === undefined) {
+      this.#farewell = lastWords
+    } else if (this.stream.closed) {
+      if (!this.#route.executor.isRunning(this)) return
+      abortStream(this.stream, 'shutdown')
+      this.#cancelTask('shutdown')
+    } else {
+      this.cut('shutdown', undefined, lastWords)
+    }
   }
 
-  /** Ends the connection without waiting for the client to take what it was sent. */
+  /** The grace of the shutdown is over: nobody waits any more for the client to take what it was sent. */
   destroy(): void {
+    this.#reason ??= 'shutdown'
     breakOff(this.#host.response)
+    // Its event comes a turn later, when the server may be gone already with all that `onClose` needs.
+    this.#onResponseClose()
   }
 
   readonly #onResponseClose = (): void => {
@@ -340,7 +356,13 @@ export class Connection<Request> implements Openable {
   }
 
   #logError(error: unknown): void {
-    this.#host.log.error({ err: error, route: this.route, executor: this.executor }, 'event stream failed')
+    const log = (err: unknown): void =>
+      this.#host.log.error({ err, route: this.route, executor: this.executor }, 'event stream failed')
+    try {
+      log(error)
+    } catch {
+      log(legible(error))
+    }
   }
 
   #info(reason: CloseReason): CloseInfo {
@@ -361,5 +383,24 @@ export class Connection<Request> implements Openable {
         closedMs: performance.now() - this.#began,
       },
     }
+  }
+}
+
+/** Whatever was thrown, also an object whose getters throw. */
+function isAbortError(thrown: unknown): boolean {
+  try {
+    return (thrown as Partial<Error> | null | undefined)?.name === 'AbortError'
+  } catch {
+    return false
+  }
+}
+
+/** What a logger could not take, such as a frozen error or one whose getters throw, as far as it can be read. */
+function legible(thrown: unknown): Error {
+  try {
+    const { message, stack } = thrown as { message: unknown; stack: unknown }
+    return Object.defineProperty(new Error(String(message)), 'stack', { value: String(stack) })
+  } catch {
+    return new Error('What was thrown cannot be read')
   }
 }

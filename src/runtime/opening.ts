@@ -27,7 +27,7 @@ export interface Openable extends Task {
   readonly over: boolean
   /** The server closes: no producer is to start any more. */
   readonly shuttingDown: boolean
-  /** The client has left before the response had its turn. */
+  /** The client has left before the response had its turn, or before it was asked for. */
   abandon(): void
   /** The executor has agreed. */
   admitted(): void
@@ -61,8 +61,19 @@ export class Opening<Request> {
   }
 
   begin(): void {
-    if (this.#hasNoBody()) this.#sendHead()
+    if (this.#hasLeft()) this.#connection.abandon()
+    else if (this.#hasNoBody()) this.#sendHead()
     else this.#whenResponseOwnsSocket(() => this.#prepare())
+  }
+
+  /** A handler that took its time may come after its client has left: the response then says nothing any more. */
+  #hasLeft(): boolean {
+    const { response, rawRequest } = this.#host
+    if (rawRequest.httpVersionMajor >= 2) {
+      return (rawRequest as unknown as { stream: { destroyed: boolean } }).stream.destroyed
+    }
+    // Where the response still waits for its turn, it has no socket, and does not hear of its end.
+    return response.destroyed || (response.socket === null && rawRequest.socket.destroyed)
   }
 
   /** Without a body there is nothing to produce, so that nobody needs to be asked. */

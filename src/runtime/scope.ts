@@ -88,21 +88,28 @@ export class Scope<Request> {
    * grace is.
    *
    * @returns the producers that still run, as `executor: route`
+   * @throws what an executor's `close()` has thrown, when everything else is over
    */
   async close(): Promise<string[]> {
     const scopes = this.#family()
+    // The server is gone when the longest grace is over.
+    const graceMs = Math.max(...scopes.map((scope) => scope.#graceMs))
     // Before the first executor is stopped: it may run streams of a nested registration.
-    for (const scope of scopes) scope.#endStreams()
-    return (await Promise.all(scopes.map(async (scope) => scope.#stop()))).flat()
+    for (const scope of scopes) scope.#endStreams(graceMs)
+    const stopped = scopes.map(async (scope) => scope.#stop())
+    // One that fails does not keep the others from their end.
+    await Promise.allSettled(stopped)
+    return (await Promise.all(stopped)).flat()
   }
 
   #family(): Scope<Request>[] {
     return [this, ...this.#children.flatMap((child) => child.#family())]
   }
 
-  #endStreams(): void {
+  /** @param graceMs how long clients should stay away at least */
+  #endStreams(graceMs: number): void {
     this.#closing = true
-    const atLeastMs = this.#graceMs + 1_000
+    const atLeastMs = graceMs + 1_000
     for (const connection of this.#connections) {
       const retryMs = atLeastMs + Math.floor(Math.random() * atLeastMs)
       connection.shutDown(`${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
@@ -112,16 +119,27 @@ export class Scope<Request> {
 
   async #stop(): Promise<string[]> {
     const slots = [...this.#executors.values()]
+    const failures: unknown[] = []
+    const closed = slots.map(async ({ executor }) => {
+      try {
+        await executor.close?.(this.#graceMs)
+      } catch (error) {
+        failures.push(error)
+      }
+    })
+    // Producers that obey their signal have their `finally` behind them when the server goes on closing.
     const over = Promise.all([
       this.#emptied(),
       this.#sessions.closed(),
-      ...slots.map(async ({ executor }) => executor.close?.(this.#graceMs)),
+      ...slots.map(async (slot) => slot.idle()),
+      ...closed,
     ])
     let timer: NodeJS.Timeout | undefined
     await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, this.#graceMs)))])
     clearTimeout(timer)
     for (const connection of this.#connections) connection.destroy()
     this.#sessions.destroy()
+    if (failures.length > 0) throw failures[0]
     return slots.flatMap(({ name, running }) => [...running].map(({ route }) => `${name}: ${route}`))
   }
 

@@ -23,9 +23,18 @@ export function hasNoBody(method: string, status: number): boolean {
 export const http2Stream = (response: ServerResponse): Http2ServerResponse['stream'] | undefined =>
   (response as Partial<Pick<Http2ServerResponse, 'stream'>>).stream
 
-/** True for a response that has finished because all of it was handed over: HTTP/2 finishes what was reset too. */
-export const isDelivered = (response: ServerResponse): boolean =>
-  http2Stream(response)?.writableFinished !== false
+/**
+ * True for a response that tells that it has finished because all of it was handed over. Node also tells so when the
+ * socket broke under what still waited, and of a stream of HTTP/2 that was reset.
+ */
+export function isDelivered(response: ServerResponse): boolean {
+  return http2Stream(response)?.writableFinished ?? response.socket?.destroyed !== true
+}
+
+/** True for a response that was ended when nothing waited: whatever becomes of its socket, the kernel has all. */
+export function isHandedOver(response: ServerResponse): boolean {
+  return http2Stream(response) === undefined && response.writableEnded && response.writableLength === 0
+}
 
 /** They speak of a connection that HTTP/2 does not have (RFC 9113, 8.2.2). */
 const CONNECTION_HEADERS = [
