@@ -4,7 +4,7 @@
 import type { Readable } from 'node:stream'
 import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN, HF_ERR_PRODUCER_INVALID } from '../errors.ts'
 import { show, type EventInput, type Serializer } from '../sse/event.ts'
-import type { EventStream } from '../sse/stream.ts'
+import { onStreamClosed, type EventStream } from '../sse/stream.ts'
 
 /**
  * What a producer may return.
@@ -135,13 +135,13 @@ function pumpAll(produced: unknown, stream: EventStream, pause: Pause): Promise<
   if (produced instanceof ReadableStream) {
     const reader = (produced as ReadableStream<EventInput>).getReader()
     const events = { next: async () => reader.read(), return: async () => endReading(reader) }
-    return stopOnAbort(pump(events, stream, pause), stream, () => void endReading(reader))
+    return stopOnClose(pump(events, stream, pause), stream, () => void endReading(reader))
   }
   if (Symbol.asyncIterator in produced) {
     const pumped = pump((produced as AsyncIterable<EventInput>)[Symbol.asyncIterator](), stream, pause)
     const { destroy } = produced as Partial<Readable>
     if (typeof destroy !== 'function') return pumped
-    return stopOnAbort(pumped, stream, (reason) => destroy.call(produced, reason))
+    return stopOnClose(pumped, stream, (reason) => destroy.call(produced, reason))
   }
   if (Symbol.iterator in produced) {
     return pump((produced as Iterable<EventInput>)[Symbol.iterator](), stream, pause)
@@ -155,19 +155,17 @@ async function endReading(reader: ReadableStreamDefaultReader): Promise<Iterator
   return { done: true, value: undefined }
 }
 
-/** Stops a source that may otherwise wait for its next event long after the client has left. */
-async function stopOnAbort(
+/** Stops a source that may otherwise wait for its next event long after the stream was closed. */
+async function stopOnClose(
   pumped: Promise<void>,
-  { signal }: EventStream,
+  stream: EventStream,
   stop: (reason: Error) => void,
 ): Promise<void> {
-  const onAbort = (): void => stop(signal.reason as Error)
-  if (signal.aborted) onAbort()
-  else signal.addEventListener('abort', onAbort)
+  const forget = onStreamClosed(stream, stop)
   try {
     await pumped
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    forget()
   }
 }
 

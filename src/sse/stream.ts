@@ -53,6 +53,9 @@ export interface StreamSettings {
 /** Closes a stream from outside. For whoever owns its sink, so not a method that producers see. */
 export let abortStream: (stream: EventStream, reason: CloseReason) => void
 
+/** Calls back once when a stream is closed, from whichever side; answers what takes the callback back. */
+export let onStreamClosed: (stream: EventStream, callback: (reason: Error) => void) => () => void
+
 /** What a producer holds: one client's event stream. The same class on every thread. */
 export class EventStream {
   readonly #sink: Sink
@@ -63,6 +66,8 @@ export class EventStream {
   #closed = false
   /** Made when somebody asks for the signal: an idle stream should cost little. */
   #controller: AbortController | undefined
+  /** Called when it is closed; set while somebody asks for it. */
+  #onClosed: ((reason: Error) => void) | undefined
 
   /** The `Last-Event-ID` that the client sent when it reconnected; undefined when it sent none, or ''. */
   readonly lastEventId: string | undefined
@@ -126,6 +131,7 @@ export class EventStream {
     if (this.closed) return
     this.#closed = true
     this.#sink.end()
+    this.#onClosed?.(streamClosed('ended'))
   }
 
   /**
@@ -152,11 +158,20 @@ export class EventStream {
     if (this.#reason !== undefined) return
     this.#closed = true
     this.#reason = reason
-    this.#controller?.abort(streamClosed(reason))
+    const error = streamClosed(reason)
+    this.#controller?.abort(error)
+    this.#onClosed?.(error)
+  }
+
+  #whenClosed(callback: (reason: Error) => void): () => void {
+    if (this.#closed) callback(streamClosed(this.#reason ?? 'ended'))
+    else this.#onClosed = callback
+    return () => (this.#onClosed = undefined)
   }
 
   static {
     abortStream = (stream, reason) => stream.#abort(reason)
+    onStreamClosed = (stream, callback) => stream.#whenClosed(callback)
   }
 }
 

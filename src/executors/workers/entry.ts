@@ -47,9 +47,15 @@ export default async function open(order: StreamOrder): Promise<void> {
   const sink = new RingSink(ring, number, debtor, order, compressor)
   ring.write(number, FrameKind.START)
   if (coded !== undefined && coded.firstWords !== '') sink.write(coded.firstWords, 0)
+  let stream: EventStream | undefined
+  /** A producer that saw the words before the message came has ended first; what it left behind has to hear of it. */
+  const tellReason = (): void => {
+    const { reason } = debtor
+    if (stream !== undefined && reason !== undefined) abortStream(stream, reason)
+  }
   try {
     const producer = await findProducer(order.producer)
-    const stream = new EventStream(sink, {
+    stream = new EventStream(sink, {
       context: Object.freeze(order.context),
       log: ringLog(ring, number, order.logLevel),
       lastEventId: order.lastEventId,
@@ -59,8 +65,10 @@ export default async function open(order: StreamOrder): Promise<void> {
     if (!stream.closed) {
       await (run(producer, stream, order.input) ?? sink.untilClosed())
     }
+    tellReason()
     ring.write(number, FrameKind.DONE)
   } catch (error) {
+    tellReason()
     ring.write(number, FrameKind.ERROR, encodeError(error))
   } finally {
     streams.delete(number)

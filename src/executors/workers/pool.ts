@@ -197,7 +197,9 @@ class WorkerPool implements Executor {
   }
 
   #terminate(thread: Thread, { task }: Running): void {
-    thread.cause ??= new HF_ERR_THREAD_LOST(
+    // For another of its streams already.
+    if (thread.cause !== undefined) return
+    thread.cause = new HF_ERR_THREAD_LOST(
       `a stream of ${task.route} was closed, and its producer did not stop within ${this.#options.graceMs} ms`,
     )
     task.log.error({ err: thread.cause, route: task.route }, 'a worker thread is terminated')
