@@ -6,6 +6,7 @@ import type {
   FastifyReply,
   FastifyRequest,
   RouteOptions as FastifyRouteOptions,
+  onSendHookHandler,
 } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import {
@@ -31,7 +32,7 @@ import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
 import { negotiateCoding, type ContentCoding } from './sse/compression.ts'
 import { show } from './sse/event.ts'
-import { EVENT_STREAM_HEADERS } from './sse/head.ts'
+import { EVENT_STREAM_HEADERS, HeadPayload } from './sse/head.ts'
 import type { StreamContext } from './sse/stream.ts'
 
 /** A route's options, as `sse: { … }`. */
@@ -85,6 +86,8 @@ const kScope: unique symbol = Symbol('headfirst.scope')
 const kRoute: unique symbol = Symbol('headfirst.route')
 /** Requests that have had their `reply.sse()`. */
 const answered = new WeakSet<FastifyRequest>()
+/** Requests whose event stream was given a content coding. */
+const encoded = new WeakSet<FastifyRequest>()
 
 type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
 
@@ -161,6 +164,16 @@ function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): voi
   const added = scope.addRoute(name, options === true ? {} : options)
   const registered: RegisteredRoute = { route: added, scope }
   route.config = { ...route.config, [kRoute]: registered }
+  if (offeredCodings(added.options).length > 0) route.onSend = [route.onSend ?? [], unmarkOther].flat()
+}
+
+/** What leaves instead of the event stream (the error of a hook that has thrown) is not compressed as that was. */
+const unmarkOther: onSendHookHandler = (request, reply, payload, done) => {
+  if (encoded.has(request) && !(payload instanceof HeadPayload)) {
+    reply.removeHeader('content-encoding')
+    reply.raw.removeHeader('content-encoding')
+  }
+  done(null, payload)
 }
 
 const isPlainObject = (value: unknown): boolean =>
@@ -213,7 +226,13 @@ function host(reply: FastifyReply, coding: ContentCoding | undefined): Host<Fast
       for (const [name, value] of Object.entries(EVENT_STREAM_HEADERS)) {
         if (!reply.hasHeader(name)) reply.header(name, value)
       }
-      if (coding !== undefined) reply.header('content-encoding', coding)
+      if (coding !== undefined) {
+        reply.header('content-encoding', coding)
+        encoded.add(reply.request)
+      } else if (reply.server.hasPlugin('@fastify/compress')) {
+        // Its word for a response that it is to leave alone: it would hold events back.
+        reply.request.headers['x-no-compression'] = 'event stream'
+      }
       reply.send(payload)
     },
     detach: () => hijackKeepingSignal(reply),
