@@ -163,6 +163,7 @@ export class Compressor {
   readonly #hasCrc: boolean
   #compressing: Compressing | undefined
   readonly #checksum = nothing()
+  #closed = false
 
   constructor(coding: ContentCoding) {
     this.#format = FORMATS[coding]
@@ -176,6 +177,9 @@ export class Compressor {
 
   /** Whole blocks that decode to `text`. */
   compress(text: Buffer): Buffer {
+    if (this.#closed) throw new Error('the compressor is closed')
+    // Not every compressor begins its body before it has something to say.
+    if (text.length === 0) return NO_BYTES
     this.#checksum.size = (this.#checksum.size + text.length) >>> 0
     if (this.#hasCrc) this.#checksum.crc = crc32(text, this.#checksum.crc)
     if (this.#compressing !== undefined) return pass(this.#compressing, text)
@@ -188,6 +192,7 @@ export class Compressor {
 
   /** Frees its memory. Nothing can be compressed after it. */
   close(): void {
+    this.#closed = true
     this.#compressing?.close()
     this.#compressing = undefined
   }
