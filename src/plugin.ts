@@ -169,7 +169,8 @@ function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): voi
 
 /** What leaves instead of the event stream (the error of a hook that has thrown) is not compressed as that was. */
 const unmarkOther: onSendHookHandler = (request, reply, payload, done) => {
-  if (encoded.has(request) && !(payload instanceof HeadPayload)) {
+  // To a HEAD request Fastify has replaced the payload by none.
+  if (encoded.has(request) && payload != null && !(payload instanceof HeadPayload)) {
     reply.removeHeader('content-encoding')
     reply.raw.removeHeader('content-encoding')
   }

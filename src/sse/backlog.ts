@@ -104,7 +104,8 @@ export class Backlog {
   }
 
   #shiftBlock(blocks: Map<string | number, Chunk>): Chunk {
-    const [key, block] = this.#oldest?.next().value as [string | number, Chunk]
+    const oldest = this.#oldest as Iterator<[key: string | number, block: Chunk]>
+    const [key, block] = oldest.next().value as [string | number, Chunk]
     blocks.delete(key)
     this.#bytes -= byteLength(block)
     return block

@@ -29,12 +29,15 @@ export function negotiateCoding(
   offered: readonly ContentCoding[],
 ): ContentCoding | undefined {
   // Without the header any coding is allowed; but who says nothing may well decode nothing.
-  if (accepted === undefined) return undefined
+  if (accepted === undefined || accepted.length > LONGEST_HEADER) return undefined
   const negotiator: NegotiatesEncodings = new Negotiator({ headers: { 'accept-encoding': accepted } })
   const available = [...offered.filter((coding) => CONTENT_CODINGS.includes(coding)), 'identity']
   const [best] = negotiator.encodings(available, { preferred: available })
   return best === undefined || best === 'identity' ? undefined : (best as ContentCoding)
 }
+
+/** No client means more than this; to parse the longest that Node takes would hold everybody else up. */
+const LONGEST_HEADER = 1_000
 
 /** What the library has, and its types have not yet. */
 interface NegotiatesEncodings {

@@ -1,4 +1,5 @@
-import fc from 'fast-check'
+import assert from 'node:assert/strict'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Backlog, type Chunk, type DropPolicy } from '../../src/sse/backlog.ts'
 import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
@@ -55,7 +56,7 @@ const block = fc.oneof(
 )
 
 /** A batch as text, as bytes, or as a part of more bytes. */
-const chunk: fc.Arbitrary<Chunk> = fc
+const batch: fc.Arbitrary<Chunk> = fc
   .tuple(fc.array(block, { minLength: 1, maxLength: 6 }), fc.constantFrom('text', 'bytes', 'part', 'plain'))
   .map(([blocks, form]) => {
     const all = blocks.join('')
@@ -66,7 +67,7 @@ const chunk: fc.Arbitrary<Chunk> = fc
   })
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: chunk.map((added) => ({ added })) },
+  { weight: 4, arbitrary: batch.map((added) => ({ added })) },
   { weight: 1, arbitrary: fc.nat(60).map((most) => ({ most })) },
   { weight: 1, arbitrary: fc.constant({ most: Infinity }) },
 )
@@ -84,11 +85,11 @@ describe.each(policies)('whatever is added and taken, with %o', (policy) => {
         for (const each of steps) {
           if ('most' in each) {
             const blocks = blocksOf(text(backlog.take(each.most)))
-            expect(blocks).toEqual(waiting.splice(0, blocks.length))
+            assert.deepEqual(blocks, waiting.splice(0, blocks.length))
             taken += eventsOf(blocks.join('')).length
             // As much as was asked for, and one block over it at most.
-            expect(Buffer.byteLength(blocks.slice(0, -1).join(''))).toBeLessThanOrEqual(each.most)
-            if (waiting.length > 0) expect(Buffer.byteLength(blocks.join(''))).toBeGreaterThan(each.most)
+            assert(Buffer.byteLength(blocks.slice(0, -1).join('')) <= each.most)
+            assert(waiting.length === 0 || Buffer.byteLength(blocks.join('')) > each.most)
             if (waiting.length === 0) dropping = false
           } else {
             addTo(backlog, each.added)
@@ -157,7 +158,12 @@ describe('latest', () => {
   test('a name is not taken from the data', () => {
     const chunks = [event('event: a\nid: 1\n\nevent: a'), event({ event: 'a', data: 'x' })]
     expect(latest('event', chunks).dropped).toBe(0)
-    expect(latest('event', chunks.map(Buffer.from)).dropped).toBe(0)
+    expect(
+      latest(
+        'event',
+        chunks.map((chunk) => Buffer.from(chunk)),
+      ).dropped,
+    ).toBe(0)
     expect(latest('id', [event('id: 1'), event({ id: 1, data: 'x' })]).dropped).toBe(0)
   })
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import type { Transform } from 'node:stream'
 import zlib from 'node:zlib'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CodedBody, Compressor, CONTENT_CODINGS, negotiateCoding } from '../../src/sse/compression.ts'
 import type { ContentCoding } from '../../src/sse/compression.ts'
@@ -257,7 +257,7 @@ describe.each(CONTENT_CODINGS)('%s', (coding) => {
     const body = new Body(coding)
     body.event(event(1))
     body.empty()
-    expect(() => decodeAtOnce(coding, body.whole)).toThrow()
+    expect(() => decodeAtOnce(coding, body.whole)).toThrow(/./)
   })
 
   test('after close() nothing can be compressed, and a second close() does no harm', () => {
@@ -267,8 +267,8 @@ describe.each(CONTENT_CODINGS)('%s', (coding) => {
     used.compress(event(1))
     used.close()
     used.close()
-    expect(() => used.compress(event(2))).toThrow()
-    expect(() => compressor.compress(event(2))).toThrow()
+    expect(() => used.compress(event(2))).toThrow('closed')
+    expect(() => compressor.compress(event(2))).toThrow('closed')
   })
 
   test('close() frees the memory, without a garbage collection', () => {
@@ -348,11 +348,9 @@ describe('negotiation', () => {
     expect(negotiateCoding(accepted, offered)).toBe(expected)
   })
 
-  test('a header of the greatest length that Node takes', () => {
-    expect(negotiateCoding(`${'x,'.repeat(8_000)}gzip`, all)).toBe('gzip')
-    expect(negotiateCoding(`gzip;${'a=b;'.repeat(4_000)}q=0`, all)).toBe(undefined)
-    expect(negotiateCoding(`${'*;q=0.5,'.repeat(2_000)}`, all)).toBe('br')
-    expect(negotiateCoding(' '.repeat(16_000), all)).toBe(undefined)
+  test('a header that is too long to mean anything is not parsed', () => {
+    expect(negotiateCoding(`${'x,'.repeat(498)}gzip`, all)).toBe('gzip')
+    expect(negotiateCoding(`${'x,'.repeat(499)}gzip`, all)).toBe(undefined)
   })
 
   test('whatever the header, it is answered with what was offered, or nothing', () => {
