@@ -56,7 +56,7 @@ const block = fc.oneof(
 )
 
 /** A batch as text, as bytes, or as a part of more bytes. */
-const batch: fc.Arbitrary<Chunk> = fc
+const anyChunk: fc.Arbitrary<Chunk> = fc
   .tuple(fc.array(block, { minLength: 1, maxLength: 6 }), fc.constantFrom('text', 'bytes', 'part', 'plain'))
   .map(([blocks, form]) => {
     const all = blocks.join('')
@@ -67,7 +67,7 @@ const batch: fc.Arbitrary<Chunk> = fc
   })
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: batch.map((added) => ({ added })) },
+  { weight: 4, arbitrary: anyChunk.map((added) => ({ added })) },
   { weight: 1, arbitrary: fc.nat(60).map((most) => ({ most })) },
   { weight: 1, arbitrary: fc.constant({ most: Infinity }) },
 )
