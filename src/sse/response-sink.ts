@@ -145,8 +145,9 @@ export class ResponseSink implements Sink {
   #take(chunk: Chunk, length: number): boolean {
     this.#backlog.add(chunk, length)
     const { flush, highWaterMark, maxBuffered } = this.#settings
+    const { bytes } = this.#backlog
     // What only waits for the end of the turn may well go before it is too much.
-    if (flush === 'event' || this.#backlog.bytes >= WRITE_BYTES || this.buffered > maxBuffered) this.#flush()
+    if (flush === 'event' || bytes >= WRITE_BYTES || bytes > maxBuffered) this.#flush()
     else this.#immediate ??= setImmediate(this.#onTurn)
     const { buffered } = this
     if (buffered <= highWaterMark) return true
