@@ -6,7 +6,7 @@ export { microtask } from './executors/microtask.ts'
 export { workers, type WorkersOptions } from './executors/workers/pool.ts'
 export { producer, type PortableOptions, type PortableProducer } from './runtime/producer.ts'
 export type { Pause, Produced, Producer } from './runtime/producer.ts'
-export type { CloseInfo, Overflow, RouteOptions, Timings } from './runtime/options.ts'
+export type { CloseInfo, RouteOptions, Timings } from './runtime/options.ts'
 export type {
   Executor,
   ExecutorDetails,
