@@ -97,6 +97,11 @@ export const HF_ERR_PAYLOAD_WRAPPED: Coded = define(
   'HF_ERR_PAYLOAD_WRAPPED',
   'An onSend hook of route %s has wrapped the event stream in another stream, which would hold events back. Exclude text/event-stream in that hook; if it is that of @fastify/compress (with inflateIfDeflated), give the route the option { compress: false }.',
 )
+export const HF_ERR_NOT_ACCEPTABLE: Coded = define(
+  'HF_ERR_NOT_ACCEPTABLE',
+  'Route %s offers text/event-stream, which the request does not accept: its Accept header is %s. Send "Accept: text/event-stream", or no such header.',
+  406,
+)
 export const HF_ERR_EXECUTOR_FULL: Coded = define(
   'HF_ERR_EXECUTOR_FULL',
   'Executor "%s" is full: %s streams run, %s wait. Try again later.',
@@ -128,6 +133,12 @@ export const HF_ERR_EVENT_DATA: Coded = define(
   500,
   TypeError,
 )
+export const HF_ERR_EVENT_TOO_LARGE: Coded = define(
+  'HF_ERR_EVENT_TOO_LARGE',
+  'An event of %s bytes does not fit into a History whose maxBytes is %s. Give it a larger maxBytes, or push less data at once.',
+  500,
+  RangeError,
+)
 export const HF_ERR_CANNOT_BLOCK: Coded = define(
   'HF_ERR_CANNOT_BLOCK',
   "readySync() would block the server's thread. Use await stream.ready(), or run the route on workers.",
@@ -135,6 +146,10 @@ export const HF_ERR_CANNOT_BLOCK: Coded = define(
 export const HF_ERR_STREAM_CLOSED: Coded = define(
   'HF_ERR_STREAM_CLOSED',
   'The event stream was closed: %s. Stop what was done for it.',
+)
+export const HF_ERR_STREAM_TIMEOUT: Coded = define(
+  'HF_ERR_STREAM_TIMEOUT',
+  'The time limit %s has closed the event stream: %s. Look for what kept the stream waiting, or raise the limit.',
 )
 export const HF_ERR_THREAD_LOST: Coded = define(
   'HF_ERR_THREAD_LOST',

@@ -4,9 +4,18 @@ export { deferred, type DeferredOptions } from './executors/deferred.ts'
 export { inline } from './executors/inline.ts'
 export { microtask } from './executors/microtask.ts'
 export { workers, type WorkersOptions } from './executors/workers/pool.ts'
+export {
+  History,
+  type BehindInfo,
+  type FollowOptions,
+  type HistoryEvent,
+  type HistoryOptions,
+  type HistoryStats,
+} from './runtime/history.ts'
 export { producer, type PortableOptions, type PortableProducer } from './runtime/producer.ts'
 export type { Pause, Produced, Producer } from './runtime/producer.ts'
-export type { CloseInfo, RouteOptions, Timings } from './runtime/options.ts'
+export type { StreamTimeoutError, TimeLimit } from './runtime/deadlines.ts'
+export type { CloseInfo, RetryRange, RouteOptions, Timeouts, Timings } from './runtime/options.ts'
 export type {
   Executor,
   ExecutorDetails,

@@ -11,6 +11,7 @@ import type {
 import fastifyPlugin from 'fastify-plugin'
 import {
   HF_ERR_ALREADY_REGISTERED,
+  HF_ERR_NOT_ACCEPTABLE,
   HF_ERR_OPTION_INVALID,
   HF_ERR_PRODUCER_INVALID,
   HF_ERR_REPLY_ALREADY_SENT,
@@ -32,8 +33,10 @@ import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
 import { negotiateCoding, type ContentCoding } from './sse/compression.ts'
 import { show } from './sse/event.ts'
-import { EVENT_STREAM_HEADERS, HeadPayload } from './sse/head.ts'
+import { EVENT_STREAM_HEADERS, hasNoBody, HeadPayload } from './sse/head.ts'
+import { acceptsEventStream, isMediaType, prefersEventStream } from './sse/negotiation.ts'
 import type { StreamContext } from './sse/stream.ts'
+import { varyOn } from './sse/vary.ts'
 
 /** A route's options, as `sse: { … }`. */
 export type SseRouteOptions = RouteOptions<FastifyRequest>
@@ -69,10 +72,23 @@ declare module 'fastify' {
      * Ends the handler with an event stream: the head leaves once every hook has run, then the producer starts
      * on the route's executor. Return what it returns.
      *
-     * An executor's refusal is replied as an error (503). What the call itself throws is a mistake in the
+     * An executor's refusal is replied as an error (503), as is a request that accepts no event stream (406; see
+     * the option `accept`). What the call itself throws is a mistake in the
      * program: HF_ERR_ROUTE_WITHOUT_SSE, HF_ERR_SSE_TWICE, HF_ERR_REPLY_ALREADY_SENT, HF_ERR_PRODUCER_INVALID.
      */
     sse<Input = void>(producer: Producer<Input>, ...input: InputArguments<Input>): this
+  }
+  interface FastifyRequest {
+    /**
+     * Whether the request's `Accept` header prefers `text/event-stream` (RFC 9110, 12.5.1), for handlers that
+     * answer an event stream or something else: by weight, then by the more exact range, then by what is named
+     * first. False where the header tells nothing apart (`*\/*`), and without one. Works on any route. The response
+     * gets `Vary: Accept`.
+     *
+     * @param over the type, or types, that the handler can answer instead. Default `application/json`
+     * @throws HF_ERR_OPTION_INVALID when `over` is no media type
+     */
+    prefersEventStream(over?: string | readonly string[]): boolean
   }
   interface RouteShorthandOptions {
     /** Makes this a route of event streams: `true`, or options of its own. */
@@ -88,6 +104,8 @@ const kRoute: unique symbol = Symbol('headfirst.route')
 const answered = new WeakSet<FastifyRequest>()
 /** Requests whose event stream was given a content coding. */
 const encoded = new WeakSet<FastifyRequest>()
+/** Requests whose `Accept` header has had a say in what they are answered. */
+const negotiated = new WeakSet<FastifyRequest>()
 
 type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
 
@@ -140,6 +158,11 @@ function decorate(app: Scoped): void {
       throw new HF_ERR_REPLY_SSE_TAKEN('it sets reply.sse')
     },
   } as never)
+  app.decorateRequest('prefersEventStream', prefers)
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    if (negotiated.has(request)) reply.header('vary', varyOn(reply.getHeader('vary'), 'Accept'))
+    done()
+  })
   app.addHook('onRoute', function (this: FastifyInstance, route: FastifyRouteOptions) {
     addRoute((this as Scoped)[kScope] as Scope<FastifyRequest>, route)
   })
@@ -196,6 +219,15 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
   if (typeof producer !== 'function') throw new HF_ERR_PRODUCER_INVALID(place, show(producer))
 
   const { route, scope } = registered
+  // A status without a body, as the 204 that stops a client from reconnecting, offers nothing to accept.
+  if (route.options.accept === 'strict' && !hasNoBody('GET', this.statusCode)) {
+    negotiated.add(request)
+    const { accept } = request.headers
+    if (!acceptsEventStream(accept)) {
+      answered.add(request)
+      return this.send(new HF_ERR_NOT_ACCEPTABLE(place, show(accept)))
+    }
+  }
   const portable = portability(producer)
   const coding = this.hasHeader('content-encoding') ? undefined : codingFor(this, route)
   const connection = new Connection(
@@ -214,6 +246,16 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
   answered.add(request)
   scope.add(connection)
   return this
+}
+
+function prefers(this: FastifyRequest, over: string | readonly string[] = 'application/json'): boolean {
+  const types = [over].flat()
+  if (types.length === 0 || !types.every(isMediaType)) {
+    const expected = "a media type without wildcards, as 'application/json', or an array of such"
+    throw new HF_ERR_OPTION_INVALID('over', 'request.prefersEventStream()', expected, show(over))
+  }
+  negotiated.add(this)
+  return prefersEventStream(this.headers.accept, types)
 }
 
 function host(reply: FastifyReply, coding: ContentCoding | undefined): Host<FastifyRequest> {
@@ -245,18 +287,8 @@ function codingFor(reply: FastifyReply, route: Route<FastifyRequest>): ContentCo
   const offered = offeredCodings(route.options)
   if (offered.length === 0) return undefined
   // Caches have to know what the response depends on, also where it is not compressed (RFC 9110, 12.5.5).
-  addVary(reply, 'Accept-Encoding')
+  reply.header('vary', varyOn(reply.getHeader('vary'), 'Accept-Encoding'))
   return negotiateCoding(reply.request.headers['accept-encoding'], offered)
-}
-
-function addVary(reply: FastifyReply, field: string): void {
-  const before = String(reply.getHeader('vary') ?? '')
-  const fields = before
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim())
-  if (fields.includes('*') || fields.includes(field.toLowerCase())) return
-  reply.header('vary', before === '' ? field : `${before}, ${field}`)
 }
 
 /**

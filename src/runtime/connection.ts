@@ -2,8 +2,10 @@
  * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
  * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
  */
+import type { ServerResponse } from 'node:http'
 import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
+import { breakOff, isDelivered, isHandedOver } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
   abortStream,
@@ -12,9 +14,10 @@ import {
   type StreamContext,
   type StreamLog,
 } from '../sse/stream.ts'
+import { Deadlines } from './deadlines.ts'
 import type { CutReason, Task } from './executor.ts'
 import { Opening, type Host, type Openable } from './opening.ts'
-import { dropPolicy, type CloseInfo } from './options.ts'
+import { drawRetryMs, dropPolicy, type CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
 
@@ -34,6 +37,7 @@ export class Connection<Request> implements Openable {
   readonly #began = performance.now()
   /** Ends the response; set while the connection is open, and after. */
   #endResponse: (() => void) | undefined
+  #deadlines: Deadlines | undefined
   #over = false
   /** The response was ended, and all of it handed to the kernel. */
   #finished = false
@@ -89,8 +93,16 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        host.response.once('finish', () => (this.#finished = true))
+        const { response } = host
+        // Node also tells that it has finished when the socket broke under what still waited. That is seen before
+        // Node's own listener has detached the socket.
+        response.prependOnceListener('finish', () => {
+          this.#finished ||= isDelivered(response)
+          this.#deadlines?.stop()
+        })
         this.#endResponse?.()
+        // Nothing waited: whatever becomes of the socket, the kernel has all.
+        this.#finished ||= isHandedOver(response)
       },
     })
     this.stream = new EventStream(this.sink, { ...settings, log: host.log })
@@ -114,6 +126,10 @@ export class Connection<Request> implements Openable {
 
   get options(): Openable['options'] {
     return this.#route.options
+  }
+
+  get response(): ServerResponse {
+    return this.#host.response
   }
 
   get closed(): boolean {
@@ -148,13 +164,14 @@ export class Connection<Request> implements Openable {
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
-    const retry = options.retryMs === undefined ? '' : `${encodeRetry(options.retryMs)}\n`
+    const retry = options.retryMs === undefined ? '' : `${encodeRetry(drawRetryMs(options.retryMs))}\n`
     this.#chooseCompression(retry)
     heartbeat?.add(this.sink)
     if (this.#farewell !== undefined) {
-      this.cut('shutdown', this.#farewell)
+      this.cut('shutdown', undefined, this.#farewell)
       return
     }
+    this.#deadlines = Deadlines.of(options.timeouts, this)
     if (retry !== '' && this.coded === undefined) this.sink.write(retry, 0)
     try {
       this.#watch(options.onOpen?.(this.stream, this.#host.request))
@@ -222,7 +239,7 @@ export class Connection<Request> implements Openable {
     this.#settle()
     if (this.stream.closed) {
       // What was cancelled may well throw for it. Anything else is worth a line, though it ends nothing.
-      if ((error as Partial<Error> | undefined)?.name !== 'AbortError') this.#logError(error)
+      if (!isAbortError(error)) this.#logError(error)
       return
     }
     this.#reason ??= 'error'
@@ -249,14 +266,18 @@ export class Connection<Request> implements Openable {
    *
    * @param lastWords comments or fields that are sent before the end
    */
-  cut(reason: CutReason, lastWords = ''): void {
+  cut(reason: CutReason, error?: Error, lastWords = ''): void {
     if (this.#endResponse === undefined || this.closed) return
     this.#reason = reason
+    if (error !== undefined) {
+      this.#error = error
+      this.#host.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
+    }
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
       // What waits for a client that does not read would wait for ever.
       this.sink.destroy()
-      this.#host.response.destroy()
+      breakOff(this.#host.response)
     } else {
       this.sink.end()
     }
@@ -265,23 +286,35 @@ export class Connection<Request> implements Openable {
   }
 
   /**
-   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer.
+   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer; one that has
+   * ended may deliver what it has.
    *
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
-    else this.#farewell = lastWords
+    if (this.#endResponse === undefined) {
+      this.#farewell = lastWords
+    } else if (this.stream.closed) {
+      if (!this.#route.executor.isRunning(this)) return
+      abortStream(this.stream, 'shutdown')
+      this.#cancelTask('shutdown')
+    } else {
+      this.cut('shutdown', undefined, lastWords)
+    }
   }
 
-  /** Ends the connection without waiting for the client to take what it was sent. */
+  /** The grace of the shutdown is over: nobody waits any more for the client to take what it was sent. */
   destroy(): void {
-    this.#host.response.destroy()
+    this.#reason ??= 'shutdown'
+    breakOff(this.#host.response)
+    // Its event comes a turn later, when the server may be gone already with all that `onClose` needs.
+    this.#onResponseClose()
   }
 
   readonly #onResponseClose = (): void => {
     if (this.#over) return
     this.#over = true
+    this.#deadlines?.stop()
     if (this.#endResponse !== undefined) {
       this.#reason ??= this.#finished ? 'ended' : 'client'
       this.sink.destroy()
@@ -323,7 +356,13 @@ export class Connection<Request> implements Openable {
   }
 
   #logError(error: unknown): void {
-    this.#host.log.error({ err: error, route: this.route, executor: this.executor }, 'event stream failed')
+    const log = (err: unknown): void =>
+      this.#host.log.error({ err, route: this.route, executor: this.executor }, 'event stream failed')
+    try {
+      log(error)
+    } catch {
+      log(legible(error))
+    }
   }
 
   #info(reason: CloseReason): CloseInfo {
@@ -344,5 +383,24 @@ export class Connection<Request> implements Openable {
         closedMs: performance.now() - this.#began,
       },
     }
+  }
+}
+
+/** Whatever was thrown, also an object whose getters throw. */
+function isAbortError(thrown: unknown): boolean {
+  try {
+    return (thrown as Partial<Error> | null | undefined)?.name === 'AbortError'
+  } catch {
+    return false
+  }
+}
+
+/** What a logger could not take, such as a frozen error or one whose getters throw, as far as it can be read. */
+function legible(thrown: unknown): Error {
+  try {
+    const { message, stack } = thrown as { message: unknown; stack: unknown }
+    return Object.defineProperty(new Error(String(message)), 'stack', { value: String(stack) })
+  } catch {
+    return new Error('What was thrown cannot be read')
   }
 }

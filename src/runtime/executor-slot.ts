@@ -18,6 +18,7 @@ export class ExecutorSlot {
   #admitted = 0
   #refused = 0
   #lost = 0
+  #onIdle: (() => void) | undefined
 
   /** @throws HF_ERR_EXECUTOR_INVALID */
   constructor(name: string, executor: Executor) {
@@ -64,7 +65,14 @@ export class ExecutorSlot {
 
   /** The task waits or runs no longer. False when it did not. */
   settle(task: Task): boolean {
-    return this.#waiting.delete(task) || this.#running.delete(task)
+    const counted = this.#waiting.delete(task) || this.#running.delete(task)
+    if (this.#running.size === 0) this.#onIdle?.()
+    return counted
+  }
+
+  /** Resolves when no task runs any more. */
+  async idle(): Promise<void> {
+    if (this.#running.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve))
   }
 
   countLost(): void {

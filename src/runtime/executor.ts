@@ -101,8 +101,12 @@ export interface Task {
   fail(error: unknown): void
   /** The producer's thread died. */
   lose(error: Error): void
-  /** Closes the stream from outside, after what was taken so far; `cancel()` is called as for any such close. */
-  cut(reason: CutReason): void
+  /**
+   * Closes the stream from outside, after what was taken so far; `cancel()` is called as for any such close.
+   *
+   * @param error what `onClose` gets as `info.error`. It is no error of the server's, and is logged as `debug`
+   */
+  cut(reason: CutReason, error?: Error): void
 }
 
 /** The streams of one executor. `running` and `waiting` are of now, the others since the start. */

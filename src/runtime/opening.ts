@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
 import { encodeRetry } from '../sse/event.ts'
-import { hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
+import { dropConnectionHeaders, hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
 import type { StreamLog } from '../sse/stream.ts'
 import type { Task } from './executor.ts'
 import type { Route } from './route.ts'
@@ -27,7 +27,7 @@ export interface Openable extends Task {
   readonly over: boolean
   /** The server closes: no producer is to start any more. */
   readonly shuttingDown: boolean
-  /** The client has left before the response had its turn. */
+  /** The client has left before the response had its turn, or before it was asked for. */
   abandon(): void
   /** The executor has agreed. */
   admitted(): void
@@ -61,8 +61,19 @@ export class Opening<Request> {
   }
 
   begin(): void {
-    if (this.#hasNoBody()) this.#sendHead()
+    if (this.#hasLeft()) this.#connection.abandon()
+    else if (this.#hasNoBody()) this.#sendHead()
     else this.#whenResponseOwnsSocket(() => this.#prepare())
+  }
+
+  /** A handler that took its time may come after its client has left: the response then says nothing any more. */
+  #hasLeft(): boolean {
+    const { response, rawRequest } = this.#host
+    if (rawRequest.httpVersionMajor >= 2) {
+      return (rawRequest as unknown as { stream: { destroyed: boolean } }).stream.destroyed
+    }
+    // Where the response still waits for its turn, it has no socket, and does not hear of its end.
+    return response.destroyed || (response.socket === null && rawRequest.socket.destroyed)
   }
 
   /** Without a body there is nothing to produce, so that nobody needs to be asked. */
@@ -148,6 +159,7 @@ export class Opening<Request> {
       }
       // Something else was replied meanwhile: the response is not ours.
       if (response.headersSent) return
+      dropConnectionHeaders(response)
       // Whoever pipes a payload with trailers ends the response after it.
       const endResponse = endsResponse ? () => payload.finish() : () => void response.end()
       if (!endsResponse) payload.finish()

@@ -18,8 +18,12 @@ export interface RouteOptions<Request = unknown> {
   flush?: FlushMode
   /** A comment is sent when nothing else was for this long, in ms. 0 turns it off. Default 15000. */
   heartbeatMs?: number
-  /** Sent first, to tell the client how long it waits before it reconnects, in ms. Default: not sent. */
-  retryMs?: number
+  /**
+   * Sent first, to tell the client how long it waits before it reconnects, in ms, from 0. With `{ min, max }` each
+   * stream draws its own whole number between the two (both included), so that clients that were cut together do not
+   * come back together. Default: not sent.
+   */
+  retryMs?: number | RetryRange
   /** Bytes that may wait for a slow client before `send()` answers false. Default 65536. */
   highWaterMark?: number
   /** Bytes that may wait for a slow client before `overflow` acts. Default 1048576. */
@@ -39,6 +43,14 @@ export interface RouteOptions<Request = unknown> {
    * this Node can make of zstd, br and gzip, in this order; `{ encodings }` others, best first. Default false.
    */
   compress?: boolean | { readonly encodings: readonly ContentCoding[] }
+  /** Time limits of a stream. A limit that is absent here is that of the plugin's options. Default: none. */
+  timeouts?: Timeouts
+  /**
+   * `strict`: a request whose `Accept` header allows no `text/event-stream` is answered with 406, and the producer
+   * never runs (RFC 9110, 12.5.1). `ignore`: the handler has decided by something else, as by the request's body.
+   * Default `strict`.
+   */
+  accept?: 'strict' | 'ignore'
   /** Adds plain values to `stream.context`, which producers see on every thread. */
   context?: (request: Request) => Record<string, unknown>
   /**
@@ -64,12 +76,35 @@ export interface RouteOptions<Request = unknown> {
 }
 
 /** What happens when more waits for a client than may. */
-export type Overflow = 'close' | 'block' | DropPolicy
+type Overflow = 'close' | 'block' | DropPolicy
+
+/** Bounds of a random `retry`, in ms: whole numbers from 0, `min` at most `max`. */
+export interface RetryRange {
+  min: number
+  max: number
+}
+
+/**
+ * Time limits of a stream, in ms: whole numbers from 1 to 2147483647, or 0 for none, which is the default of each.
+ * The one that strikes closes the stream as `timeout`, with a {@link StreamTimeoutError} as `info.error`; what was
+ * taken so far is still delivered, within a second. Comments and heartbeats are no events.
+ */
+export interface Timeouts {
+  /** From the head to the first event. Waiting for a thread counts. Strikes up to a quarter late. */
+  firstEventMs?: number
+  /** From one event to the next, so only after the first. Strikes up to a quarter late. */
+  idleMs?: number
+  /**
+   * From the head until the client was handed the whole response. A client that takes too long for the rest of a
+   * stream that has ended is cut.
+   */
+  totalMs?: number
+}
 
 /** How one stream went, once it is over. */
 export interface CloseInfo {
   reason: CloseReason
-  /** What the producer threw, or what its thread died of. */
+  /** What the producer threw, what its thread died of, or which time limit struck. */
   error?: unknown
   /** The executor's name. */
   executor: string
@@ -97,7 +132,16 @@ export interface Timings {
 
 /** The options that have a default. */
 type Defaulted =
-  'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'overflow' | 'compress' | 'refusal'
+  | 'executor'
+  | 'flush'
+  | 'heartbeatMs'
+  | 'highWaterMark'
+  | 'maxBuffered'
+  | 'overflow'
+  | 'compress'
+  | 'accept'
+  | 'refusal'
+  | 'timeouts'
 
 const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   executor: 'inline',
@@ -107,12 +151,14 @@ const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   maxBuffered: 1_048_576,
   overflow: 'close',
   compress: false,
+  accept: 'strict',
   refusal: 'status',
+  timeouts: Object.freeze({ firstEventMs: 0, idleMs: 0, totalMs: 0 }),
 })
 
 /** Route options with every default filled in. */
 export type ResolvedOptions<Request = unknown> = Readonly<
-  RouteOptions<Request> & Required<Pick<RouteOptions, Defaulted>>
+  RouteOptions<Request> & Required<Pick<RouteOptions, Defaulted>> & { timeouts: Required<Timeouts> }
 >
 
 export type Rule = readonly [expected: string, holds: (value: unknown) => boolean]
@@ -130,11 +176,18 @@ const fn: Rule = ['a function', (value) => typeof value === 'function']
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 export const milliseconds = (least: number): Rule => whole(least, LONGEST_TIMER_MS)
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
   executor: ['a name', (value) => typeof value === 'string' && value !== ''],
   flush: ["'event' or 'tick'", (value) => value === 'event' || value === 'tick'],
   heartbeatMs: milliseconds(0),
-  retryMs: whole(0),
+  retryMs: [
+    'a whole number from 0, or an object of min and max',
+    (value) => whole(0)[1](value) || isObject(value),
+  ],
   highWaterMark: whole(0),
   maxBuffered: whole(1),
   overflow: ["'close', 'block', 'drop-oldest', { latest: 'event' } or { latest: 'id' }", isOverflow],
@@ -142,6 +195,8 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
     "true, false or { encodings: […] } with some of 'zstd', 'br', 'gzip'",
     (value) => typeof value === 'boolean' || hasEncodings(value),
   ],
+  timeouts: ['an object of firstEventMs, idleMs and totalMs', isObject],
+  accept: ["'strict' or 'ignore'", (value) => value === 'strict' || value === 'ignore'],
   context: fn,
   refusal: ["'status' or 'retry'", (value) => value === 'status' || value === 'retry'],
   serializer: fn,
@@ -181,6 +236,12 @@ export function dropPolicy({ overflow }: Pick<ResolvedOptions, 'overflow'>): Dro
   return overflow === 'close' || overflow === 'block' ? undefined : overflow
 }
 
+const TIMEOUT_RULES: Readonly<Record<keyof Timeouts, Rule>> = {
+  firstEventMs: milliseconds(0),
+  idleMs: milliseconds(0),
+  totalMs: milliseconds(0),
+}
+
 /**
  * Checks options against rules. A value of undefined counts as absent.
  *
@@ -215,11 +276,35 @@ export function checkRouteOptions<Options extends RouteOptions<never>>(
   place: string,
   more: Readonly<Record<string, Rule>> = {},
 ): Options {
-  return checkOptions(options, { ...RULES, ...more }, place)
+  const checked = checkOptions(options, { ...RULES, ...more }, place)
+  const { retryMs, timeouts } = checked
+  if (typeof retryMs === 'object') Object.assign(checked, { retryMs: checkRange(retryMs, place) })
+  if (timeouts !== undefined) {
+    const limits = checkOptions(timeouts, TIMEOUT_RULES, `the timeouts of ${place}`)
+    Object.assign(checked, { timeouts: Object.freeze(limits) })
+  }
+  return checked
+}
+
+function checkRange(range: RetryRange, routePlace: string): RetryRange {
+  const place = `the retryMs of ${routePlace}`
+  const least = whole(0)
+  const { min, max } = checkOptions({ ...range }, { min: least, max: least }, place)
+  if (min === undefined) throw new HF_ERR_OPTION_INVALID('min', place, least[0], show(min))
+  if (max === undefined) throw new HF_ERR_OPTION_INVALID('max', place, least[0], show(max))
+  if (max < min) throw new HF_ERR_OPTION_INVALID('max', place, `at least min (${min})`, String(max))
+  return Object.freeze({ min, max })
+}
+
+/** What one client is told: the number itself, or one between the two. */
+export function drawRetryMs(retryMs: number | RetryRange): number {
+  if (typeof retryMs === 'number') return retryMs
+  const { min, max } = retryMs
+  return min + Math.floor(Math.random() * (max - min + 1))
 }
 
 /**
- * Fills in defaults; later options win over earlier ones.
+ * Fills in defaults; later options win over earlier ones, of `timeouts` each limit by itself.
  *
  * @throws HF_ERR_OPTION_INVALID when the limits contradict each other
  */
@@ -227,7 +312,10 @@ export function resolveOptions<Request>(
   place: string,
   ...layers: RouteOptions<Request>[]
 ): ResolvedOptions<Request> {
-  const resolved = Object.assign({}, DEFAULTS, ...layers) as ResolvedOptions<Request>
+  const timeouts = Object.assign({}, DEFAULTS.timeouts, ...layers.map((layer) => layer.timeouts)) as Timeouts
+  const resolved = Object.assign({}, DEFAULTS, ...layers, {
+    timeouts: Object.freeze(timeouts),
+  }) as ResolvedOptions<Request>
   if (resolved.maxBuffered < resolved.highWaterMark) {
     throw new HF_ERR_OPTION_INVALID(
       'maxBuffered',

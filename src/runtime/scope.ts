@@ -1,4 +1,5 @@
 import { HF_ERR_EXECUTOR_UNKNOWN, HF_ERR_OPTION_INVALID } from '../errors.ts'
+import { ClosingSessions } from '../sse/closing-sessions.ts'
 import { encodeComment, encodeRetry } from '../sse/event.ts'
 import type { Connection } from './connection.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
@@ -24,6 +25,7 @@ export class Scope<Request> {
   /** Nested registrations: they are closed with this one. */
   readonly #children: Scope<Request>[] = []
   readonly #graceMs: number
+  readonly #sessions = new ClosingSessions()
   #closing = false
   #onEmpty: (() => void) | undefined
 
@@ -86,37 +88,58 @@ export class Scope<Request> {
    * grace is.
    *
    * @returns the producers that still run, as `executor: route`
+   * @throws what an executor's `close()` has thrown, when everything else is over
    */
   async close(): Promise<string[]> {
     const scopes = this.#family()
+    // The server is gone when the longest grace is over.
+    const graceMs = Math.max(...scopes.map((scope) => scope.#graceMs))
     // Before the first executor is stopped: it may run streams of a nested registration.
-    for (const scope of scopes) scope.#endStreams()
-    return (await Promise.all(scopes.map(async (scope) => scope.#stop()))).flat()
+    for (const scope of scopes) scope.#endStreams(graceMs)
+    const stopped = scopes.map(async (scope) => scope.#stop())
+    // One that fails does not keep the others from their end.
+    await Promise.allSettled(stopped)
+    return (await Promise.all(stopped)).flat()
   }
 
   #family(): Scope<Request>[] {
     return [this, ...this.#children.flatMap((child) => child.#family())]
   }
 
-  #endStreams(): void {
+  /** @param graceMs how long clients should stay away at least */
+  #endStreams(graceMs: number): void {
     this.#closing = true
-    const atLeastMs = this.#graceMs + 1_000
+    const atLeastMs = graceMs + 1_000
     for (const connection of this.#connections) {
       const retryMs = atLeastMs + Math.floor(Math.random() * atLeastMs)
       connection.shutDown(`${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
+      this.#sessions.close(connection.response)
     }
   }
 
   async #stop(): Promise<string[]> {
     const slots = [...this.#executors.values()]
+    const failures: unknown[] = []
+    const closed = slots.map(async ({ executor }) => {
+      try {
+        await executor.close?.(this.#graceMs)
+      } catch (error) {
+        failures.push(error)
+      }
+    })
+    // Producers that obey their signal have their `finally` behind them when the server goes on closing.
     const over = Promise.all([
       this.#emptied(),
-      ...slots.map(async ({ executor }) => executor.close?.(this.#graceMs)),
+      this.#sessions.closed(),
+      ...slots.map(async (slot) => slot.idle()),
+      ...closed,
     ])
     let timer: NodeJS.Timeout | undefined
     await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, this.#graceMs)))])
     clearTimeout(timer)
     for (const connection of this.#connections) connection.destroy()
+    this.#sessions.destroy()
+    if (failures.length > 0) throw failures[0]
     return slots.flatMap(({ name, running }) => [...running].map(({ route }) => `${name}: ${route}`))
   }
 

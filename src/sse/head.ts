@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { ServerResponse } from 'node:http'
+import { constants, type Http2ServerResponse } from 'node:http2'
 
 /**
  * What a response needs to be an event stream, unless the handler has set it.
@@ -16,6 +17,46 @@ export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = Object.fre
 /** True where HTTP allows no body (RFC 9110, 9.3.2, 15.2, 15.3.5, 15.3.6, 15.4.5). */
 export function hasNoBody(method: string, status: number): boolean {
   return method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304
+}
+
+/** The stream of HTTP/2 that a response is, if it is one. */
+export const http2Stream = (response: ServerResponse): Http2ServerResponse['stream'] | undefined =>
+  (response as Partial<Pick<Http2ServerResponse, 'stream'>>).stream
+
+/**
+ * True for a response that tells that it has finished because all of it was handed over. Node also tells so when the
+ * socket broke under what still waited, and of a stream of HTTP/2 that was reset.
+ */
+export function isDelivered(response: ServerResponse): boolean {
+  return http2Stream(response)?.writableFinished ?? response.socket?.destroyed !== true
+}
+
+/** True for a response that was ended when nothing waited: whatever becomes of its socket, the kernel has all. */
+export function isHandedOver(response: ServerResponse): boolean {
+  return http2Stream(response) === undefined && response.writableEnded && response.writableLength === 0
+}
+
+/** They speak of a connection that HTTP/2 does not have (RFC 9113, 8.2.2). */
+const CONNECTION_HEADERS = [
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]
+
+/** Removes headers that HTTP/2 forbids: Node would throw when the head leaves. It drops `connection` itself. */
+export function dropConnectionHeaders(response: ServerResponse): void {
+  if (http2Stream(response) === undefined) return
+  for (const name of CONNECTION_HEADERS) response.removeHeader(name)
+}
+
+/** Ends a response so that the client sees that it is not complete. */
+export function breakOff(response: ServerResponse): void {
+  const stream = http2Stream(response)
+  // A stream of HTTP/2 that is merely destroyed looks like one that has come to its end.
+  stream?.close(constants.NGHTTP2_INTERNAL_ERROR)
+  response.destroy()
 }
 
 /**

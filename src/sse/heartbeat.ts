@@ -1,15 +1,22 @@
 import type { ResponseSink } from './response-sink.ts'
 
+/** Streams that one turn of the event loop looks at: each may cost a system call, and new clients wait for it. */
+const SINKS_PER_TURN = 32
+
 /**
  * Sends a comment to each stream that has been silent, from one timer for all streams of a rhythm.
  *
  * The timer looks twice per rhythm and sends where nothing has moved since its last look, so that no silence
- * lasts longer than `heartbeatMs`. That costs a stream one flag, and no clock is read when an event is sent.
+ * lasts longer than `heartbeatMs`. That costs a stream one flag, and no clock is read when an event is sent. A look
+ * at many streams is spread over turns of the event loop.
  */
 export class Heartbeat {
   readonly #heartbeatMs: number
   readonly #sinks = new Set<ResponseSink>()
   #timer: NodeJS.Timeout | undefined
+  /** Set while a look goes on: the streams that it has still to look at, and its next turn. */
+  #unseen: Iterator<ResponseSink> | undefined
+  #turn: NodeJS.Immediate | undefined
 
   constructor(heartbeatMs: number) {
     this.#heartbeatMs = heartbeatMs
@@ -25,13 +32,31 @@ export class Heartbeat {
     this.#sinks.delete(sink)
     if (this.#sinks.size > 0) return
     clearInterval(this.#timer)
-    this.#timer = undefined
+    clearImmediate(this.#turn)
+    this.#timer = this.#turn = this.#unseen = undefined
   }
 
   readonly #beat = (): void => {
-    for (const sink of this.#sinks) {
-      if (!sink.touched) sink.beat()
-      sink.touched = false
-    }
+    // A look that outlasts half a rhythm is not overtaken by the next.
+    if (this.#unseen !== undefined) return
+    this.#unseen = this.#sinks.values()
+    this.#look()
   }
+
+  readonly #look = (): void => {
+    for (let seen = 0; seen < SINKS_PER_TURN; seen++) {
+      const { value: sink, done } = this.#unseen?.next() ?? { done: true }
+      if (done === true) {
+        this.#unseen = this.#turn = undefined
+        return
+      }
+      beat(sink)
+    }
+    this.#turn = setImmediate(this.#look)
+  }
+}
+
+function beat(sink: ResponseSink): void {
+  // What is sent counts as a move, so that the next look passes over it.
+  if (sink.touched || !sink.beat()) sink.touched = false
 }

@@ -168,11 +168,16 @@ export class ResponseSink implements Sink {
     return this.#ready.promise
   }
 
-  /** A sign of life, unless the client is behind: then it needs none, and its buffer should not grow for one. */
-  beat(): void {
-    if (this.#closed || this.buffered > 0) return
-    if (this.#coded === undefined) this.write(HEARTBEAT, 0)
-    else this.#respond([this.#coded.prefix(), this.#coded.empty])
+  /**
+   * A sign of life, unless the client is behind: then it needs none, and its buffer should not grow for one.
+   *
+   * @returns whether it was sent
+   */
+  beat(): boolean {
+    if (this.#closed || this.buffered > 0) return false
+    if (this.#coded === undefined) return this.write(HEARTBEAT, 0)
+    this.#respond([this.#coded.prefix(), this.#coded.empty])
+    return (this.touched = true)
   }
 
   end(): void {

@@ -1,1 +1,8 @@
 export { executorContract, type TestFunction } from './contract.ts'
+export {
+  openStream,
+  type ListeningApp,
+  type OpenedStream,
+  type OpenStreamOptions,
+  type ReceivedEvent,
+} from './open-stream.ts'

@@ -24,11 +24,6 @@ void test("the README's example is the one in examples/", () => {
   }
 })
 
-void test('docs/writing-an-executor.md shows the executor in examples/', () => {
-  const page = readFileSync('docs/writing-an-executor.md', 'utf8')
-  assert.ok(page.includes(readFileSync('examples/own-executor/at-most.js', 'utf8')))
-})
-
 void test("the packed package installs into an empty project and runs the README's example", async (t) => {
   const project = mkdtempSync(join(tmpdir(), 'headfirst-install-'))
   t.after(() => rmSync(project, { recursive: true, force: true }))

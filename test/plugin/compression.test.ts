@@ -67,7 +67,7 @@ describe.each(EXECUTORS)('%s', (executor) => {
         const client = await DecodingClient.open(testbed, '/', { accept, flags })
         const body = await client.over()
         expect(client.coding).toBe(coding)
-        expect(client.head.headers.vary).toBe('Accept-Encoding')
+        expect(client.head.headers.vary).toContain('Accept-Encoding')
         const events = Array.from({ length: count }, (_, number) =>
           encodeEvent({ id: number, data: { number, text: 'größer 中 😀' } }),
         )
@@ -283,16 +283,16 @@ describe('what is marked as compressed', () => {
       const response = await testbed.request('/', headers)
       expect(response.body).toBe('data: one\n\n')
       expect(response.headers).not.toHaveProperty('content-encoding')
-      expect(response.headers['vary']).toBe('Accept-Encoding')
+      expect(response.headers['vary']).toContain('Accept-Encoding')
     }
   })
 
-  test('without the option nothing is, and nothing varies', async () => {
+  test('without the option nothing is, and nothing varies with it', async () => {
     const testbed = await serve(one as Producer<undefined>, undefined, { compress: false })
     const { headers, body } = await testbed.request('/', accept)
     expect(body).toBe('data: one\n\n')
     expect(headers).not.toHaveProperty('content-encoding')
-    expect(headers).not.toHaveProperty('vary')
+    expect(headers['vary'] ?? '').not.toContain('Accept-Encoding')
   })
 
   test('the best of what the route offers and the client accepts', async () => {
@@ -310,7 +310,10 @@ describe('what is marked as compressed', () => {
     const testbed = await serve(() => expect.unreachable('the producer ran'), undefined as never)
     const { headers, status, body } = await testbed.request('/', accept, 'HEAD')
     expect({ status, body }).toEqual({ status: 200, body: '' })
-    expect(headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })
+    expect(headers).toMatchObject({
+      'content-encoding': 'gzip',
+      vary: expect.stringContaining('Accept-Encoding') as string,
+    })
   })
 
   test.each(['status', 'retry'] as const)('not the refusal of an executor (%s)', async (refusal) => {
@@ -330,7 +333,7 @@ describe('what is marked as compressed', () => {
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(nothing))
     const { status, headers, body } = await testbed.request('/', accept)
     expect(headers).not.toHaveProperty('content-encoding')
-    expect(headers['vary']).toBe('Accept-Encoding')
+    expect(headers['vary']).toContain('Accept-Encoding')
     expect(status).toBe(refusal === 'status' ? 503 : 200)
     expect(body).toMatch(refusal === 'status' ? /no room/ : /^retry: \d+\n\n$/)
   })
@@ -414,7 +417,7 @@ describe('what is marked as compressed', () => {
     const headers = { ...accept, origin: 'http://a' }
     const vary = async (path: string): Promise<string[] | undefined> =>
       (await testbed.request(path, headers)).headers['vary']?.split(/,\s*/)
-    expect(await vary('/cors')).toEqual(['Origin', 'Accept-Encoding'])
+    expect(await vary('/cors')).toEqual(expect.arrayContaining(['Origin', 'Accept-Encoding']))
     expect(await vary('/own')).toContain('Accept-Encoding')
     expect((await vary('/has'))?.filter((name) => name.toLowerCase() === 'accept-encoding')).toHaveLength(1)
     expect(await vary('/any')).toContain('*')

@@ -46,7 +46,8 @@ const wrong: [option: string, expected: RegExp, values: unknown[]][] = [
   ['executor', /a name/, ['', 5, null, {}, inline()]],
   ['flush', /'event' or 'tick'/, ['now', '', true, null]],
   ['heartbeatMs', /a whole number from 0 to 2147483647/, [-1, 0.5, NaN, Infinity, 2 ** 31, '15000', null]],
-  ['retryMs', /a whole number from 0/, [-1, 0.5, NaN, Infinity, 2 ** 53, '5', null]],
+  ['retryMs', /a whole number from 0/, [-1, 0.5, NaN, Infinity, 2 ** 53, '5', null, [1, 2]]],
+  ['timeouts', /an object of firstEventMs, idleMs and totalMs/, [5, 'idle', null, true, [], () => {}]],
   ['highWaterMark', /a whole number from 0/, [-1, 0.5, NaN, Infinity, '5', null]],
   ['maxBuffered', /a whole number from 1/, [0, -1, 0.5, NaN, Infinity, '5', null]],
   ['overflow', /'close'/, ['drop', '', true, null]],
@@ -76,6 +77,10 @@ describe('options', () => {
   test.each([
     ['heartbeatMs', 0],
     ['heartbeatMs', 2 ** 31 - 1],
+    ['retryMs', { min: 0, max: 2 ** 53 - 1 }],
+    ['timeouts', {}],
+    ['timeouts', { firstEventMs: 1, idleMs: 0, totalMs: undefined }],
+    ['timeouts', { firstEventMs: 2 ** 31 - 1, idleMs: 2 ** 31 - 1, totalMs: 2 ** 31 - 1 }],
     ['retryMs', 0],
     ['highWaterMark', 0],
     ['executor', 'deferred'],
@@ -87,6 +92,60 @@ describe('options', () => {
     app.get('/', { sse: { [option]: value } }, async (_, reply) => reply.sse(one))
     await app.ready()
     expect(Object.keys(app.sse.stats().routes)).toEqual(['GET /'])
+  })
+
+  const long = 2 ** 31
+  test.each<[string, object, code: string, message: string]>([
+    [
+      'retryMs',
+      { min: 5 },
+      'INVALID',
+      '"max" in the retryMs of % must be a whole number from 0, but got undefined',
+    ],
+    [
+      'retryMs',
+      { max: 5 },
+      'INVALID',
+      '"min" in the retryMs of % must be a whole number from 0, but got undefined',
+    ],
+    ['retryMs', {}, 'INVALID', '"min" in the retryMs of % must be a whole number from 0, but got undefined'],
+    [
+      'retryMs',
+      { min: -1, max: 5 },
+      'INVALID',
+      '"min" in the retryMs of % must be a whole number from 0, but got -1',
+    ],
+    ['retryMs', { min: 1, max: 2.5 }, 'INVALID', '"max" in the retryMs of % must be a whole number from 0'],
+    ['retryMs', { min: '1', max: 2 }, 'INVALID', '"min" in the retryMs of % must be a whole number from 0'],
+    [
+      'retryMs',
+      { min: 6, max: 5 },
+      'INVALID',
+      '"max" in the retryMs of % must be at least min (6), but got 5',
+    ],
+    ['retryMs', { min: 1, max: 5, jitter: 1 }, 'UNKNOWN', '"jitter" in the retryMs of %. Use one of these'],
+    [
+      'timeouts',
+      { idle: 5 },
+      'UNKNOWN',
+      '"idle" in the timeouts of %. Use one of these, or leave it out: firstEventMs',
+    ],
+    ...['firstEventMs', 'idleMs', 'totalMs'].flatMap((limit) =>
+      [-1, 0.5, NaN, Infinity, long, '5', null, {}].map((value): [string, object, string, string] => [
+        'timeouts',
+        { [limit]: value },
+        'INVALID',
+        `"${limit}" in the timeouts of % must be a whole number from 0 to 2147483647`,
+      ]),
+    ),
+  ])('%s: %o is refused, in a route and in the plugin', async (option, value, code, message) => {
+    for (const [error, place] of [
+      [await routing({ [option]: value }), 'route GET /report'],
+      [await registering({ [option]: value }), "headfirst's options"],
+    ] as const) {
+      expect(error).toMatchObject({ code: `HF_ERR_OPTION_${code}` })
+      expect(error.message).toMatch(message.replace('%', place))
+    }
   })
 
   test('overflow: block is refused where producers have no thread to spare', async () => {

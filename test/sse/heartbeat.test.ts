@@ -6,7 +6,12 @@ import { serveOne } from './served-response.ts'
 
 const HEARTBEAT_MS = 20
 
-async function openSink(): Promise<{ sink: ResponseSink; client: RawClient }> {
+interface Stream {
+  sink: ResponseSink
+  client: RawClient
+}
+
+async function openSink(): Promise<Stream> {
   const { response, client } = await serveOne()
   const sink = new ResponseSink(response, {
     flush: 'event',
@@ -91,4 +96,79 @@ test('a stream that was deleted gets none, while others go on', async () => {
   await heartbeats(other.client, had + 3)
   expect(deleted.sink.bytes).toBe(bytes)
   heartbeat.delete(other.sink)
+})
+
+test('one comes per rhythm, not more', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const { sink, client } = await openSink()
+  heartbeat.add(sink)
+  // In step with the heartbeat's own timer, whatever time each of them takes.
+  let looks = 0
+  const timer = setInterval(() => looks++, HEARTBEAT_MS / 2)
+  await heartbeats(client, 6)
+  clearInterval(timer)
+  heartbeat.delete(sink)
+  expect(sink.bytes / ':\n\n'.length).toBeLessThanOrEqual(looks / 2 + 1)
+})
+
+test('many streams get theirs over several turns of the loop', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const streams = await Promise.all(Array.from({ length: 100 }, async () => openSink()))
+  const sent = (): number => streams.filter(({ sink }) => sink.bytes > 0).length
+  /** How many had theirs when a turn had passed. */
+  const turns = [0]
+  let watches = true
+  const watch = (): void => {
+    turns.push(sent())
+    if (watches) setImmediate(watch)
+  }
+  watch()
+  for (const { sink } of streams) heartbeat.add(sink)
+  await Promise.all(streams.map(async ({ client }) => heartbeats(client, 1)))
+  watches = false
+  for (const { sink } of streams) heartbeat.delete(sink)
+  const perTurn = turns.slice(1).map((count, n) => count - (turns[n] as number))
+  expect(Math.max(...perTurn)).toBeLessThan(streams.length)
+})
+
+test('streams that are added and deleted while others get theirs', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const streams = await Promise.all(Array.from({ length: 100 }, async () => openSink()))
+  const [late, ...early] = streams as [Stream, ...Stream[]]
+  const last = early.at(-1) as Stream
+  for (const { sink } of early) heartbeat.add(sink)
+  // After the first turn, in which most have not had theirs.
+  while (early.every(({ sink }) => sink.bytes === 0)) await new Promise(setImmediate)
+  heartbeat.delete(last.sink)
+  heartbeat.add(late.sink)
+  await Promise.all([late, ...early.slice(0, -1)].map(async ({ client }) => heartbeats(client, 1)))
+  expect(last.sink.bytes).toBe(0)
+  for (const { sink } of streams) heartbeat.delete(sink)
+})
+
+test('after the last is deleted none comes, also when that happens while others get theirs', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const streams = await Promise.all(Array.from({ length: 100 }, async () => openSink()))
+  for (const { sink } of streams) heartbeat.add(sink)
+  while (streams.every(({ sink }) => sink.bytes === 0)) await new Promise(setImmediate)
+  for (const { sink } of streams) heartbeat.delete(sink)
+  const had = streams.map(({ sink }) => sink.bytes)
+  const other = await openSink()
+  heartbeat.add(other.sink)
+  await heartbeats(other.client, 2)
+  heartbeat.delete(other.sink)
+  expect(streams.map(({ sink }) => sink.bytes)).toEqual(had)
+})
+
+test('a stream that has ended gets none, although its response is not over', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const [ended, other] = [await openSink(), await openSink()]
+  heartbeat.add(ended.sink)
+  heartbeat.add(other.sink)
+  ended.sink.write('data: last\n\n', 1)
+  ended.sink.end()
+  await heartbeats(other.client, 3)
+  heartbeat.delete(ended.sink)
+  heartbeat.delete(other.sink)
+  expect(ended.sink.bytes).toBe('data: last\n\n'.length)
 })

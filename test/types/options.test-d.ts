@@ -10,6 +10,7 @@ import headfirst, {
   type ExecutorName,
   type Executors as ExecutorTable,
   type Stats,
+  type StreamTimeoutError,
 } from '../../src/index.ts'
 
 declare module '../../src/runtime/executor.ts' {
@@ -42,6 +43,16 @@ describe('options of a route', () => {
     app.get('/', { sse: { flush: 'now' } }, () => {})
     // @ts-expect-error a number
     app.get('/', { sse: { heartbeatMs: '5' } }, () => {})
+    // @ts-expect-error both bounds are needed
+    app.get('/', { sse: { retryMs: { min: 5 } } }, () => {})
+    // @ts-expect-error a number or bounds
+    app.get('/', { sse: { retryMs: [1, 2] } }, () => {})
+    // @ts-expect-error an object
+    app.get('/', { sse: { timeouts: 5 } }, () => {})
+    // @ts-expect-error unknown
+    app.get('/', { sse: { timeouts: { idle: 5 } } }, () => {})
+    // @ts-expect-error a number
+    app.get('/', { sse: { timeouts: { idleMs: '5' } } }, () => {})
     // @ts-expect-error not a refusal
     app.get('/', { sse: { refusal: 503 } }, () => {})
     // @ts-expect-error an instance is no name
@@ -110,6 +121,19 @@ describe('options of a route', () => {
       () => {},
     )
   })
+})
+
+test('retry and time limits, in a route and in the plugin', async () => {
+  app.get('/', { sse: { retryMs: 5, timeouts: {} } }, () => {})
+  app.get('/', { sse: { retryMs: { min: 1, max: 5 }, timeouts: { idleMs: 5 } } }, () => {})
+  await app.register(headfirst, {
+    retryMs: { min: 1, max: 5 },
+    timeouts: { firstEventMs: 1, idleMs: 2, totalMs: 3 },
+  })
+  expectTypeOf<StreamTimeoutError['timeout']>().toEqualTypeOf<
+    'firstEventMs' | 'idleMs' | 'totalMs' | 'maxQueueWaitMs'
+  >()
+  expectTypeOf<StreamTimeoutError['code']>().toEqualTypeOf<'HF_ERR_STREAM_TIMEOUT'>()
 })
 
 describe('options of the plugin', () => {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { ResourceLimits } from 'node:worker_threads'
 import { HF_ERR_EXECUTOR_FULL, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_THREAD_LOST } from '../../errors.ts'
+import { streamTimeout } from '../../runtime/deadlines.ts'
 import type { Executor, ExecutorDetails, ExecutorLoad, Task } from '../../runtime/executor.ts'
 import { checkOptions, milliseconds, whole, type Rule } from '../../runtime/options.ts'
 import { portability } from '../../runtime/producer.ts'
@@ -214,7 +215,7 @@ class WorkerPool implements Executor {
         for (const [task, until] of this.#queue) {
           if (until > now) break
           this.#queue.delete(task)
-          task.cut('timeout')
+          task.cut('timeout', streamTimeout('maxQueueWaitMs', this.#options.maxQueueWaitMs))
         }
         this.#watchQueue()
       },

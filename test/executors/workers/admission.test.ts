@@ -101,8 +101,12 @@ describe('a stream that waits', () => {
       expect(each.complete).toBe(true)
       expect(each.events).toEqual([])
       expect((await testbed.closeInfo(each)).timings.startedMs).toBeUndefined()
-      expect(await testbed.reason(each)).toBe('timeout')
+      expect(await testbed.closeInfo(each)).toMatchObject({
+        reason: 'timeout',
+        error: { code: 'HF_ERR_STREAM_TIMEOUT', timeout: 'maxQueueWaitMs' },
+      })
     }
+    expect(testbed.logged).toEqual([])
     expect(testbed.pool).toMatchObject({ running: 1, waiting: 0 })
     expect(first.complete).toBeUndefined()
     raise(flags, Flag.GO)

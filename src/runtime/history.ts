@@ -1,0 +1,347 @@
+import { HF_ERR_EVENT_FIELD, HF_ERR_EVENT_TOO_LARGE, HF_ERR_OPTION_INVALID } from '../errors.ts'
+import { EventRing } from '../sse/event-ring.ts'
+import { encodeEvent, show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'
+import type { EventStream } from '../sse/stream.ts'
+import { checkOptions, whole, type Rule } from './options.ts'
+
+/** What a {@link History} takes: an event without an id, since it gives the ids itself. */
+export type HistoryEvent = string | Omit<EventFields, 'id'>
+
+/** What a follower is told when events that it should have had are gone. */
+export interface BehindInfo {
+  /** The key that it follows. */
+  key: string
+  /**
+   * Events that it will not get. `null` when that is not known: its Last-Event-ID is none of this key's history
+   * (the server was started anew, the key was deleted or forgotten, or somebody made the id up).
+   */
+  missed: number | null
+}
+
+export interface HistoryOptions {
+  /** Events that are kept per key. Default 1000, from 1. */
+  maxEvents?: number
+  /** Bytes that are kept per key, of the events' text. Also the most that one event may have. Default 1048576. */
+  maxBytes?: number
+  /**
+   * Keys that are kept. Over that, those go that nobody follows: first keys without any event, then the ones that
+   * were not used for longest. Keys with followers stay, also where they are more. Default 10000, from 1.
+   */
+  maxKeys?: number
+  /**
+   * Makes the event that tells a follower that it has fallen behind. Default
+   * `{ event: 'behind', data: { missed } }`. What it throws ends that follower's stream as `error`.
+   */
+  behind?: (info: BehindInfo) => HistoryEvent
+  /** Turns `data` that is not a string into one, once, when it is pushed. Default `JSON.stringify`. */
+  serializer?: Serializer
+}
+
+export interface FollowOptions {
+  /**
+   * Where a client goes on that has no place in the history: because it is new, because its Last-Event-ID is
+   * unknown, or because it was too slow and its place is gone. `now`: with the events that are pushed from now on.
+   * `oldest`: with the oldest event that is still there. Default `now`.
+   */
+  from?: 'now' | 'oldest'
+  /**
+   * The id of the last event that a new client has already, as {@link History.lastId} gave it. A Last-Event-ID
+   * that the client sends wins over it.
+   */
+  after?: string | undefined
+}
+
+/** What a history holds now. */
+export interface HistoryStats {
+  keys: number
+  events: number
+  /** Of the events' text. */
+  bytes: number
+  /** Streams that follow, also those of keys that have been deleted. */
+  followers: number
+  /** Those of them that have had everything, and wait for what comes. */
+  waiting: number
+}
+
+/** One key: its events, and who follows them. */
+interface Channel {
+  readonly key: string
+  readonly ring: EventRing
+  /** Streams that hold a place in the ring. */
+  followers: number
+  /** Wakes those that have had everything. */
+  readonly waiting: Set<() => void>
+  /** Nothing more will be pushed here: who has had everything has come to the end. */
+  deleted: boolean
+}
+
+const RULES: Readonly<Record<keyof HistoryOptions, Rule>> = {
+  maxEvents: whole(1),
+  maxBytes: whole(1),
+  maxKeys: whole(1),
+  behind: ['a function', (value) => typeof value === 'function'],
+  serializer: ['a function', (value) => typeof value === 'function'],
+}
+
+const FOLLOW_RULES: Readonly<Record<keyof FollowOptions, Rule>> = {
+  from: ["'now' or 'oldest'", (value) => value === 'now' || value === 'oldest'],
+  after: ['an id, as a string', (value) => typeof value === 'string'],
+}
+
+/**
+ * Keeps the last events of each key, and lets streams join them: first what a client has missed, then what comes,
+ * without a hole and without a duplicate.
+ *
+ * A follower holds a place in the history, not a queue of its own. One that is slow therefore costs no memory; one
+ * that is so slow that its place is lost gets one event that says so, and goes on.
+ *
+ * A key is whatever the caller makes it: whoever may not see another's events must have another key. A history lives
+ * in the memory of one thread.
+ */
+export class History {
+  readonly #maxEvents: number
+  readonly #maxBytes: number
+  readonly #maxKeys: number
+  readonly #behind: (info: BehindInfo) => HistoryEvent
+  readonly #serializer: Serializer
+  readonly #channels = new Map<string, Channel>()
+  /** Those without followers, the least recently used first: never pushed to, and pushed to. */
+  readonly #silent = new Set<Channel>()
+  readonly #idle = new Set<Channel>()
+  #followers = 0
+
+  /** @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID */
+  constructor(options: HistoryOptions = {}) {
+    const checked = checkOptions(checkObject(options, 'new History()'), RULES, 'new History()')
+    this.#maxEvents = checked.maxEvents ?? 1_000
+    this.#maxBytes = checked.maxBytes ?? 1_048_576
+    this.#maxKeys = checked.maxKeys ?? 10_000
+    this.#behind = checked.behind ?? (({ missed }) => ({ event: 'behind', data: { missed } }))
+    this.#serializer = checked.serializer ?? JSON.stringify
+  }
+
+  /**
+   * Adds an event to the history of a key, and wakes its followers. What is done to `data` afterwards changes
+   * nothing: it has been serialized.
+   *
+   * @param key not empty
+   * @returns the id that it was given
+   * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_DATA when it is no event, or has an id;
+   *   HF_ERR_EVENT_TOO_LARGE when it alone is over `maxBytes`. Nothing is kept then.
+   */
+  push(key: string, event: HistoryEvent): string {
+    checkKey(key, 'history.push()')
+    const { fields, bytes: bytesWithoutId } = this.#take(event)
+    const channel = this.#channels.get(key) ?? this.#make(key)
+    const { ring } = channel
+    const id = ring.id(ring.next)
+    const bytes = bytesWithoutId + `id: ${id}\n`.length
+    if (bytes > this.#maxBytes) throw new HF_ERR_EVENT_TOO_LARGE(bytes, this.#maxBytes)
+    this.#keep(channel)
+    ring.push(Object.freeze({ ...fields, id }), bytes)
+    this.#touch(channel)
+    for (const wake of channel.waiting) wake()
+    channel.waiting.clear()
+    return id
+  }
+
+  /**
+   * A producer that sends what a key's history has after the client's Last-Event-ID, then what is pushed, at the pace
+   * of the client, until the client leaves or the key is deleted. It can be used for any number of streams.
+   *
+   * A client that joins at `now` is first sent an event with nothing but an id, which no client shows, so that it
+   * misses nothing if it is cut before the first event.
+   *
+   * Its generator may be wrapped in one of your own, which then decides what a client sees of the events.
+   *
+   * @param key not empty
+   * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
+   */
+  follow(
+    key: string,
+    options: FollowOptions = {},
+  ): (stream: EventStream) => AsyncGenerator<EventInput, void> {
+    checkKey(key, 'history.follow()')
+    const { from = 'now', after } = checkOptions(
+      checkObject(options, 'history.follow()'),
+      FOLLOW_RULES,
+      'history.follow()',
+    )
+    return (stream) => this.#follow(key, stream, from, after)
+  }
+
+  /**
+   * The id of the last event of a key. For a client that is first given the state and then follows the events after
+   * it: `follow(key, { after })`. Of a key without events it is the id of the place before the first.
+   *
+   * @param key not empty
+   */
+  lastId(key: string): string {
+    checkKey(key, 'history.lastId()')
+    const channel = this.#channels.get(key) ?? this.#make(key)
+    this.#keep(channel)
+    this.#touch(channel)
+    return channel.ring.id(channel.ring.next - 1)
+  }
+
+  /**
+   * Forgets a key. Its followers get what was pushed before, then their streams end. What is pushed under the same
+   * key from then on is a new history, in which the old ids are unknown.
+   *
+   * @returns false when there was no such key
+   */
+  delete(key: string): boolean {
+    const channel = this.#channels.get(key)
+    if (channel === undefined) return false
+    this.#forget(channel)
+    channel.deleted = true
+    for (const wake of channel.waiting) wake()
+    channel.waiting.clear()
+    return true
+  }
+
+  stats(): HistoryStats {
+    const stats = { keys: this.#channels.size, events: 0, bytes: 0, followers: this.#followers, waiting: 0 }
+    for (const { ring, waiting } of this.#channels.values()) {
+      stats.events += ring.next - ring.oldest
+      stats.bytes += ring.bytes
+      stats.waiting += waiting.size
+    }
+    return stats
+  }
+
+  async *#follow(
+    key: string,
+    stream: EventStream,
+    from: 'now' | 'oldest',
+    after: string | undefined,
+  ): AsyncGenerator<EventInput, void> {
+    const channel = this.#channels.get(key) ?? this.#make(key)
+    const { ring } = channel
+    let wake: (() => void) | undefined
+    let following = true
+    const leave = (): void => {
+      if (!following) return
+      following = false
+      stream.signal.removeEventListener('abort', leave)
+      this.#leave(channel)
+      if (wake === undefined) return
+      channel.waiting.delete(wake)
+      wake()
+    }
+    this.#join(channel)
+    // Not left to `finally`: a generator around this one may forget to return it.
+    stream.signal.addEventListener('abort', leave)
+    try {
+      const last = stream.lastEventId ?? after
+      /** The position of the next event for this client; undefined while it has none. */
+      let cursor: number | undefined
+      if (last === undefined) {
+        cursor = this.#start(ring, from)
+        if (cursor === ring.next) yield { id: ring.id(cursor - 1) }
+      } else {
+        const position = ring.position(last)
+        if (position !== undefined) cursor = position + 1
+      }
+      while (!stream.closed) {
+        if (cursor === undefined || cursor < ring.oldest) {
+          const start = this.#start(ring, from)
+          const { fields } = this.#take(
+            this.#behind({ key, missed: cursor === undefined ? null : start - cursor }),
+          )
+          cursor = start
+          yield { ...fields, id: ring.id(cursor - 1) }
+        } else if (cursor < ring.next) {
+          yield ring.at(cursor++)
+        } else {
+          if (channel.deleted) return
+          await new Promise<void>((resolve) => {
+            wake = resolve
+            channel.waiting.add(resolve)
+          })
+        }
+      }
+    } finally {
+      leave()
+    }
+  }
+
+  #start(ring: EventRing, from: 'now' | 'oldest'): number {
+    return from === 'now' ? ring.next : ring.oldest
+  }
+
+  /**
+   * Checks an event, and takes it so that nobody can change it any more.
+   *
+   * @returns `bytes` of its text
+   */
+  #take(event: HistoryEvent): { fields: EventFields; bytes: number } {
+    const id: unknown = (event as Partial<EventFields> | null | undefined)?.id
+    if (typeof event === 'object' && id !== undefined) {
+      throw new HF_ERR_EVENT_FIELD('id', 'left out, since a History gives the ids', show(id))
+    }
+    let serialized: string | undefined
+    const text = encodeEvent(event, (data) => (serialized = this.#serializer(data)))
+    const { event: name, data, retry }: EventFields = typeof event === 'string' ? { data: event } : event
+    return {
+      fields: { event: name, id: undefined, retry, data: serialized ?? data },
+      bytes: Buffer.byteLength(text),
+    }
+  }
+
+  /** A channel that is not kept yet. */
+  #make(key: string): Channel {
+    const ring = new EventRing(this.#maxEvents, this.#maxBytes)
+    return { key, ring, followers: 0, waiting: new Set(), deleted: false }
+  }
+
+  /** Keeps a channel, if it is a new one; others may have to go for it. */
+  #keep(channel: Channel): void {
+    if (this.#channels.has(channel.key)) return
+    while (this.#channels.size >= this.#maxKeys) {
+      const [least] = this.#silent.size > 0 ? this.#silent : this.#idle
+      if (least === undefined) break
+      this.#forget(least)
+    }
+    this.#channels.set(channel.key, channel)
+  }
+
+  #forget(channel: Channel): void {
+    this.#channels.delete(channel.key)
+    this.#silent.delete(channel)
+    this.#idle.delete(channel)
+  }
+
+  /** The channel was used: of those that may go it is the last to go. */
+  #touch(channel: Channel): void {
+    this.#silent.delete(channel)
+    this.#idle.delete(channel)
+    if (channel.followers > 0 || channel.deleted) return
+    if (channel.ring.next === 1) this.#silent.add(channel)
+    else this.#idle.add(channel)
+  }
+
+  #join(channel: Channel): void {
+    this.#keep(channel)
+    channel.followers++
+    this.#followers++
+    this.#touch(channel)
+  }
+
+  #leave(channel: Channel): void {
+    channel.followers--
+    this.#followers--
+    this.#touch(channel)
+  }
+}
+
+/** A key that is missing by mistake would throw all who have none into one. */
+function checkKey(key: unknown, place: string): void {
+  if (typeof key === 'string' && key !== '') return
+  throw new HF_ERR_OPTION_INVALID('key', place, 'a string that is not empty', show(key))
+}
+
+function checkObject<Options extends object>(options: Options, place: string): Options {
+  if (typeof options === 'object' && options !== null) return options
+  throw new HF_ERR_OPTION_INVALID('options', place, 'an object', show(options))
+}

@@ -1,0 +1,33 @@
+import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
+import { blockUntil, Flag, untilRaised, type Flags } from '../../src/testing/flags.ts'
+
+/** Blocks its thread until the client has the head. */
+export const headSeen: PortableProducer<{ flags: Flags }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags }: { flags: Flags }) => {
+    stream.send(blockUntil(flags, Flag.HEAD) ? 'head seen' : 'head not seen')
+  },
+  { name: 'headSeen' },
+)
+
+/** Sends a word, and stays open. */
+export const open: PortableProducer<{ word: string }> = producer(
+  import.meta.url,
+  (stream: EventStream, { word }: { word: string }) => {
+    stream.send(word)
+  },
+  { name: 'open' },
+)
+
+/** Sends each event only when the client has got the one before it, and the first when it has the head. */
+export const acknowledged: PortableProducer<{ flags: Flags; count: number }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags, count }: { flags: Flags; count: number }) => {
+    await untilRaised(flags, Flag.HEAD)
+    for (let n = 0; n < count; n++) {
+      stream.send({ id: n, data: 'x'.repeat(n) })
+      await untilRaised(flags, Flag.EVENTS, n + 1)
+    }
+  },
+  { name: 'acknowledged' },
+)

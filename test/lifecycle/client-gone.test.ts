@@ -1,0 +1,296 @@
+import type { Socket } from 'node:net'
+import type { FastifyRequest } from 'fastify'
+import { describe, expect, test } from 'vitest'
+import { producer, workers, type PortableProducer } from '../../src/index.ts'
+import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
+import { get, type RawClient } from '../plugin/client.ts'
+import { until, type Testbed } from '../plugin/testbed.ts'
+import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
+import * as producers from './producers.ts'
+import { makeReason, reasonIn, type Watched } from './producers.ts'
+
+interface Seen {
+  signals: AbortSignal[]
+  hooks: string[]
+}
+
+/** Notes the signal of each request, and which of Fastify's hooks tell how it went. */
+function observe({ app }: Testbed): Seen {
+  const seen: Seen = { signals: [], hooks: [] }
+  app.addHook('onRequest', async (request: FastifyRequest) => {
+    seen.signals.push(request.signal)
+  })
+  app.addHook('onResponse', async () => {
+    seen.hooks.push('onResponse')
+  })
+  app.addHook('onRequestAbort', (_request, done) => {
+    seen.hooks.push('onRequestAbort')
+    done()
+  })
+  return seen
+}
+
+/** Nothing has begun, nothing counts, nothing is waited for by a shutdown, and the request was told. */
+async function expectNoStream(
+  testbed: Testbed,
+  { signals, hooks }: Seen,
+  started: () => number,
+): Promise<void> {
+  await until(() => signals.every(({ aborted }) => aborted), 'request.signal')
+  await testbed.idle()
+  await turns()
+  expect(started()).toBe(0)
+  expect(testbed.closed).toEqual([])
+  expect(hooks).toEqual(['onRequestAbort'])
+  for (const { open, opened } of Object.values(testbed.app.sse.stats().routes)) {
+    expect({ open, opened }).toEqual({ open: 0, opened: 0 })
+  }
+  await testbed.app.close()
+}
+
+/** A shutdown may take ten minutes: where it waits for a stream that is gone, the test does not end. */
+const graceMs = 600_000
+
+/** On a thread a producer may see that its stream is closed, and end, before the signal could abort. */
+const TELLS_AT_ONCE: readonly string[] = EXECUTORS.filter((executor) => executor !== 'workers')
+
+describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => {
+  test('before reply.sse() is called starts nothing', async () => {
+    const testbed = await makeTestbed({ executor, graceMs })
+    const seen = observe(testbed)
+    const flags = makeFlags()
+    let proceed: (() => void) | undefined
+    testbed.app.get('/', { sse: true }, async (_, reply) => {
+      await new Promise<void>((resolve) => (proceed = resolve))
+      return reply.sse(producers.promise, { flags, reason: makeReason() })
+    })
+    const client = await testbed.connect()
+    client.send(get('/'))
+    await until(() => proceed !== undefined, 'the handler')
+    client.destroy()
+    await until(() => seen.hooks.length > 0, 'the end of the request')
+    proceed?.()
+    await turns()
+    await expectNoStream(testbed, seen, () => flags[Flag.STARTED] as number)
+    expect(testbed.app.sse.stats().executors[executor]).toMatchObject({ admitted: 0 })
+  })
+
+  test('before reply.sse() is called for a request in its pipeline starts nothing', async () => {
+    const testbed = await makeTestbed({ executor, graceMs })
+    const flags = makeFlags()
+    const proceed: (() => void)[] = []
+    let handled = 0
+    testbed.app.get('/:n', { sse: true }, async (_, reply) => {
+      await new Promise<void>((resolve) => proceed.push(resolve))
+      reply.sse(producers.promise, { flags, reason: makeReason() })
+      handled++
+      return reply
+    })
+    const client = await testbed.connect()
+    client.send(get('/1') + get('/2'))
+    await until(() => proceed.length === 2, 'both handlers')
+    client.destroy()
+    await untilNoConnection(testbed)
+    for (const resolve of proceed) resolve()
+    await until(() => handled === 2, 'both handlers to be done')
+    await turns()
+    expect(flags[Flag.STARTED]).toBe(0)
+    expect(testbed.closed).toEqual([])
+    expect(testbed.counted).toBe(0)
+    await testbed.app.close()
+  })
+
+  test('while onSend waits starts nothing', async () => {
+    const testbed = await makeTestbed({ executor, graceMs })
+    const seen = observe(testbed)
+    const flags = makeFlags()
+    let proceed: (() => void) | undefined
+    testbed.app.addHook('onSend', async () => {
+      await new Promise<void>((resolve) => (proceed = resolve))
+    })
+    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
+    const client = await testbed.connect()
+    client.send(get('/'))
+    await until(() => proceed !== undefined, 'onSend')
+    expect(testbed.app.sse.stats().executors[executor]).toMatchObject({ waiting: 1 })
+    client.destroy()
+    // It is not held by the hook.
+    await testbed.idle()
+    proceed?.()
+    await expectNoStream(testbed, seen, () => flags[Flag.STARTED] as number)
+  })
+
+  test.each<[string, PortableProducer<Watched>]>([
+    ['generator', producers.generator],
+    ['async generator', producers.asyncGenerator],
+    ['promise', producers.promise],
+    ['subscription', producers.subscription],
+  ])('during a producer (%s) cancels it', async (_, cancelled) => {
+    const testbed = await makeTestbed({ executor, graceMs, highWaterMark: 4_096 })
+    const seen = observe(testbed)
+    const watched: Watched = { flags: makeFlags(), reason: makeReason() }
+    route<Watched>(testbed, '/', cancelled, watched)
+    const client = await testbed.connect()
+    client.send(get('/'))
+    await client.including('data: 0\n\n')
+    client.destroy()
+    const told = TELLS_AT_ONCE.includes(executor)
+    if (told) await untilRaised(watched.flags, Flag.FINALLY)
+    if (told) await untilRaised(watched.flags, Flag.SEEN)
+    await testbed.idle()
+    expect(await testbed.closeInfo()).toMatchObject({ reason: 'client', executor })
+    await until(() => seen.hooks.length > 0, 'the hook')
+    expect(seen.hooks).toEqual(['onRequestAbort'])
+    expect(seen.signals[0]?.aborted).toBe(true)
+    await testbed.app.close()
+    expect(testbed.closed).toHaveLength(1)
+    const { [Flag.SEEN]: times = 0 } = watched.flags
+    expect(told ? [times, reasonIn(watched.reason)] : [1, 'client']).toEqual([1, 'client'])
+    expect(times).toBeLessThanOrEqual(1)
+    expect(testbed.logged).toEqual([])
+  })
+
+  describe('during the drain, when the producer is done,', () => {
+    /** The server's ends. */
+    const sockets: Socket[] = []
+
+    async function draining(): Promise<{ testbed: Testbed; client: RawClient; seen: Seen }> {
+      const testbed = await makeTestbed({ executor, graceMs })
+      const seen = observe(testbed)
+      const flags = makeFlags()
+      sockets.length = 0
+      testbed.app.server.on('connection', (socket) => sockets.push(socket))
+      route(testbed, '/', producers.fills, { flags })
+      const client = await testbed.connect()
+      client.socket.pause()
+      client.send(get('/'))
+      await untilRaised(flags, Flag.FINALLY)
+      await until(() => testbed.app.sse.stats().executors[executor]?.running === 0, 'the producer to be done')
+      return { testbed, client, seen }
+    }
+
+    test('is the reason of the close, since it has not got all', async () => {
+      const { testbed, client } = await draining()
+      expect(testbed.counted).toBe(1)
+      expect(testbed.closed).toEqual([])
+      client.socket.resetAndDestroy()
+      expect((await testbed.closeInfo()).reason).toBe('client')
+      await testbed.idle()
+      await testbed.app.close()
+      expect(testbed.closed).toHaveLength(1)
+    })
+
+    test('is also what a connection counts as that the server destroys', async () => {
+      const { testbed } = await draining()
+      for (const socket of sockets) socket.destroy()
+      expect((await testbed.closeInfo()).reason).toBe('client')
+      await testbed.idle()
+    })
+
+    test('unlike one that reads on', async () => {
+      const { testbed, client, seen } = await draining()
+      client.socket.resume()
+      const { complete, body } = await client.response()
+      expect(complete).toBe(true)
+      const { reason, bytes, events } = await testbed.closeInfo()
+      expect({ reason, bytes }).toEqual({ reason: 'ended', bytes: body.length })
+      expect(events).toBe(body.split('\n\n').length - 1)
+      await testbed.idle()
+      expect(seen.signals[0]?.aborted).toBe(false)
+      expect(testbed.closed).toHaveLength(1)
+    })
+  })
+})
+
+/** Resolves when the server has no connection. */
+async function untilNoConnection({ app }: Testbed): Promise<void> {
+  let connections = -1
+  await until(() => {
+    app.server.getConnections((_, count) => (connections = count))
+    return connections === 0
+  }, 'the connections to be closed')
+  await turns()
+}
+
+describe('a client that is gone between its head and its producer', () => {
+  test('leaves the queue of deferred', async () => {
+    const testbed = await makeTestbed({ executor: 'deferred', graceMs })
+    const seen = observe(testbed)
+    const flags = makeFlags()
+    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
+    // Those of one connection come in one turn of the loop, before any producer has its turn.
+    const ahead = makeFlags()
+    const order: string[] = []
+    testbed.app.get('/ahead', { sse: true }, async (_, reply) =>
+      reply.sse(async () => {
+        order.push('ahead')
+        raise(ahead, Flag.STARTED)
+        client.destroy()
+        // While the next one waits for its turn.
+        await untilNoConnection(testbed)
+      }),
+    )
+    const client = await testbed.connect()
+    const other = await testbed.connect()
+    other.send(get('/ahead'))
+    client.send(get('/'))
+    await untilRaised(ahead, Flag.STARTED)
+    other.destroy()
+    await testbed.idle()
+    const infos = testbed.closed.filter(({ timings }) => timings.startedMs === undefined)
+    expect(testbed.closed).toHaveLength(2)
+    expect(infos.map(({ reason }) => reason)).toEqual(flags[Flag.STARTED] === 0 ? ['client'] : [])
+    expect(seen.signals.map(({ aborted }) => aborted)).toEqual([true, true])
+    await testbed.app.close()
+  })
+
+  test('leaves the queue of workers', async () => {
+    const testbed = await makeTestbed({
+      executor: 'workers',
+      executors: { workers: workers({ threads: 1, streamsPerThread: 1, niceIncrement: 0 }) },
+      graceMs,
+    })
+    const seen = observe(testbed)
+    const first: Watched = { flags: makeFlags(), reason: makeReason() }
+    const second: Watched = { flags: makeFlags(), reason: makeReason() }
+    route<Watched>(testbed, '/first', producers.promise, first)
+    route<Watched>(testbed, '/second', producers.promise, second)
+    const holder = await testbed.connect()
+    holder.send(get('/first'))
+    await untilRaised(first.flags, Flag.STARTED)
+    const client = await testbed.connect()
+    client.send(get('/second'))
+    await client.head()
+    client.destroy()
+    const { reason, timings } = await testbed.closeInfo()
+    expect({ reason, started: timings.startedMs }).toEqual({ reason: 'client', started: undefined })
+    expect(timings.headMs).toBeTypeOf('number')
+    expect(testbed.app.sse.stats().executors['workers']).toMatchObject({ running: 1, waiting: 0 })
+    holder.destroy()
+    await testbed.idle()
+    expect(second.flags[Flag.STARTED]).toBe(0)
+    expect(seen.signals.map(({ aborted }) => aborted)).toEqual([true, true])
+    expect(testbed.closed).toHaveLength(2)
+    await testbed.app.close()
+  })
+})
+
+test('a client that is gone while its producer’s module is loaded starts nothing', async () => {
+  const testbed = await makeTestbed({ executor: 'workers', graceMs })
+  const seen = observe(testbed)
+  let reached = false
+  let open!: () => void
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  Object.assign(globalThis, { gate: { opened, reached: () => (reached = true) } })
+  // The same as the module makes when it is loaded in the end.
+  const late: PortableProducer = producer(new URL('./late-module.ts', import.meta.url).href, () => {})
+  route(testbed, '/', late, undefined)
+  const client = await testbed.connect()
+  client.send(get('/'))
+  await until(() => reached, 'the module to be loaded')
+  client.destroy()
+  await until(() => seen.hooks.length > 0, 'the end of the request')
+  open()
+  await expectNoStream(testbed, seen, () => 0)
+  expect(testbed.app.sse.stats().executors['workers']).toMatchObject({ admitted: 0, threads: 0 })
+})
