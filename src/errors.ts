@@ -95,7 +95,7 @@ export const HF_ERR_INPUT_NOT_CLONEABLE: Coded = define(
 )
 export const HF_ERR_PAYLOAD_WRAPPED: Coded = define(
   'HF_ERR_PAYLOAD_WRAPPED',
-  'An onSend hook of route %s has wrapped the event stream in another stream, which would hold events back. Exclude text/event-stream in that hook.',
+  'An onSend hook of route %s has wrapped the event stream in another stream, which would hold events back. Exclude text/event-stream in that hook; if it is that of @fastify/compress (with inflateIfDeflated), give the route the option { compress: false }.',
 )
 export const HF_ERR_NOT_ACCEPTABLE: Coded = define(
   'HF_ERR_NOT_ACCEPTABLE',

@@ -6,6 +6,7 @@ import type {
   FastifyReply,
   FastifyRequest,
   RouteOptions as FastifyRouteOptions,
+  onSendHookHandler,
 } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import {
@@ -32,7 +33,7 @@ import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
 import { negotiateCoding, type ContentCoding } from './sse/compression.ts'
 import { show } from './sse/event.ts'
-import { EVENT_STREAM_HEADERS, hasNoBody } from './sse/head.ts'
+import { EVENT_STREAM_HEADERS, hasNoBody, HeadPayload } from './sse/head.ts'
 import { acceptsEventStream, isMediaType, prefersEventStream } from './sse/negotiation.ts'
 import type { StreamContext } from './sse/stream.ts'
 import { varyOn } from './sse/vary.ts'
@@ -101,6 +102,8 @@ const kScope: unique symbol = Symbol('headfirst.scope')
 const kRoute: unique symbol = Symbol('headfirst.route')
 /** Requests that have had their `reply.sse()`. */
 const answered = new WeakSet<FastifyRequest>()
+/** Requests whose event stream was given a content coding. */
+const encoded = new WeakSet<FastifyRequest>()
 /** Requests whose `Accept` header has had a say in what they are answered. */
 const negotiated = new WeakSet<FastifyRequest>()
 
@@ -184,6 +187,17 @@ function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): voi
   const added = scope.addRoute(name, options === true ? {} : options)
   const registered: RegisteredRoute = { route: added, scope }
   route.config = { ...route.config, [kRoute]: registered }
+  if (offeredCodings(added.options).length > 0) route.onSend = [route.onSend ?? [], unmarkOther].flat()
+}
+
+/** What leaves instead of the event stream (the error of a hook that has thrown) is not compressed as that was. */
+const unmarkOther: onSendHookHandler = (request, reply, payload, done) => {
+  // To a HEAD request Fastify has replaced the payload by none.
+  if (encoded.has(request) && payload != null && !(payload instanceof HeadPayload)) {
+    reply.removeHeader('content-encoding')
+    reply.raw.removeHeader('content-encoding')
+  }
+  done(null, payload)
 }
 
 const isPlainObject = (value: unknown): boolean =>
@@ -255,7 +269,13 @@ function host(reply: FastifyReply, coding: ContentCoding | undefined): Host<Fast
       for (const [name, value] of Object.entries(EVENT_STREAM_HEADERS)) {
         if (!reply.hasHeader(name)) reply.header(name, value)
       }
-      if (coding !== undefined) reply.header('content-encoding', coding)
+      if (coding !== undefined) {
+        reply.header('content-encoding', coding)
+        encoded.add(reply.request)
+      } else if (reply.server.hasPlugin('@fastify/compress')) {
+        // Its word for a response that it is to leave alone: it would hold events back.
+        reply.request.headers['x-no-compression'] = 'event stream'
+      }
       reply.send(payload)
     },
     detach: () => hijackKeepingSignal(reply),

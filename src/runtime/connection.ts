@@ -193,7 +193,7 @@ export class Connection<Request> implements Openable {
     const { options, executor } = this.#route
     if (executor.executor.compresses === true && options.onOpen === undefined && !dropPolicy(options)) {
       this.coded = { coding, firstWords }
-      this.sink.expectCoded(coding)
+      this.sink.expectCoded(coding, firstWords)
     } else {
       this.sink.compress(coding)
     }

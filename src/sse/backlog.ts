@@ -7,9 +7,6 @@ export type Chunk = string | Uint8Array
  */
 export type DropPolicy = 'drop-oldest' | { readonly latest: 'event' | 'id' }
 
-const LINE_FEED = 10
-const COLON = 58
-
 /**
  * What waits in a sink, in order.
  *
@@ -17,10 +14,14 @@ const COLON = 58
  * more it keeps single blocks under keys, so that a newer one finds the one that it replaces.
  */
 export class Backlog {
+  /** In order; those before `#next`, at most half, are gone. (Each shift of a long array would move all of it.) */
   #chunks: Chunk[] = []
+  #next = 0
   #bytes = 0
   /** Blocks by key, in order: set from the first drop until nothing waits. A block that nothing replaces has a number. */
   #blocks: Map<string | number, Chunk> | undefined
+  /** Stands before the oldest of `#blocks`. (Each walk from the map's start would pass all that was deleted.) */
+  #oldest: Iterator<[key: string | number, block: Chunk]> | undefined
   #policy: DropPolicy = 'drop-oldest'
   #numbered = 0
   #dropped = 0
@@ -45,19 +46,20 @@ export class Backlog {
     }
   }
 
-  /** Takes out what waits, in order: all of it, or chunks until they are more than `most` bytes. */
+  /** Takes out what waits, in order: all of it, or whole blocks until they are more than `most` bytes. */
   take(most: number = Infinity): Chunk[] {
     if (this.#bytes <= most) {
-      const all = this.#blocks === undefined ? this.#chunks : [...this.#blocks.values()]
+      const all = this.#blocks === undefined ? this.#chunks.slice(this.#next) : [...this.#blocks.values()]
       this.clear()
       return all
     }
     const taken: Chunk[] = []
-    for (let bytes = 0; bytes <= most && this.#bytes > 0;) {
-      const chunk = this.#shift()
-      bytes += byteLength(chunk)
+    for (let left = most; left >= 0 && this.#bytes > 0;) {
+      const chunk = this.#blocks === undefined ? this.#shiftChunk(left) : this.#shiftBlock(this.#blocks)
+      left -= byteLength(chunk)
       taken.push(chunk)
     }
+    if (this.#bytes === 0) this.clear()
     return taken
   }
 
@@ -68,34 +70,45 @@ export class Backlog {
   drop(policy: DropPolicy, most: number): void {
     this.#policy = policy
     if (this.#blocks === undefined) {
-      const chunks = this.#chunks
-      this.#chunks = []
-      this.#bytes = 0
+      const chunks = this.#chunks.slice(this.#next)
+      this.clear()
       const blocks = (this.#blocks = new Map<string | number, Chunk>())
+      this.#oldest = blocks.entries()
       for (const chunk of chunks) this.#keep(chunk, blocks)
     }
-    while (this.#bytes > most && this.#blocks.size > 1) this.#countDropped(this.#shift())
+    while (this.#bytes > most && this.#blocks.size > 1) this.#countDropped(this.#shiftBlock(this.#blocks))
   }
 
   clear(): void {
     this.#chunks = []
+    this.#next = 0
     this.#blocks = undefined
+    this.#oldest = undefined
     this.#bytes = 0
   }
 
-  #shift(): Chunk {
-    const blocks = this.#blocks
-    let chunk: Chunk
-    if (blocks === undefined) {
-      chunk = this.#chunks.shift() as Chunk
-    } else {
-      const [[key, oldest]] = blocks as unknown as [[string | number, Chunk]]
-      blocks.delete(key)
-      if (blocks.size === 0) this.#blocks = undefined
-      chunk = oldest
+  /** Takes out the oldest chunk, or as much of it as is just over `most` bytes. */
+  #shiftChunk(most: number): Chunk {
+    const chunk = this.#chunks[this.#next] as Chunk
+    const end = endOver(chunk, most)
+    const isWhole = end === chunk.length
+    const taken = isWhole ? chunk : cut(chunk, 0, end)
+    // What is taken is held here no longer.
+    this.#chunks[this.#next] = isWhole ? '' : cut(chunk, end)
+    if (isWhole && ++this.#next * 2 > this.#chunks.length) {
+      this.#chunks.splice(0, this.#next)
+      this.#next = 0
     }
-    this.#bytes -= byteLength(chunk)
-    return chunk
+    this.#bytes -= byteLength(taken)
+    return taken
+  }
+
+  #shiftBlock(blocks: Map<string | number, Chunk>): Chunk {
+    const oldest = this.#oldest as Iterator<[key: string | number, block: Chunk]>
+    const [key, block] = oldest.next().value as [string | number, Chunk]
+    blocks.delete(key)
+    this.#bytes -= byteLength(block)
+    return block
   }
 
   #keep(chunk: Chunk, blocks: Map<string | number, Chunk>): void {
@@ -107,62 +120,80 @@ export class Backlog {
         this.#bytes -= byteLength(older)
         this.#countDropped(older)
       }
-      blocks.set(key, block)
+      blocks.set(key, alone(block))
       this.#bytes += byteLength(block)
     }
   }
 
   #countDropped(block: Chunk): void {
-    if (!isComment(block)) this.#dropped++
+    if (isEvent(block)) this.#dropped++
   }
 }
 
 const byteLength = (chunk: Chunk): number =>
   typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
 
-const isComment = (block: Chunk): boolean =>
-  (typeof block === 'string' ? block.charCodeAt(0) : block[0]) === COLON
+const cut = (chunk: Chunk, from: number, to?: number): Chunk =>
+  typeof chunk === 'string' ? chunk.slice(from, to) : chunk.subarray(from, to)
 
-/** Single blocks: an encoded event holds no empty line but the one at its end. */
+/** The same memory, with the search that text has. */
+const bufferOf = ({ buffer, byteOffset, byteLength: length }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, length)
+
+const indexIn = (chunk: Chunk, text: string, from: number): number =>
+  (typeof chunk === 'string' ? chunk : bufferOf(chunk)).indexOf(text, from)
+
+const codeAt = (chunk: Chunk, at: number): number | undefined =>
+  typeof chunk === 'string' ? chunk.charCodeAt(at) : chunk[at]
+
+const startsWith = (chunk: Chunk, text: string): boolean => {
+  for (let at = 0; at < text.length; at++) if (codeAt(chunk, at) !== text.charCodeAt(at)) return false
+  return true
+}
+
+/** Comments are no events, nor is the `retry` alone that the server says first and last: no client shows them. */
+const isEvent = (block: Chunk): boolean =>
+  !startsWith(block, ':') && !(startsWith(block, 'retry: ') && indexIn(block, '\n', 0) === block.length - 2)
+
+/** Bytes of their own: a part would keep all of the batch that it came in, which may be a thousand times as long. */
+const alone = (block: Chunk): Chunk =>
+  typeof block === 'string' || block.byteLength === block.buffer.byteLength ? block : new Uint8Array(block)
+
+/** Where the block that begins at `from` is over: an encoded event holds no empty line but the one at its end. */
+function endOfBlock(chunk: Chunk, from: number): number {
+  const at = indexIn(chunk, '\n\n', from)
+  return at === -1 ? chunk.length : at + 2
+}
+
+/** Where the blocks end that are the first to be more than `most` bytes; or all of them. */
+function endOver(chunk: Chunk, most: number): number {
+  if (byteLength(chunk) <= most) return chunk.length
+  let end = 0
+  for (let bytes = 0; bytes <= most && end < chunk.length;) {
+    const from = end
+    end = endOfBlock(chunk, from)
+    bytes += typeof chunk === 'string' ? Buffer.byteLength(chunk.slice(from, end)) : end - from
+  }
+  return end
+}
+
 function* split(chunk: Chunk): Generator<Chunk, void, undefined> {
-  const end = typeof chunk === 'string' ? chunk.length : chunk.byteLength
-  for (let from = 0; from < end;) {
-    let to = endOfBlock(chunk, from)
-    if (to === -1) to = end
-    if (from === 0 && to === end) yield chunk
-    else yield typeof chunk === 'string' ? chunk.slice(from, to) : chunk.subarray(from, to)
+  for (let from = 0; from < chunk.length;) {
+    const to = endOfBlock(chunk, from)
+    yield from === 0 && to === chunk.length ? chunk : cut(chunk, from, to)
     from = to
   }
 }
 
-/** Where the block that begins at `from` is over; -1 when its empty line is missing. */
-function endOfBlock(chunk: Chunk, from: number): number {
-  if (typeof chunk === 'string') {
-    const at = chunk.indexOf('\n\n', from)
-    return at === -1 ? -1 : at + 2
-  }
-  for (let at = chunk.indexOf(LINE_FEED, from); at !== -1; at = chunk.indexOf(LINE_FEED, at + 1)) {
-    if (chunk[at + 1] === LINE_FEED) return at + 2
-  }
-  return -1
-}
-
 /** The event's name or id; undefined for a block that no newer one replaces. */
 function keyOf(block: Chunk, field: 'event' | 'id'): string | undefined {
-  const text = typeof block === 'string' ? block : Buffer.from(block).toString()
-  let hasData = false
-  let name = ''
-  let id: string | undefined
-  for (const line of text.split('\n')) {
-    if (line.startsWith('data')) {
-      hasData = true
-      break
-    }
-    if (line.startsWith('event: ')) name = line.slice(7)
-    else if (line.startsWith('id: ')) id = line.slice(4)
-  }
-  if (!hasData) return undefined
-  if (field === 'id') return id === undefined ? undefined : `id: ${id}`
+  // Data, which may be long, stands after all other fields: see encodeEvent().
+  const data = startsWith(block, 'data') ? 0 : indexIn(block, '\ndata', 0)
+  if (data === -1) return undefined
+  const fields = cut(block, 0, data)
+  const lines = (typeof fields === 'string' ? fields : bufferOf(fields).toString()).split('\n')
+  const value = lines.findLast((line) => line.startsWith(`${field}: `))?.slice(field.length + 2)
+  if (field === 'id') return value === undefined ? undefined : `id: ${value}`
   // A client calls an event without a name a `message` (HTML Living Standard, 9.2.6).
-  return `event: ${name === '' ? 'message' : name}`
+  return `event: ${value || 'message'}`
 }

@@ -29,12 +29,15 @@ export function negotiateCoding(
   offered: readonly ContentCoding[],
 ): ContentCoding | undefined {
   // Without the header any coding is allowed; but who says nothing may well decode nothing.
-  if (accepted === undefined) return undefined
+  if (accepted === undefined || accepted.length > LONGEST_HEADER) return undefined
   const negotiator: NegotiatesEncodings = new Negotiator({ headers: { 'accept-encoding': accepted } })
   const available = [...offered.filter((coding) => CONTENT_CODINGS.includes(coding)), 'identity']
   const [best] = negotiator.encodings(available, { preferred: available })
   return best === undefined || best === 'identity' ? undefined : (best as ContentCoding)
 }
+
+/** No client means more than this; to parse the longest that Node takes would hold everybody else up. */
+const LONGEST_HEADER = 1_000
 
 /** What the library has, and its types have not yet. */
 interface NegotiatesEncodings {
@@ -163,6 +166,7 @@ export class Compressor {
   readonly #hasCrc: boolean
   #compressing: Compressing | undefined
   readonly #checksum = nothing()
+  #closed = false
 
   constructor(coding: ContentCoding) {
     this.#format = FORMATS[coding]
@@ -176,6 +180,9 @@ export class Compressor {
 
   /** Whole blocks that decode to `text`. */
   compress(text: Buffer): Buffer {
+    if (this.#closed) throw new Error('the compressor is closed')
+    // Not every compressor begins its body before it has something to say.
+    if (text.length === 0) return NO_BYTES
     this.#checksum.size = (this.#checksum.size + text.length) >>> 0
     if (this.#hasCrc) this.#checksum.crc = crc32(text, this.#checksum.crc)
     if (this.#compressing !== undefined) return pass(this.#compressing, text)
@@ -188,6 +195,7 @@ export class Compressor {
 
   /** Frees its memory. Nothing can be compressed after it. */
   close(): void {
+    this.#closed = true
     this.#compressing?.close()
     this.#compressing = undefined
   }

@@ -60,6 +60,8 @@ export class ResponseSink implements Sink {
   #compressor: Compressor | undefined
   /** Of what was compressed elsewhere. */
   #checksum: Readonly<Checksum> | undefined
+  /** What a body that is compressed elsewhere begins with, until something of it has come. */
+  #firstWords = ''
   /** What was said on this thread in a body that is compressed elsewhere: it stands at its end. */
   #lastWords = ''
 
@@ -99,17 +101,21 @@ export class ResponseSink implements Sink {
     this.#compressor = new Compressor(coding)
   }
 
-  /** The body is compressed elsewhere, and comes through {@link writeCoded}. As {@link compress}. */
-  expectCoded(coding: ContentCoding): void {
+  /**
+   * The body is compressed elsewhere, and comes through {@link writeCoded}. As {@link compress}.
+   *
+   * @param firstWords what it begins with there; said here where nothing ever comes
+   */
+  expectCoded(coding: ContentCoding, firstWords: string): void {
     this.#coded = new CodedBody(coding)
-    this.#checksum = { crc: 0, size: 0 }
+    this.#firstWords = firstWords
   }
 
   write(chunk: Chunk, events: number): boolean {
     if (this.#closed) return false
     const length = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
     this.#count(events, length)
-    if (this.#checksum !== undefined) {
+    if (this.#coded !== undefined && this.#compressor === undefined) {
       this.#lastWords += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()
       return true
     }
@@ -125,6 +131,7 @@ export class ResponseSink implements Sink {
     if (this.#closed) return false
     this.#count(events, (checksum.size - (this.#checksum?.size ?? 0)) >>> 0)
     this.#checksum = checksum
+    this.#firstWords = ''
     return this.#take(blocks, blocks.byteLength)
   }
 
@@ -137,11 +144,14 @@ export class ResponseSink implements Sink {
 
   #take(chunk: Chunk, length: number): boolean {
     this.#backlog.add(chunk, length)
-    if (this.#settings.flush === 'event' || this.#backlog.bytes >= WRITE_BYTES) this.#flush()
+    const { flush, highWaterMark, maxBuffered } = this.#settings
+    const { bytes } = this.#backlog
+    // What only waits for the end of the turn may well go before it is too much.
+    if (flush === 'event' || bytes >= WRITE_BYTES || bytes > maxBuffered) this.#flush()
     else this.#immediate ??= setImmediate(this.#onTurn)
     const { buffered } = this
-    if (buffered <= this.#settings.highWaterMark) return true
-    if (buffered > this.#settings.maxBuffered) this.#overflow()
+    if (buffered <= highWaterMark) return true
+    if (buffered > maxBuffered) this.#overflow()
     return false
   }
 
@@ -174,7 +184,9 @@ export class ResponseSink implements Sink {
     if (this.#closed) return
     if (this.#backlog.bytes > 0) this.#hand(Infinity)
     if (this.#coded !== undefined) {
-      this.#respond([this.#coded.end(this.#lastWords, this.#compressor?.checksum ?? this.#checksum)])
+      this.#count(0, Buffer.byteLength(this.#firstWords))
+      const words = this.#firstWords + this.#lastWords
+      this.#respond([this.#coded.end(words, this.#compressor?.checksum ?? this.#checksum)])
     }
     this.#close()
     this.#settings.onEnd()
@@ -203,7 +215,7 @@ export class ResponseSink implements Sink {
 
   /** Hands what waits here to the response, unless that is still busy with what it has. */
   #flush(): void {
-    if (this.#backlog.bytes > 0 && this.#response.writableLength === 0) this.#hand(this.#portion)
+    while (this.#backlog.bytes > 0 && this.#response.writableLength === 0) this.#hand(this.#portion)
   }
 
   #hand(most: number): void {

@@ -1,6 +1,8 @@
 /** The thread of an {@link Observer}: one request over HTTP/1.1, told in flags while it runs. */
 import { request, type IncomingMessage } from 'node:http'
+import { pipeline, type Readable, type Transform } from 'node:stream'
 import { parentPort, workerData } from 'node:worker_threads'
+import zlib from 'node:zlib'
 import { Flag, raise } from './flags.ts'
 import type { Observed, ObserverCommand, ObserverSettings } from './observer.ts'
 
@@ -24,22 +26,34 @@ parentPort?.on('message', (command: ObserverCommand) => {
 function read(response: IncomingMessage): void {
   const texts: string[] = []
   let rest = ''
-  response.setEncoding('utf8')
-  response.on('data', (text: string) => {
+  const body = decoded(response)
+  body.setEncoding('utf8')
+  body.on('data', (text: string) => {
     texts.push(text)
     const blocks = (rest + text).split('\n\n')
     rest = blocks.pop() as string
     // An event ends with an empty line; a comment or a lone retry, which end so too, has no data.
     for (const block of blocks) if (/^data/m.test(block)) raise(flags, Flag.EVENTS)
   })
-  response.on('error', () => {})
-  response.on('close', () => {
+  body.on('error', () => {})
+  body.on('close', () => {
     raise(flags, Flag.OVER)
     parentPort?.postMessage({
       status: response.statusCode ?? 0,
       headers: response.headers,
       body: texts.join(''),
-      complete: response.complete,
+      complete: response.complete && body.readableEnded,
     } satisfies Observed)
   })
+}
+
+/** The body without its content coding, as it comes. */
+function decoded(response: IncomingMessage): Readable {
+  const coding = response.headers['content-encoding']
+  const decoders = zlib as unknown as Record<string, undefined | (() => Transform)>
+  const make = { gzip: 'createGunzip', br: 'createBrotliDecompress', zstd: 'createZstdDecompress' }[
+    coding ?? ''
+  ]
+  const decoder = make === undefined ? undefined : decoders[make]?.()
+  return decoder === undefined ? response : pipeline(response, decoder, () => {})
 }

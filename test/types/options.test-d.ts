@@ -61,6 +61,42 @@ describe('options of a route', () => {
     app.get('/', { sse: { serializer: () => 5 } }, () => {})
   })
 
+  test('overflow: a word, or what of the newest is kept', () => {
+    app.get('/', { sse: { overflow: 'close' } }, () => {})
+    app.get('/', { sse: { overflow: 'block' } }, () => {})
+    app.get('/', { sse: { overflow: 'drop-oldest' } }, () => {})
+    app.get('/', { sse: { overflow: { latest: 'event' } } }, () => {})
+    app.get('/', { sse: { overflow: { latest: 'id' } } }, () => {})
+    // @ts-expect-error not a word
+    app.get('/', { sse: { overflow: 'drop-newest' } }, () => {})
+    // @ts-expect-error not a field
+    app.get('/', { sse: { overflow: { latest: 'name' } } }, () => {})
+    // @ts-expect-error more than one
+    app.get('/', { sse: { overflow: { latest: 'id', oldest: true } } }, () => {})
+    // @ts-expect-error nothing of it
+    app.get('/', { sse: { overflow: {} } }, () => {})
+  })
+
+  test('compress: true, false, or codings', () => {
+    app.get('/', { sse: { compress: true } }, () => {})
+    app.get('/', { sse: { compress: false } }, () => {})
+    app.get('/', { sse: { compress: { encodings: ['gzip', 'br', 'zstd'] } } }, () => {})
+    const encodings = ['gzip'] as const
+    app.get('/', { sse: { compress: { encodings } } }, () => {})
+    // @ts-expect-error not a coding
+    app.get('/', { sse: { compress: { encodings: ['deflate'] } } }, () => {})
+    // @ts-expect-error a list
+    app.get('/', { sse: { compress: { encodings: 'gzip' } } }, () => {})
+    // @ts-expect-error unknown
+    app.get('/', { sse: { compress: { encodings: ['gzip'], level: 9 } } }, () => {})
+    // @ts-expect-error not a word
+    app.get('/', { sse: { compress: 'gzip' } }, () => {})
+  })
+
+  test('what is told at the close counts what was dropped', () => {
+    expectTypeOf<CloseInfo['dropped']>().toEqualTypeOf<number>()
+  })
+
   test('hooks are told what they get', () => {
     app.get(
       '/',

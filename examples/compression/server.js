@@ -1,0 +1,20 @@
+// server.js
+import Fastify from 'fastify'
+import headfirst from 'headfirst'
+
+const app = Fastify()
+await app.register(headfirst)
+
+const row = (_, id) => `<tr id="row-${id}"><td>user ${id}</td><td>${Math.random().toFixed(3)}</td></tr>`
+
+// Fragments of HTML that are much alike: a small part of their bytes leaves, as soon as they are sent.
+app.get('/table', { sse: { compress: true } }, async (request, reply) =>
+  reply.sse((stream) => {
+    const send = () => stream.send({ event: 'patch', data: Array.from({ length: 30 }, row).join('') })
+    send()
+    const timer = setInterval(send, 1000)
+    stream.signal.addEventListener('abort', () => clearInterval(timer))
+  }),
+)
+
+console.log(await app.listen({ port: Number(process.env.PORT ?? 3000) }))
