@@ -15,7 +15,7 @@ export {
 export { producer, type PortableOptions, type PortableProducer } from './runtime/producer.ts'
 export type { Pause, Produced, Producer } from './runtime/producer.ts'
 export type { StreamTimeoutError, TimeLimit } from './runtime/deadlines.ts'
-export type { CloseInfo, RetryRange, RouteOptions, Timeouts, Timings } from './runtime/options.ts'
+export type { CloseInfo, Overflow, RetryRange, RouteOptions, Timeouts, Timings } from './runtime/options.ts'
 export type {
   Executor,
   ExecutorDetails,

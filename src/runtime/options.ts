@@ -76,7 +76,7 @@ export interface RouteOptions<Request = unknown> {
 }
 
 /** What happens when more waits for a client than may. */
-type Overflow = 'close' | 'block' | DropPolicy
+export type Overflow = 'close' | 'block' | DropPolicy
 
 /** Bounds of a random `retry`, in ms: whole numbers from 0, `min` at most `max`. */
 export interface RetryRange {
