@@ -76,7 +76,7 @@ function countUnitTests() {
 
 /** @param {string} output */
 function countTap(output) {
-  for (const [, name] of output.matchAll(/^not ok \d+ - (.*)$/gm)) failures.push(String(name))
+  for (const [, name] of output.matchAll(/^not ok \d+ - (.*)$/gm)) failures.push(name ?? '')
   const number = (/** @type {string} */ word) =>
     Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
   return { passed: number('pass'), failed: number('fail') }

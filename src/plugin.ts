@@ -25,10 +25,11 @@ import { Connection } from './runtime/connection.ts'
 import type { Host } from './runtime/opening.ts'
 import { ExecutorSlot } from './runtime/executor-slot.ts'
 import type { Executor } from './runtime/executor.ts'
-import { checkRouteOptions, milliseconds, type RouteOptions } from './runtime/options.ts'
+import { checkRouteOptions, milliseconds, offeredCodings, type RouteOptions } from './runtime/options.ts'
 import { portability, type Producer } from './runtime/producer.ts'
 import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
+import { negotiateCoding, type ContentCoding } from './sse/compression.ts'
 import { show } from './sse/event.ts'
 import { EVENT_STREAM_HEADERS } from './sse/head.ts'
 import type { StreamContext } from './sse/stream.ts'
@@ -182,8 +183,9 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
 
   const { route, scope } = registered
   const portable = portability(producer)
+  const coding = this.hasHeader('content-encoding') ? undefined : codingFor(this, route)
   const connection = new Connection(
-    host(this),
+    host(this, coding),
     route,
     producer,
     input,
@@ -191,6 +193,7 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
       serializer: portable === undefined ? route.options.serializer : portable.serializer,
       lastEventId: lastEventId(request),
       context: contextOf(request, route),
+      coding,
     },
     (closed) => scope.delete(closed),
   )
@@ -199,7 +202,7 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
   return this
 }
 
-function host(reply: FastifyReply): Host<FastifyRequest> {
+function host(reply: FastifyReply, coding: ContentCoding | undefined): Host<FastifyRequest> {
   return {
     request: reply.request,
     rawRequest: reply.request.raw,
@@ -210,10 +213,30 @@ function host(reply: FastifyReply): Host<FastifyRequest> {
       for (const [name, value] of Object.entries(EVENT_STREAM_HEADERS)) {
         if (!reply.hasHeader(name)) reply.header(name, value)
       }
+      if (coding !== undefined) reply.header('content-encoding', coding)
       reply.send(payload)
     },
     detach: () => hijackKeepingSignal(reply),
   }
+}
+
+/** The coding that the client and the route agree on. */
+function codingFor(reply: FastifyReply, route: Route<FastifyRequest>): ContentCoding | undefined {
+  const offered = offeredCodings(route.options)
+  if (offered.length === 0) return undefined
+  // Caches have to know what the response depends on, also where it is not compressed (RFC 9110, 12.5.5).
+  addVary(reply, 'Accept-Encoding')
+  return negotiateCoding(reply.request.headers['accept-encoding'], offered)
+}
+
+function addVary(reply: FastifyReply, field: string): void {
+  const before = String(reply.getHeader('vary') ?? '')
+  const fields = before
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+  if (fields.includes('*') || fields.includes(field.toLowerCase())) return
+  reply.header('vary', before === '' ? field : `${before}, ${field}`)
 }
 
 /**

@@ -2,6 +2,7 @@
  * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
  * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
  */
+import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import {
@@ -11,9 +12,9 @@ import {
   type StreamContext,
   type StreamLog,
 } from '../sse/stream.ts'
-import type { CutReason } from './executor.ts'
+import type { CutReason, Task } from './executor.ts'
 import { Opening, type Host, type Openable } from './opening.ts'
-import type { CloseInfo } from './options.ts'
+import { dropPolicy, type CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
 
@@ -53,6 +54,8 @@ export class Connection<Request> implements Openable {
   readonly lastEventId: string | undefined
   readonly sink: ResponseSink
   readonly stream: EventStream
+  readonly #coding: ContentCoding | undefined
+  coded: Task['coded']
 
   /** @param onClosed called when the connection is over, opened or not */
   constructor(
@@ -64,6 +67,8 @@ export class Connection<Request> implements Openable {
       serializer: Serializer | undefined
       lastEventId: string | undefined
       context: StreamContext
+      /** What the client and the route have agreed on. */
+      coding: ContentCoding | undefined
     },
     onClosed: (connection: Connection<Request>) => void,
   ) {
@@ -73,11 +78,13 @@ export class Connection<Request> implements Openable {
     this.producer = producer
     this.input = input
     this.lastEventId = settings.lastEventId
+    this.#coding = settings.coding
     const { flush, highWaterMark, maxBuffered, overflow } = route.options
     this.sink = new ResponseSink(host.response, {
       flush,
       highWaterMark,
       maxBuffered,
+      drop: dropPolicy(route.options),
       onOverflow: () => {
         if (overflow === 'close') this.cut('overflow')
       },
@@ -141,18 +148,37 @@ export class Connection<Request> implements Openable {
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
+    const retry = options.retryMs === undefined ? '' : `${encodeRetry(options.retryMs)}\n`
+    this.#chooseCompression(retry)
     heartbeat?.add(this.sink)
     if (this.#farewell !== undefined) {
       this.cut('shutdown', this.#farewell)
       return
     }
-    if (options.retryMs !== undefined) this.sink.write(`${encodeRetry(options.retryMs)}\n`, 0)
+    if (retry !== '' && this.coded === undefined) this.sink.write(retry, 0)
     try {
       this.#watch(options.onOpen?.(this.stream, this.#host.request))
       if (this.stream.closed) this.#settle()
       else executor.executor.run(this)?.catch((error: unknown) => this.fail(error))
     } catch (error) {
       this.fail(error)
+    }
+  }
+
+  /**
+   * A body is compressed where its producer runs, unless something has to be done with the events before that on
+   * this thread: a hook may send some, or the overflow drop some.
+   */
+  #chooseCompression(firstWords: string): void {
+    const coding = this.#coding
+    // A hook may have changed its mind.
+    if (coding === undefined || this.#host.response.getHeader('content-encoding') !== coding) return
+    const { options, executor } = this.#route
+    if (executor.executor.compresses === true && options.onOpen === undefined && !dropPolicy(options)) {
+      this.coded = { coding, firstWords }
+      this.sink.expectCoded(coding)
+    } else {
+      this.sink.compress(coding)
     }
   }
 
@@ -309,7 +335,7 @@ export class Connection<Request> implements Openable {
       executor: this.executor,
       events: this.sink.events,
       bytes: this.sink.bytes,
-      dropped: 0,
+      dropped: this.sink.dropped,
       timings: {
         admittedMs: since(this.#admittedAt),
         headMs: since(this.#headAt),

@@ -2,6 +2,7 @@
  * The contract between the runtime and an executor: where does a producer run, and what carries its events back.
  * docs/writing-an-executor.md builds one; the suite in `headfirst/testing` tests any.
  */
+import type { ContentCoding } from '../sse/compression.ts'
 import type { ResponseSink } from '../sse/response-sink.ts'
 import type { CloseReason, EventStream, StreamContext, StreamLog } from '../sse/stream.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -46,6 +47,8 @@ export interface Executor {
   cancel?(task: Task, reason: CloseReason): void
   /** True when its producers have threads to spare, so that they may wait in place (`overflow: 'block'`). */
   readonly mayBlock?: boolean
+  /** True when it compresses what a task's `coded` asks for by itself, where its producers run. */
+  readonly compresses?: boolean
   /** What only this executor knows, for `app.sse.stats()`. */
   stats?(): ExecutorDetails
   /** The server closes and all streams were cancelled: release threads and timers within `graceMs`. */
@@ -70,6 +73,11 @@ export interface Task {
   readonly lastEventId: string | undefined
   readonly context: StreamContext
   readonly log: StreamLog & { readonly level: string }
+  /**
+   * Set where the executor `compresses`: the body has to go through `sink.writeCoded()`, in this coding, and begins
+   * with this text. Else what is written to the sink is compressed there, if it has to be.
+   */
+  readonly coded: { readonly coding: ContentCoding; readonly firstWords: string } | undefined
   /** The route's. */
   readonly options: Pick<ResolvedOptions, 'highWaterMark' | 'maxBuffered' | 'overflow'>
   /** True once the stream was closed, from whichever side. */

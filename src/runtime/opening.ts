@@ -157,7 +157,10 @@ export class Opening<Request> {
         sendHead(response, () => this.#connection.open(endResponse))
         return
       }
-      if (!this.#hasNoBody() && body !== '') response.write(body)
+      if (!this.#hasNoBody() && body !== '') {
+        response.removeHeader('content-encoding')
+        response.write(body)
+      }
       endResponse()
     })
     this.#host.sendHead(payload)

@@ -1,5 +1,7 @@
 /** Route options: what they are, their defaults, and how they are checked, once, when a route is registered. */
 import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN } from '../errors.ts'
+import type { DropPolicy } from '../sse/backlog.ts'
+import { CONTENT_CODINGS, type ContentCoding } from '../sse/compression.ts'
 import { show, type Serializer } from '../sse/event.ts'
 import type { FlushMode } from '../sse/response-sink.ts'
 import type { CloseReason, EventStream } from '../sse/stream.ts'
@@ -23,10 +25,20 @@ export interface RouteOptions<Request = unknown> {
   /** Bytes that may wait for a slow client before `overflow` acts. Default 1048576. */
   maxBuffered?: number
   /**
-   * What happens over `maxBuffered`. `close`: the stream is closed, as `overflow`. `block`: `send()` waits in
-   * place, on executors with threads to spare. Default `close`.
+   * What happens over `maxBuffered`. Default `close`.
+   *
+   * - `close`: the stream is closed, as `overflow`
+   * - `drop-oldest`: the oldest events that wait are dropped
+   * - `{ latest: 'event' }`, `{ latest: 'id' }`: until the client has caught up, only the newest event of each name
+   *   (or id) waits; if that is still too much, the oldest are dropped
+   * - `block`: `send()` waits in place, on executors with threads to spare
    */
-  overflow?: 'close' | 'block'
+  overflow?: Overflow
+  /**
+   * Compresses the body for clients that accept it (`Accept-Encoding`), each event at once. `true` offers what
+   * this Node can make of zstd, br and gzip, in this order; `{ encodings }` others, best first. Default false.
+   */
+  compress?: boolean | { readonly encodings: readonly ContentCoding[] }
   /** Adds plain values to `stream.context`, which producers see on every thread. */
   context?: (request: Request) => Record<string, unknown>
   /**
@@ -51,6 +63,9 @@ export interface RouteOptions<Request = unknown> {
   onError?: (error: unknown, stream: EventStream, request: Request) => void
 }
 
+/** What happens when more waits for a client than may. */
+export type Overflow = 'close' | 'block' | DropPolicy
+
 /** How one stream went, once it is over. */
 export interface CloseInfo {
   reason: CloseReason
@@ -60,7 +75,7 @@ export interface CloseInfo {
   executor: string
   /** Events taken from the producer. */
   events: number
-  /** Bytes of the body taken, without HTTP's own framing. */
+  /** Bytes of the body taken, before compression and without HTTP's own framing. */
   bytes: number
   /** Events that were taken and then dropped for a slow client. */
   dropped: number
@@ -82,7 +97,7 @@ export interface Timings {
 
 /** The options that have a default. */
 type Defaulted =
-  'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'overflow' | 'refusal'
+  'executor' | 'flush' | 'heartbeatMs' | 'highWaterMark' | 'maxBuffered' | 'overflow' | 'compress' | 'refusal'
 
 const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   executor: 'inline',
@@ -91,6 +106,7 @@ const DEFAULTS: Required<Pick<RouteOptions, Defaulted>> = Object.freeze({
   highWaterMark: 65_536,
   maxBuffered: 1_048_576,
   overflow: 'close',
+  compress: false,
   refusal: 'status',
 })
 
@@ -121,13 +137,48 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
   retryMs: whole(0),
   highWaterMark: whole(0),
   maxBuffered: whole(1),
-  overflow: ["'close' or 'block'", (value) => value === 'close' || value === 'block'],
+  overflow: ["'close', 'block', 'drop-oldest', { latest: 'event' } or { latest: 'id' }", isOverflow],
+  compress: [
+    "true, false or { encodings: […] } with some of 'zstd', 'br', 'gzip'",
+    (value) => typeof value === 'boolean' || hasEncodings(value),
+  ],
   context: fn,
   refusal: ["'status' or 'retry'", (value) => value === 'status' || value === 'retry'],
   serializer: fn,
   onOpen: fn,
   onClose: fn,
   onError: fn,
+}
+
+function isOverflow(value: unknown): boolean {
+  if (value === 'close' || value === 'block' || value === 'drop-oldest') return true
+  const latest = soleProperty(value, 'latest')
+  return latest === 'event' || latest === 'id'
+}
+
+function hasEncodings(value: unknown): boolean {
+  const encodings = soleProperty(value, 'encodings')
+  if (!Array.isArray(encodings) || encodings.length === 0) return false
+  return encodings.every((encoding) => (KNOWN_CODINGS as unknown[]).includes(encoding))
+}
+
+/** Also those that this Node can't make: they are not offered. */
+const KNOWN_CODINGS: readonly ContentCoding[] = ['zstd', 'br', 'gzip']
+
+function soleProperty(value: unknown, key: string): unknown {
+  if (typeof value !== 'object' || value === null || Object.keys(value).join() !== key) return undefined
+  return (value as Record<string, unknown>)[key]
+}
+
+/** Content codings that a route offers, best first. */
+export function offeredCodings({ compress }: Pick<ResolvedOptions, 'compress'>): readonly ContentCoding[] {
+  if (typeof compress === 'boolean') return compress ? CONTENT_CODINGS : []
+  return compress.encodings
+}
+
+/** What a route drops when too much waits; undefined where it drops nothing. */
+export function dropPolicy({ overflow }: Pick<ResolvedOptions, 'overflow'>): DropPolicy | undefined {
+  return overflow === 'close' || overflow === 'block' ? undefined : overflow
 }
 
 /**

@@ -1,4 +1,3 @@
-import { HEARTBEAT } from './event.ts'
 import type { ResponseSink } from './response-sink.ts'
 
 /**
@@ -31,8 +30,7 @@ export class Heartbeat {
 
   readonly #beat = (): void => {
     for (const sink of this.#sinks) {
-      // A client that is behind needs no sign of life, and its buffer should not grow for one.
-      if (!sink.touched && sink.buffered === 0) sink.write(HEARTBEAT, 0)
+      if (!sink.touched) sink.beat()
       sink.touched = false
     }
   }

@@ -1,3 +1,6 @@
+import { Backlog, type Chunk, type DropPolicy } from './backlog.ts'
+import { CodedBody, Compressor, type Checksum, type ContentCoding } from './compression.ts'
+import { HEARTBEAT } from './event.ts'
 import type { Sink } from './sink.ts'
 
 /**
@@ -21,8 +24,9 @@ export interface ResponseSinkSettings {
   flush: FlushMode
   /** Bytes over which `write()` answers false. */
   highWaterMark: number
-  /** Bytes over which `onOverflow` is called. */
+  /** Bytes over which events are dropped as `drop` says, or else `onOverflow` is called. */
   maxBuffered: number
+  drop?: DropPolicy | undefined
   onOverflow: () => void
   /** Ends the response: all that was taken has been handed over. */
   onEnd: () => void
@@ -34,23 +38,34 @@ const WRITE_BYTES = 65_536
 /**
  * The sink on the server's thread: it writes an HTTP response.
  *
- * Bytes wait in one of two places: in the response (handed over, but not yet taken by the kernel), or here, in
- * `#pending`. In mode `event` nothing waits here as long as the kernel takes all. Once it does not, all that
- * comes waits here until the response is empty, and then leaves in one write.
+ * Bytes wait in one of two places: in the response (handed over, but not yet taken by the kernel), or here, in the
+ * backlog. In mode `event` nothing waits here as long as the kernel takes all. Once it does not, all that comes
+ * waits here until the response is empty, and then leaves in one write; where events may be dropped in several,
+ * since what was handed over can no longer be.
+ *
+ * A coded body is compressed at the hand-over, or on the thread that the producer runs on.
  */
 export class ResponseSink implements Sink {
   readonly #response: WritableResponse
   readonly #settings: ResponseSinkSettings
-  #pending: (string | Uint8Array)[] = []
-  #pendingBytes = 0
+  readonly #backlog = new Backlog()
+  /** Bytes that are handed over at once. */
+  readonly #portion: number
   /** Set while a turn of the loop is awaited in mode `tick`. */
   #immediate: NodeJS.Immediate | undefined
   #ready: PromiseWithResolver<boolean> | undefined
   #closed = false
+  #coded: CodedBody | undefined
+  /** Set where this sink compresses the body itself. */
+  #compressor: Compressor | undefined
+  /** Of what was compressed elsewhere. */
+  #checksum: Readonly<Checksum> | undefined
+  /** What was said on this thread in a body that is compressed elsewhere: it stands at its end. */
+  #lastWords = ''
 
   /** Events taken so far. */
   events = 0
-  /** Bytes of the body taken so far (without HTTP's own framing). */
+  /** Bytes of the body taken so far, before compression and without HTTP's own framing. */
   bytes = 0
   /** When the first event was taken, on the clock of `performance.now()`. */
   firstEventAt: number | undefined
@@ -60,6 +75,8 @@ export class ResponseSink implements Sink {
   constructor(response: WritableResponse, settings: ResponseSinkSettings) {
     this.#response = response
     this.#settings = settings
+    // Half of the bound at most, so that the other half is left for newer events.
+    this.#portion = settings.drop === undefined ? Infinity : Math.min(WRITE_BYTES, settings.maxBuffered / 2)
   }
 
   get closed(): boolean {
@@ -68,24 +85,70 @@ export class ResponseSink implements Sink {
 
   /** Bytes taken that the kernel has not. */
   get buffered(): number {
-    return this.#response.writableLength + this.#pendingBytes
+    return this.#response.writableLength + this.#backlog.bytes
   }
 
-  write(chunk: string | Uint8Array, events: number): boolean {
+  /** Events that were taken, and then dropped for a slow client. */
+  get dropped(): number {
+    return this.#backlog.dropped
+  }
+
+  /** The body is to be compressed here. To be called before anything is written. */
+  compress(coding: ContentCoding): void {
+    this.#coded = new CodedBody(coding)
+    this.#compressor = new Compressor(coding)
+  }
+
+  /** The body is compressed elsewhere, and comes through {@link writeCoded}. As {@link compress}. */
+  expectCoded(coding: ContentCoding): void {
+    this.#coded = new CodedBody(coding)
+    this.#checksum = { crc: 0, size: 0 }
+  }
+
+  write(chunk: Chunk, events: number): boolean {
     if (this.#closed) return false
     const length = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
+    this.#count(events, length)
+    if (this.#checksum !== undefined) {
+      this.#lastWords += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()
+      return true
+    }
+    return this.#take(chunk, length)
+  }
+
+  /**
+   * Takes whole blocks of a body that is compressed elsewhere.
+   *
+   * @param checksum of the body so far, these included
+   */
+  writeCoded(blocks: Uint8Array, events: number, checksum: Readonly<Checksum>): boolean {
+    if (this.#closed) return false
+    this.#count(events, (checksum.size - (this.#checksum?.size ?? 0)) >>> 0)
+    this.#checksum = checksum
+    return this.#take(blocks, blocks.byteLength)
+  }
+
+  #count(events: number, bytes: number): void {
     if (events > 0 && this.events === 0) this.firstEventAt = performance.now()
     this.events += events
-    this.bytes += length
+    this.bytes += bytes
     this.touched = true
-    this.#pending.push(chunk)
-    this.#pendingBytes += length
-    if (this.#settings.flush === 'event' || this.#pendingBytes >= WRITE_BYTES) this.#flush()
+  }
+
+  #take(chunk: Chunk, length: number): boolean {
+    this.#backlog.add(chunk, length)
+    if (this.#settings.flush === 'event' || this.#backlog.bytes >= WRITE_BYTES) this.#flush()
     else this.#immediate ??= setImmediate(this.#onTurn)
     const { buffered } = this
     if (buffered <= this.#settings.highWaterMark) return true
-    if (buffered > this.#settings.maxBuffered) this.#settings.onOverflow()
+    if (buffered > this.#settings.maxBuffered) this.#overflow()
     return false
+  }
+
+  #overflow(): void {
+    const { drop, maxBuffered, onOverflow } = this.#settings
+    if (drop === undefined) onOverflow()
+    else this.#backlog.drop(drop, Math.max(0, maxBuffered - this.#response.writableLength))
   }
 
   async ready(): Promise<boolean> {
@@ -95,22 +158,32 @@ export class ResponseSink implements Sink {
     return this.#ready.promise
   }
 
+  /** A sign of life, unless the client is behind: then it needs none, and its buffer should not grow for one. */
+  beat(): void {
+    if (this.#closed || this.buffered > 0) return
+    if (this.#coded === undefined) this.write(HEARTBEAT, 0)
+    else this.#respond([this.#coded.prefix(), this.#coded.empty])
+  }
+
   end(): void {
     if (this.#closed) return
-    if (this.#pendingBytes > 0) this.#hand()
+    if (this.#backlog.bytes > 0) this.#hand(Infinity)
+    if (this.#coded !== undefined) {
+      this.#respond([this.#coded.end(this.#lastWords, this.#compressor?.checksum ?? this.#checksum)])
+    }
     this.#close()
     this.#settings.onEnd()
   }
 
   /** Takes nothing more, and drops what still waits here. */
   destroy(): void {
-    this.#pending = []
-    this.#pendingBytes = 0
+    this.#backlog.clear()
     this.#close()
   }
 
   #close(): void {
     this.#closed = true
+    this.#compressor?.close()
     if (this.#immediate !== undefined) clearImmediate(this.#immediate)
     this.#ready?.resolve(false)
     this.#ready = undefined
@@ -125,21 +198,28 @@ export class ResponseSink implements Sink {
 
   /** Hands what waits here to the response, unless that is still busy with what it has. */
   #flush(): void {
-    if (this.#pendingBytes > 0 && this.#response.writableLength === 0) this.#hand()
+    if (this.#backlog.bytes > 0 && this.#response.writableLength === 0) this.#hand(this.#portion)
   }
 
-  #hand(): void {
-    const chunks = this.#pending
-    this.#pending = []
-    this.#pendingBytes = 0
+  #hand(most: number): void {
+    const chunks = this.#backlog.take(most)
+    if (this.#coded === undefined) {
+      this.#respond(chunks)
+    } else {
+      const blocks = this.#compressor === undefined ? chunks : [this.#compressor.compress(joinBytes(chunks))]
+      this.#respond([this.#coded.prefix(), ...blocks])
+    }
+  }
+
+  #respond(chunks: Chunk[]): void {
     const response = this.#response
     // Under the response's own cork the writes become one system call, made before uncork() returns. Without it
     // Node would hold a second write back until the next tick.
     response.cork()
-    if (chunks.length === 1) response.write(chunks[0] as string, this.#onWritten)
+    if (chunks.length === 1) response.write(chunks[0] as Chunk, this.#onWritten)
     else if (chunks.every((chunk) => typeof chunk === 'string'))
       response.write(chunks.join(''), this.#onWritten)
-    else for (const chunk of chunks) response.write(chunk, this.#onWritten)
+    else for (const chunk of chunks) if (chunk.length > 0) response.write(chunk, this.#onWritten)
     response.uncork()
   }
 
@@ -158,6 +238,11 @@ export class ResponseSink implements Sink {
       this.#ready = undefined
     }
   }
+}
+
+function joinBytes(chunks: Chunk[]): Buffer {
+  if (chunks.every((chunk) => typeof chunk === 'string')) return Buffer.from(chunks.join(''))
+  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
 }
 
 interface PromiseWithResolver<T> {

@@ -4,6 +4,7 @@
  */
 import { MessageChannel, parentPort, threadId, workerData } from 'node:worker_threads'
 import { portability, run } from '../../runtime/producer.ts'
+import { Compressor } from '../../sse/compression.ts'
 import { abortStream, EventStream } from '../../sse/stream.ts'
 import { Debtor } from './credit.ts'
 import { encodeError } from './error-transport.ts'
@@ -41,8 +42,11 @@ port.unref()
 export default async function open(order: StreamOrder): Promise<void> {
   const number = order.stream
   const debtor = new Debtor(credit, order.slot)
-  const sink = new RingSink(ring, number, debtor, order)
+  const { coded } = order
+  const compressor = coded === undefined ? undefined : new Compressor(coded.coding)
+  const sink = new RingSink(ring, number, debtor, order, compressor)
   ring.write(number, FrameKind.START)
+  if (coded !== undefined && coded.firstWords !== '') sink.write(coded.firstWords, 0)
   try {
     const producer = await findProducer(order.producer)
     const stream = new EventStream(sink, {

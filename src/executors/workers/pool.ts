@@ -94,6 +94,10 @@ class WorkerPool implements Executor {
     return true
   }
 
+  get compresses(): boolean {
+    return true
+  }
+
   prepare(task: Task): void | Promise<void> {
     return checkPortable(task)
   }
@@ -172,6 +176,7 @@ class WorkerPool implements Executor {
       input: task.input,
       lastEventId: task.lastEventId,
       context: task.context,
+      coded: task.coded,
       logLevel: task.log.level,
       highWaterMark: task.options.highWaterMark,
       blockOver: task.options.overflow === 'block' ? task.options.maxBuffered : undefined,

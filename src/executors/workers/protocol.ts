@@ -1,5 +1,6 @@
 /** What the two sides of a worker thread tell each other in messages; the events themselves go through the ring. */
 import { MessagePort } from 'node:worker_threads'
+import type { Task } from '../../runtime/executor.ts'
 import type { LogLevel, StreamContext } from '../../sse/stream.ts'
 import type { ProducerReference } from './portable.ts'
 import type { SinkLimits } from './ring-sink.ts'
@@ -36,6 +37,7 @@ export interface StreamOrder extends SinkLimits {
   input: unknown
   lastEventId: string | undefined
   context: StreamContext
+  coded: Task['coded']
   /** The server's: what is below it need not cross. */
   logLevel: string
 }

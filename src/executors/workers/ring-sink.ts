@@ -1,4 +1,6 @@
+import type { Compressor } from '../../sse/compression.ts'
 import type { Sink } from '../../sse/sink.ts'
+import { packCoded } from './coded-frame.ts'
 import type { Debtor } from './credit.ts'
 import { FrameKind, LINE_FRAME_BYTES, type RingWriter } from './ring.ts'
 
@@ -16,16 +18,19 @@ export class RingSink implements Sink {
   readonly #credit: Debtor
   readonly #highWaterMark: number
   readonly #blockOver: number | undefined
+  readonly #compressor: Compressor | undefined
   #ended = false
   #ready: { promise: Promise<boolean>; resolve: (open: boolean) => void } | undefined
   readonly #whenClosed: (() => void)[] = []
 
-  constructor(ring: RingWriter, stream: number, credit: Debtor, limits: SinkLimits) {
+  /** @param compressor of the body, where it is to be compressed here */
+  constructor(ring: RingWriter, stream: number, credit: Debtor, limits: SinkLimits, compressor?: Compressor) {
     this.#ring = ring
     this.#stream = stream
     this.#credit = credit
     this.#highWaterMark = limits.highWaterMark
     this.#blockOver = limits.blockOver
+    this.#compressor = compressor
   }
 
   get closed(): boolean {
@@ -38,6 +43,7 @@ export class RingSink implements Sink {
   }
 
   writeLine(line: string): boolean {
+    if (this.#compressor !== undefined) return this.write(`data: ${line}\n\n`, 1)
     return this.#write(line, Buffer.byteLength(line) + LINE_FRAME_BYTES, 1, true)
   }
 
@@ -47,8 +53,14 @@ export class RingSink implements Sink {
       this.#wait(() => this.#fits(length), Infinity)
       if (this.closed) return false
     }
-    this.#ring.writeText(this.#stream, text, length, events, framed)
-    this.#credit.written(length)
+    if (this.#compressor === undefined) {
+      this.#ring.writeText(this.#stream, text, length, events, framed)
+      this.#credit.written(length)
+    } else {
+      const frame = packCoded(this.#compressor.compress(Buffer.from(text)), this.#compressor.checksum)
+      this.#ring.writeWhole(this.#stream, FrameKind.CODED, frame, events)
+      this.#credit.written(frame.length)
+    }
     return this.#below()
   }
 
@@ -81,6 +93,7 @@ export class RingSink implements Sink {
   /** The producer is done: whoever still holds the stream finds it closed. */
   finish(): void {
     this.#ended = true
+    this.#compressor?.close()
     this.wake()
   }
 

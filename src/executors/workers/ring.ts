@@ -63,7 +63,7 @@ const BATCH_BYTES = 65_536
 export const FrameKind = {
   /** Whole events of a stream, in UTF-8. */
   DATA: 1,
-  /** A piece of an event that is too large for one frame; the last piece is DATA. */
+  /** A piece of what is too large for one frame; the last piece is DATA or CODED. */
   PART: 2,
   /** The stream's producer starts. */
   START: 3,
@@ -75,9 +75,11 @@ export const FrameKind = {
   ERROR: 6,
   /** A line for the server's log, see log.ts. */
   LOG: 7,
+  /** Compressed events, after the checksum of all that was compressed so far: see coded-frame.ts. */
+  CODED: 8,
 } as const
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
-const LAST_KIND = FrameKind.LOG
+const LAST_KIND = FrameKind.CODED
 
 export const MIN_RING_BYTES = 4_096
 /** So that a quarter of it, the longest frame, fits into LENGTH_BITS. */
@@ -131,7 +133,7 @@ export class RingWriter {
     if (length > this.#longest) {
       const bytes = Buffer.allocUnsafe(length)
       encode(text, framed, bytes, 0, length)
-      this.#writeParts(stream, bytes, events)
+      this.writeWhole(stream, FrameKind.DATA, bytes, events)
       return
     }
     const open = this.#open
@@ -159,12 +161,13 @@ export class RingWriter {
     this.#open.state = TAKEN
   }
 
-  #writeParts(stream: number, bytes: Uint8Array, events: number): void {
+  /** Appends what may be too large for one frame: as pieces, the last of this kind. */
+  writeWhole(stream: number, kind: FrameKind, bytes: Uint8Array, events: number): void {
     let at = 0
     for (; bytes.length - at > this.#longest; at += this.#longest) {
       this.write(stream, FrameKind.PART, bytes.subarray(at, at + this.#longest))
     }
-    this.write(stream, FrameKind.DATA, bytes.subarray(at), events)
+    this.write(stream, kind, bytes.subarray(at), events)
   }
 
   /** Puts text at the end of the open frame; false when it can't, or when the reader was faster. */
@@ -280,7 +283,8 @@ function encode(text: string, framed: boolean, target: Buffer, at: number, lengt
 
 /** Takes frames; the payload is valid during the call only, except that of `data()`, which is a copy. */
 export interface FrameHandler {
-  data(stream: number, bytes: Uint8Array, events: number): void
+  /** @param coded true for a frame of kind CODED */
+  data(stream: number, bytes: Buffer, events: number, coded: boolean): void
   control(stream: number, kind: FrameKind, payload: Uint8Array): void
 }
 
@@ -337,7 +341,8 @@ export class RingReader {
       }
       const stream = words[word + STREAM] as number
       const payload = this.#data.subarray(start, start + length)
-      if (kind === FrameKind.DATA) handler.data(stream, copy(payload), state >>> LENGTH_BITS)
+      if (kind === FrameKind.DATA || kind === FrameKind.CODED)
+        handler.data(stream, copy(payload), state >>> LENGTH_BITS, kind === FrameKind.CODED)
       else handler.control(stream, kind, payload)
       this.#release(FRAME_HEADER_BYTES + aligned(length))
       spent += FRAME_COST + length

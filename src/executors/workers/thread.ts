@@ -4,6 +4,7 @@ import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import type { Creditor } from './credit.ts'
+import { unpackCoded } from './coded-frame.ts'
 import { writeLine } from './log.ts'
 import { decodeError } from './error-transport.ts'
 import type { Hello, Notice } from './protocol.ts'
@@ -131,15 +132,20 @@ export class Thread implements FrameHandler {
     }
   }
 
-  data(stream: number, bytes: Uint8Array, events: number): void {
+  data(stream: number, bytes: Buffer, events: number, coded: boolean): void {
     const running = this.streams.get(stream)
     if (running === undefined) return
     const { task } = running
     const whole = running.parts.length === 0 ? bytes : Buffer.concat([...running.parts.splice(0), bytes])
     running.received += whole.byteLength
-    const below = task.sink.write(whole, events)
+    const below = coded ? this.#writeCoded(task, whole, events) : task.sink.write(whole, events)
     this.#served.set(stream, running)
     if (!below && !task.sink.closed) void this.#settleWhenReady(stream, running)
+  }
+
+  #writeCoded({ sink }: Task, frame: Buffer, events: number): boolean {
+    const { blocks, checksum } = unpackCoded(frame)
+    return sink.writeCoded(blocks, events, checksum)
   }
 
   control(stream: number, kind: FrameKind, payload: Uint8Array): void {
@@ -168,6 +174,7 @@ export class Thread implements FrameHandler {
         writeLine(task.log, payload)
         break
       case FrameKind.DATA:
+      case FrameKind.CODED:
         break
       default:
         kind satisfies never
