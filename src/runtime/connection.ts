@@ -13,10 +13,15 @@ import {
   type StreamLog,
 } from '../sse/stream.ts'
 import type { CutReason, Task } from './executor.ts'
-import { Opening, type Host, type Openable } from './opening.ts'
+import { Opening, type Body, type Host, type Openable } from './opening.ts'
 import { dropPolicy, type CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
+
+/** Whoever keeps the connections, a scope. */
+interface Owner<Request> {
+  delete(connection: Connection<Request>): void
+}
 
 /**
  * One client's connection, from `reply.sse()` to its close; to its executor, a {@link Task}.
@@ -30,10 +35,10 @@ import type { Route } from './route.ts'
 export class Connection<Request> implements Openable {
   readonly #host: Host<Request>
   readonly #route: Route<Request>
-  readonly #onClosed: (connection: Connection<Request>) => void
+  readonly #owner: Owner<Request>
   readonly #began = performance.now()
-  /** Ends the response; set while the connection is open, and after. */
-  #endResponse: (() => void) | undefined
+  /** What is ended when the stream is; set while the connection is open, and after. */
+  #body: Body | undefined
   #over = false
   /** The response was ended, and all of it handed to the kernel. */
   #finished = false
@@ -57,7 +62,7 @@ export class Connection<Request> implements Openable {
   readonly #coding: ContentCoding | undefined
   coded: Task['coded']
 
-  /** @param onClosed called when the connection is over, opened or not */
+  /** @param owner told when the connection is over, opened or not */
   constructor(
     host: Host<Request>,
     route: Route<Request>,
@@ -70,11 +75,11 @@ export class Connection<Request> implements Openable {
       /** What the client and the route have agreed on. */
       coding: ContentCoding | undefined
     },
-    onClosed: (connection: Connection<Request>) => void,
+    owner: Owner<Request>,
   ) {
     this.#host = host
     this.#route = route
-    this.#onClosed = onClosed
+    this.#owner = owner
     this.producer = producer
     this.input = input
     this.lastEventId = settings.lastEventId
@@ -89,8 +94,11 @@ export class Connection<Request> implements Openable {
         if (overflow === 'close') this.cut('overflow')
       },
       onEnd: () => {
-        host.response.once('finish', () => (this.#finished = true))
-        this.#endResponse?.()
+        host.response.once('finish', () => {
+          this.#finished = true
+          host.finished()
+        })
+        this.#body?.end()
       },
     })
     this.stream = new EventStream(this.sink, { ...settings, log: host.log })
@@ -130,7 +138,7 @@ export class Connection<Request> implements Openable {
 
   /** From here on everything happens by itself. */
   begin(): void {
-    this.#host.response.once('close', this.#onResponseClose)
+    this.#host.response.on('close', this.#onResponseClose)
     new Opening(this.#host, this.#route, this).begin()
   }
 
@@ -142,9 +150,9 @@ export class Connection<Request> implements Openable {
     this.#admittedAt = performance.now()
   }
 
-  open(endResponse: () => void): void {
+  open(body: Body): void {
     if (this.#over) return
-    this.#endResponse = endResponse
+    this.#body = body
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
@@ -250,7 +258,7 @@ export class Connection<Request> implements Openable {
    * @param lastWords comments or fields that are sent before the end
    */
   cut(reason: CutReason, lastWords = ''): void {
-    if (this.#endResponse === undefined || this.closed) return
+    if (this.#body === undefined || this.closed) return
     this.#reason = reason
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
@@ -270,7 +278,7 @@ export class Connection<Request> implements Openable {
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#endResponse !== undefined) this.cut('shutdown', lastWords)
+    if (this.#body !== undefined) this.cut('shutdown', lastWords)
     else this.#farewell = lastWords
   }
 
@@ -282,7 +290,7 @@ export class Connection<Request> implements Openable {
   readonly #onResponseClose = (): void => {
     if (this.#over) return
     this.#over = true
-    if (this.#endResponse !== undefined) {
+    if (this.#body !== undefined) {
       this.#reason ??= this.#finished ? 'ended' : 'client'
       this.sink.destroy()
       if (this.#reason === 'client') abortStream(this.stream, 'client')
@@ -300,7 +308,7 @@ export class Connection<Request> implements Openable {
     } else {
       this.#settle()
     }
-    this.#onClosed(this)
+    this.#owner.delete(this)
   }
 
   /** Tells the executor, and forgets a task that has not started. */

@@ -51,7 +51,7 @@ export class HeadPayload extends Readable {
   }
 
   /** Tells the one who piped that the stream has come to its end. */
-  finish(): void {
+  end(): void {
     this.push(null)
     this.resume()
   }
