@@ -142,7 +142,7 @@ export class Opening<Request> {
   /** @param body sent instead of a stream's events, where none is to start */
   #sendHead(body = ''): void {
     const { response } = this.#host
-    const payload: HeadPayload = new HeadPayload((destination, endsResponse) => {
+    const payload: HeadPayload = new HeadPayload(response, (destination, endsResponse) => {
       if (destination !== response) {
         // Whoever pipes it on finds its error there. Without a listener it would end the process before that.
         destination.on('error', () => {})
