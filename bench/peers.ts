@@ -14,6 +14,8 @@ export const PEERS = {
   'fastify-sse-v2': { module: 'fastify-sse-v2', frameBytes: 8 },
   hono: { module: 'hono', frameBytes: 8 },
   'node:http': { module: 'node-http', frameBytes: 8 },
+  'node:http at once': { module: 'node-http-at-once', frameBytes: 8 },
+  'fastify stream': { module: 'fastify-stream', frameBytes: 8 },
   'bare fastify': { module: 'bare-fastify', frameBytes: 8 },
 } as const
 

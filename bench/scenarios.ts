@@ -98,7 +98,7 @@ export interface SaturatedScenario extends RoundsScenario {
 
 /** One against another; without a goal, for information. */
 interface Comparison {
-  subject: 'inline' | 'workers' | Peer
+  subject: 'inline' | 'inline tick' | 'workers' | Peer
   baseline: 'inline' | Peer
   goal: Goal | undefined
 }
@@ -309,9 +309,12 @@ export const SCENARIOS: readonly Scenario[] = [
     rounds: 4,
     quick: true,
     comparisons: [
-      { subject: 'inline', baseline: 'node:http', goal: { is: 'at least', ratio: 0.75 } },
+      { subject: 'inline', baseline: 'node:http at once', goal: { is: 'at least', ratio: 0.75 } },
+      { subject: 'inline tick', baseline: 'node:http', goal: { is: 'at least', ratio: 0.75 } },
+      { subject: 'inline', baseline: 'node:http', goal: undefined },
       { subject: 'workers', baseline: 'node:http', goal: undefined },
       { subject: 'bare fastify', baseline: 'node:http', goal: undefined },
+      { subject: 'fastify stream', baseline: 'node:http', goal: undefined },
     ],
   },
   {

@@ -30,7 +30,7 @@ export async function measureIdleStreams(bench: Bench, scenario: IdleStreamsScen
       return testbed.withPeer({ peer: contender, producer: { name: 'subscribe' } }, look)
     }
     const plan = {
-      ...testbed.executorOf(contender),
+      ...testbed.executorOf(contender === 'inline tick' ? 'inline' : contender),
       flush: 'event',
       producer: { name: contender === 'workers' ? 'wait' : 'subscribe' },
       workers: { streamsPerThread: Math.max(...steps) },
