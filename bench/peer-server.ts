@@ -9,8 +9,8 @@ import { memory, usage } from './usage.ts'
 let server: Server | undefined
 
 async function start({ peer, producer, beside }: PeerPlan): Promise<Address> {
-  const { listen } = await loadPeer(peer)
-  server = await listen({
+  const library = await loadPeer(peer)
+  server = await library.listen({
     [PATHS.main]: stream(producer),
     ...(beside === undefined ? {} : { [PATHS.beside]: stream(beside.producer) }),
   })

@@ -66,21 +66,21 @@ export class Testbed {
 
   /** Starts a server, hands it over, and stops it. */
   async withServer<T>(plan: ServerPlan, measure: (server: TestServer) => Promise<T>): Promise<T> {
-    return this.#with<ServerPlan, T>('server', plan, FRAME_BYTES, measure)
+    return this.#with('server', plan, FRAME_BYTES, measure)
   }
 
   /** The same for a server of another library. */
   async withPeer<T>(plan: PeerPlan, measure: (server: TestServer) => Promise<T>): Promise<T> {
-    return this.#with<PeerPlan, T>('peer-server', plan, PEERS[plan.peer].frameBytes, measure)
+    return this.#with('peer-server', plan, PEERS[plan.peer].frameBytes, measure)
   }
 
-  async #with<Plan extends ServerPlan | PeerPlan, T>(
+  async #with<T>(
     name: string,
-    plan: Plan,
+    plan: ServerPlan | PeerPlan,
     frameBytes: number,
     measure: (server: TestServer) => Promise<T>,
   ): Promise<T> {
-    const remote = new Remote<ServerQuestions<Plan>>(name, ['--expose-gc'])
+    const remote = new Remote<ServerQuestions<ServerPlan | PeerPlan>>(name, ['--expose-gc'])
     try {
       const { port, paths } = await remote.ask('start', plan, START_MS)
       return await measure(

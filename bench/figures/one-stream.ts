@@ -97,6 +97,7 @@ async function postMessages(messages: number, bytes: number): Promise<TakenStrea
       eventsPerSecond: (messages * 1_000) / tookMs,
       mainCpu: (mainCpuMs * 1_000) / messages,
       clientShare: 0,
+      coreShare: NaN,
     }
   } finally {
     await remote.stop()

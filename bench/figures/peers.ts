@@ -3,9 +3,9 @@
  * server's own thread, and from other libraries, each of which is asked in the fastest way that it offers.
  */
 import type { PeersScenario } from '../scenarios.ts'
-import { figure, type Figure, type Side } from './figure.ts'
+import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
-import { bursts, busyClients, takeStream, type TakenStream } from './taken-stream.ts'
+import { bursts, failuresOf, takeStream, type TakenStream } from './taken-stream.ts'
 
 const OURS = 'headfirst inline'
 
@@ -27,18 +27,31 @@ export async function measurePeers(bench: Bench, scenario: PeersScenario): Promi
     const plan = { ...route, beside: { ...route, producer: warmUp } }
     return testbed.withServer(plan, async (server) => takeStream(server, events, place))
   })
-  const rate = (contender: string, rounds: readonly TakenStream[]): Side => ({
-    contender,
-    values: rounds.map(({ eventsPerSecond }) => eventsPerSecond),
-  })
-  return peers.map(({ peer, goal }) => {
+  return peers.flatMap(({ peer, goal }) => {
     const [ours, theirs] = [measured[OURS], measured[peer]]
-    const formula = 'events ÷ (receipt of the last − intended start)'
-    return figure(
-      { scenario: name, what: 'events/s', formula, goal },
-      rate(OURS, ours),
-      rate(peer, theirs),
-      busyClients([...ours, ...theirs]),
-    )
+    const failures = failuresOf([...ours, ...theirs])
+    const compared = (
+      definition: Omit<FigureDefinition, 'scenario'>,
+      of: 'eventsPerSecond' | 'mainCpu',
+    ): Figure =>
+      figure({ scenario: name, ...definition }, side(OURS, ours, of), side(peer, theirs, of), failures)
+    return [
+      compared(
+        { what: 'events/s', formula: 'events ÷ (receipt of the last − intended start)', goal },
+        'eventsPerSecond',
+      ),
+      compared(
+        {
+          what: 'main CPU, s per million events',
+          formula: "CPU time of the server's main thread alone ÷ events",
+          goal: undefined,
+        },
+        'mainCpu',
+      ),
+    ]
   })
+}
+
+function side(contender: string, rounds: readonly TakenStream[], of: 'eventsPerSecond' | 'mainCpu'): Side {
+  return { contender, values: rounds.map((one) => one[of]) }
 }

@@ -5,6 +5,7 @@
  * event of each piece that it reads and counts the bytes of the others; above 70 % of a core it may be what was
  * measured, and the figures are INVALID.
  */
+import { starved } from '../gate.ts'
 import type { BurstPlan } from '../payload.ts'
 import type { ProducerPlan } from '../server-plan.ts'
 import type { TestServer } from '../testbed.ts'
@@ -15,6 +16,8 @@ export interface TakenStream {
   mainCpu: number
   /** CPU time of the client, in shares of a core. */
   clientShare: number
+  /** CPU time of the server ÷ active time of its event loop. */
+  coreShare: number
 }
 
 const BUSIEST_CLIENT = 0.7
@@ -36,7 +39,7 @@ export function bursts(plan: BurstPlan): [stream: ProducerPlan, warmUp: Producer
  */
 export async function takeStream(server: TestServer, events: number, place: string): Promise<TakenStream> {
   await server.closedLoop(1, { drainMs: STREAM_MS, route: 'beside' })
-  const { recording, mainCpuMs } = await server.closedLoop(1, { drainMs: STREAM_MS })
+  const { recording, mainCpuMs, cpuMs, activeMs } = await server.closedLoop(1, { drainMs: STREAM_MS })
   if (recording.outcomes.good !== 1) {
     throw new Error(`${place}: the stream ended as ${JSON.stringify(recording.outcomes)}`)
   }
@@ -45,6 +48,7 @@ export async function takeStream(server: TestServer, events: number, place: stri
     eventsPerSecond: (events * 1_000) / tookMs,
     mainCpu: (mainCpuMs * 1_000) / events,
     clientShare: recording.cpuMs / tookMs,
+    coreShare: cpuMs / activeMs,
   }
 }
 
@@ -53,4 +57,9 @@ export function busyClients(measured: readonly TakenStream[]): string[] {
   return measured
     .filter(({ clientShare }) => clientShare > BUSIEST_CLIENT)
     .map(({ clientShare }) => `client ${Math.round(clientShare * 100)} % busy`)
+}
+
+/** The same of servers that work on one thread, which need a core of their own. */
+export function failuresOf(measured: readonly TakenStream[]): string[] {
+  return [...busyClients(measured), ...measured.flatMap(({ coreShare }) => starved(coreShare))]
 }

@@ -15,7 +15,7 @@ export async function listen(streams) {
       }),
     )
   }
-  const server = createServer(async (request, response) => {
+  async function answer(request, response) {
     const { status, headers, body } = await app.fetch(new Request(`http://127.0.0.1${request.url}`))
     response.writeHead(status, Object.fromEntries(headers))
     const reader = body.getReader()
@@ -25,7 +25,8 @@ export async function listen(streams) {
       if (!response.write(value)) await once(response, 'drain')
     }
     response.end()
-  })
+  }
+  const server = createServer((request, response) => void answer(request, response))
   server.listen({ host: '127.0.0.1', port: 0 })
   await once(server, 'listening')
   return server

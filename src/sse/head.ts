@@ -57,10 +57,10 @@ export class HeadPayload extends Readable {
   }
 
   // Listeners of other hooks come before the framework's, which has its first ones here and the next on the response.
-  override on(event: string | symbol, listener: (...args: never[]) => void): this {
+  override on(event: string | symbol, listener: Parameters<Readable['on']>[1]): this {
     if (this.#watchers === undefined) this.#response.on('newListener', this.#onListener)
     this.#watchers = []
-    return super.on(event, listener as () => void)
+    return super.on(event, listener)
   }
 
   readonly #onListener = (event: string, listener: () => void): void => {
@@ -76,11 +76,9 @@ export class HeadPayload extends Readable {
   /** Tells the one who piped that the stream has come to its end. */
   end(): void {
     // Without any listener an error of the response would end the process.
-    this.#response.on('error', ignore)
+    this.#response.on('error', () => {})
     for (const [event, listener] of this.#watchers ?? []) this.#response.removeListener(event, listener)
     this.push(null)
     this.resume()
   }
 }
-
-const ignore = (): void => {}
