@@ -5,7 +5,7 @@
 import type { PeersScenario } from '../scenarios.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
-import { bursts, failuresOf, takeStream, type TakenStream } from './taken-stream.ts'
+import { bursts, busyClients, failuresOf, takeStream, type TakenStream } from './taken-stream.ts'
 
 const OURS = 'headfirst inline'
 
@@ -29,16 +29,18 @@ export async function measurePeers(bench: Bench, scenario: PeersScenario): Promi
   })
   return peers.flatMap(({ peer, goal }) => {
     const [ours, theirs] = [measured[OURS], measured[peer]]
-    const failures = failuresOf([...ours, ...theirs])
+    const both = [...ours, ...theirs]
     const compared = (
       definition: Omit<FigureDefinition, 'scenario'>,
       of: 'eventsPerSecond' | 'mainCpu',
+      failures: string[],
     ): Figure =>
       figure({ scenario: name, ...definition }, side(OURS, ours, of), side(peer, theirs, of), failures)
     return [
       compared(
         { what: 'events/s', formula: 'events ÷ (receipt of the last − intended start)', goal },
         'eventsPerSecond',
+        failuresOf(both),
       ),
       compared(
         {
@@ -47,6 +49,8 @@ export async function measurePeers(bench: Bench, scenario: PeersScenario): Promi
           goal: undefined,
         },
         'mainCpu',
+        // Time on a core is the same, however many others want it.
+        busyClients(both),
       ),
     ]
   })
