@@ -21,14 +21,16 @@ export class Heartbeat {
     this.#timer ??= setInterval(this.#beat, this.#heartbeatMs / 2).unref()
   }
 
+  /** The timer is stopped when it finds nobody: short streams would else set one each, which costs more than a beat. */
   delete(sink: ResponseSink): void {
     this.#sinks.delete(sink)
-    if (this.#sinks.size > 0) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
   }
 
   readonly #beat = (): void => {
+    if (this.#sinks.size === 0) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
     for (const sink of this.#sinks) {
       if (!sink.touched) sink.beat()
       sink.touched = false
