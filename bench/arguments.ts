@@ -17,7 +17,7 @@ Options
   --executor FILE      a module whose default export is an executor, or a function that makes one. It runs as
                        one more row of each scenario. (docs/writing-an-executor.md builds one.)
   --full               everything: 1,000 arrivals, and so a p99, in every row of block-5ms, and the scenarios
-                       against a baseline: about ten minutes more.
+                       against a baseline: about 15 minutes more.
   --quick              tiny counts, in a few seconds: shows that all works and that the counts agree, no more.
   --seed N             of the arrival times, a whole number from 0. Default 1: each run has the same clients.
   --json FILE          write everything, raw samples included. Also written when interrupted.
@@ -43,6 +43,10 @@ Scenarios against a baseline, in alternating rounds, with --only or --full
   saturated            clients at 1.2 times what all cores can serve, on workers: first byte, to the same server
                        with nothing to compute; and that of a fast inline route beside.
   large, short         64 KiB events; 10,000 streams of one event: workers to inline, which may well win.
+  peers                one stream of 58-byte events of JSON, inline with "tick", to @fastify/sse, better-sse,
+                       fastify-sse-v2 and Hono, each in its fastest way. Events/s.
+  open-close           10,000 streams of one event, to bare node:http: streams per second of the server's thread.
+  idle-streams         1,000 to 5,000 open streams that send nothing, to bare node:http: memory of each.
 
 Exit codes
   0 done, 1 crash (with --quick also: a stream has failed), 2 usage, 3 a row is

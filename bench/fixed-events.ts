@@ -41,7 +41,7 @@ export class FixedEvents implements EventBody {
 
   #look(chunk: Buffer, from: number, start: number, number: number): void {
     const text = chunk.toString('latin1', start, start + LOOKED_AT_BYTES)
-    const [, found, stampNs] = /^data: (?:\{"n":)?(\d+)(?: (\d+))?/.exec(text) ?? []
+    const [, found, stampNs] = /^data: ?(?:\{"n":)?(\d+)(?: (\d+))?/.exec(text) ?? []
     if (Number(found) !== number || (start > from && chunk[start - 1] !== LF)) this.inSequence = false
     if (stampNs === undefined) return
     const stampMs = Number(stampNs) / 1e6

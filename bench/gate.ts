@@ -45,10 +45,13 @@ export function judge(recording: Recording, schedule?: Float64Array, coreShare?:
   if (sendLagP99Ms > MOST_LAG_P99_MS) failures.push(`send lag p99 ${sendLagP99Ms.toFixed(1)} ms`)
   if (utilisation >= MOST_UTILISATION) failures.push(`generator ${percent(utilisation)} busy`)
   if (achieved !== undefined && achieved < LEAST_ACHIEVED) failures.push(`${percent(achieved)} of the load`)
-  if (coreShare !== undefined && coreShare < LEAST_CORE_SHARE) {
-    failures.push(`server got ${percent(coreShare)} of its core`)
-  }
+  if (coreShare !== undefined) failures.push(...starved(coreShare))
   return { sendLagP99Ms, utilisation, achieved, coreShare, failures }
+}
+
+/** @param coreShare of a server that works on one thread: its CPU time ÷ its event loop's active time */
+export function starved(coreShare: number): string[] {
+  return coreShare < LEAST_CORE_SHARE ? [`server got ${percent(coreShare)} of its core`] : []
 }
 
 function percent(fraction: number): string {

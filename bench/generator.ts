@@ -48,10 +48,19 @@ interface ClosedLoopPlan extends Target {
   drainMs: number
 }
 
+interface HoldPlan extends Target {
+  /** How many more streams are to be open, and how many of them are opened at a time. */
+  streams: number
+  atATime: number
+}
+
 // A type and not an interface: those have no index signature.
 export type GeneratorQuestions = {
   openLoop(plan: OpenLoopPlan): Promise<Recording>
   closedLoop(plan: ClosedLoopPlan): Promise<Recording>
+  /** @returns how many streams are held now, with their heads received */
+  hold(plan: HoldPlan): Promise<number>
+  release(server: Pick<HoldPlan, 'port'>): void
 }
 
 /** Between the question and the first arrival. */
@@ -100,17 +109,53 @@ async function closedLoop(plan: ClosedLoopPlan): Promise<Recording> {
   const clients: StreamClient[] = []
   const busy = new Busy()
   const startMs = nowMs()
+  await severally(plan, async () => {
+    const settled = new Latch(1)
+    const client = new StreamClient(plan, nowMs(), () => settled.count())
+    clients.push(client)
+    await settled.within(plan.drainMs)
+    client.settle('timeout')
+  })
+  return record(clients, busy, nowMs() - startMs)
+}
+
+/** Does something for a number of streams, so many at a time: as one is done, the next begins. */
+async function severally(
+  { streams, atATime }: Pick<ClosedLoopPlan, 'streams' | 'atATime'>,
+  once: () => Promise<void>,
+): Promise<void> {
+  let begun = 0
   const oneAfterAnother = async (): Promise<void> => {
-    while (clients.length < plan.streams) {
-      const settled = new Latch(1)
-      const client = new StreamClient(plan, nowMs(), () => settled.count())
-      clients.push(client)
-      await settled.within(plan.drainMs)
-      client.settle('timeout')
+    while (begun < streams) {
+      begun++
+      await once()
     }
   }
-  await Promise.all(Array.from({ length: plan.atATime }, oneAfterAnother))
-  return record(clients, busy, nowMs() - startMs)
+  await Promise.all(Array.from({ length: atATime }, oneAfterAnother))
+}
+
+/** Streams that are kept open, by the port of their server. */
+const held = new Map<number, Set<StreamClient>>()
+
+async function hold(plan: HoldPlan): Promise<number> {
+  const { port } = plan
+  const kept = held.get(port) ?? new Set<StreamClient>()
+  held.set(port, kept)
+  await severally(plan, async () => {
+    await new Promise<void>((resolve, reject) => {
+      const over = (client: StreamClient): void => {
+        kept.delete(client)
+        reject(new Error(`A stream that was to stay open is over: ${client.outcome}`))
+      }
+      kept.add(new StreamClient(plan, nowMs(), over, resolve))
+    })
+  })
+  return kept.size
+}
+
+function release({ port }: Pick<HoldPlan, 'port'>): void {
+  for (const client of held.get(port) ?? []) client.settle('timeout')
+  held.delete(port)
 }
 
 /** How busy this process is, from when it was made. */
@@ -173,4 +218,4 @@ class Latch {
   }
 }
 
-serve({ openLoop, closedLoop } satisfies GeneratorQuestions)
+serve({ openLoop, closedLoop, hold, release } satisfies GeneratorQuestions)

@@ -125,6 +125,8 @@ class Run {
       case 'idle-latency':
       case 'saturated':
       case 'short-streams':
+      case 'peers':
+      case 'idle-streams':
         return this.#measureFigures(scenario)
       default:
         scenario satisfies never

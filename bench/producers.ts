@@ -6,6 +6,7 @@
 import { producer, type EventStream, type PortableProducer } from 'headfirst'
 import { burn } from './burn.ts'
 import { nowMs } from './clock.ts'
+import { EVENT_BYTES, FRAME_BYTES, payloads, type BurstPlan } from './payload.ts'
 
 /** One event, then blocking work, then another event: what a computation with a progress bar looks like. */
 export const block: PortableProducer<{ steps: number }> = producer(
@@ -26,40 +27,40 @@ export const single: PortableProducer = producer(
   { name: 'single' },
 )
 
-/** Bytes of an event on the wire, before HTTP's own framing, where nothing else is said. */
-export const EVENT_BYTES = 58
-/** `data: ` and two line ends. */
-const FRAME_BYTES = 8
-const FILLER = '.'.repeat(65_536)
-
-export interface BurstPlan {
-  events: number
-  /** Whether the data is a string, or an object that has to be serialized. */
-  data: 'string' | 'object'
-  /** Of each event on the wire: 58 to 65,536. */
-  eventBytes: number
-}
-
 /** Events of one length, as fast as the client takes them. */
 export const burst: PortableProducer<BurstPlan> = producer(
   import.meta.url,
-  async (stream: EventStream, { events, data, eventBytes }: BurstPlan) => {
-    const room = eventBytes - FRAME_BYTES - (data === 'object' ? '{"n":,"text":""}'.length : ' '.length)
-    // Numbers get longer and fillers shorter, and to make a filler should cost next to nothing.
-    let filler = ''
-    let longer = 0
+  async (stream: EventStream, plan: BurstPlan) => {
+    const payload = payloads(plan)
+    const { events, data } = plan
     for (let number = 0; number < events; number++) {
-      if (number === longer) {
-        filler = FILLER.slice(0, room - String(number).length)
-        longer = longer === 0 ? 10 : longer * 10
-      }
-      const taken = stream.send(
-        data === 'object' ? { data: { n: number, text: filler } } : `${number} ${filler}`,
-      )
+      const made = payload(number)
+      const taken = stream.send(data === 'object' ? { data: made } : (made as string))
       if (!taken && !(await stream.ready())) return
     }
   },
   { name: 'burst' },
+)
+
+/** Those who are to hear of something that does not happen. */
+const subscribers = new Set<EventStream>()
+
+/** Subscribes, and returns: its stream stays open until somebody closes it. */
+export const subscribe: PortableProducer = producer(
+  import.meta.url,
+  (stream: EventStream) => {
+    subscribers.add(stream)
+  },
+  { name: 'subscribe' },
+)
+
+/** Waits for something that does not happen, as long as its client does. */
+export const wait: PortableProducer = producer(
+  import.meta.url,
+  async ({ signal }: EventStream) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  },
+  { name: 'wait' },
 )
 
 export interface TickerPlan {

@@ -43,13 +43,17 @@ export class Remote<Asked extends Questions> {
   #nextId = 0
   #stopping = false
 
-  /** @param name of the file next to this one, without its extension */
-  constructor(name: string) {
+  /**
+   * @param name of the file next to this one, without its extension
+   * @param options of Node
+   */
+  constructor(name: string, options: readonly string[] = []) {
     if (stopped) throw new Error('All children were stopped')
     this.#name = name
     // In `build` and, where Node strips types, in the sources alike.
     this.#child = fork(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), {
       serialization: 'advanced',
+      execArgv: [...process.execArgv, ...options],
       // A table on stdout must not be mixed with what a child prints.
       stdio: ['ignore', 2, 2, 'ipc'],
     })

@@ -7,6 +7,7 @@
  * them that are quoted with a p99: all in overload, `inline` and `workers` below it. The others have enough to
  * show that they look like them, and no p99. `--full` gives 1,000 to every row of `block-5ms`.
  */
+import type { Peer } from './peers.ts'
 
 /** The executors that a first look compares. `own` stands for one given with `--executor`. */
 export type Contender = 'inline' | 'microtask' | 'deferred' | 'workers' | 'own' | 'idle'
@@ -95,16 +96,49 @@ export interface SaturatedScenario extends RoundsScenario {
   goal: Goal
 }
 
+/** One against another; without a goal, for information. */
+interface Comparison {
+  subject: 'inline' | 'inline tick' | 'workers' | Peer
+  baseline: 'inline' | Peer
+  goal: Goal | undefined
+}
+
 /** Streams of one event each, as many as there can be. */
 export interface ShortStreamsScenario extends RoundsScenario {
   kind: 'short-streams'
   streams: number
   quickStreams: number
   atATime: number
+  comparisons: readonly Comparison[]
+}
+
+/** One client takes one stream as fast as its events come, from headfirst and from other libraries. */
+export interface PeersScenario extends RoundsScenario {
+  kind: 'peers'
+  eventBytes: number
+  /** Of headfirst's stream, and of each peer's: so many that it takes a second or more. */
+  events: number
+  quickEvents: number
+  peers: readonly { peer: Peer; events: number; goal: Goal | undefined }[]
+}
+
+/** Streams that are open and send nothing: what each of them takes of memory. */
+export interface IdleStreamsScenario extends RoundsScenario {
+  kind: 'idle-streams'
+  /** How many are open when memory is looked at, ascending. */
+  steps: readonly number[]
+  quickSteps: readonly number[]
+  comparisons: readonly Comparison[]
 }
 
 export type FigureScenario =
-  OneStreamScenario | ManyStreamsScenario | IdleLatencyScenario | SaturatedScenario | ShortStreamsScenario
+  | OneStreamScenario
+  | ManyStreamsScenario
+  | IdleLatencyScenario
+  | SaturatedScenario
+  | ShortStreamsScenario
+  | PeersScenario
+  | IdleStreamsScenario
 
 /** What a ratio should be. */
 export interface Goal {
@@ -248,6 +282,53 @@ export const SCENARIOS: readonly Scenario[] = [
     atATime: 32,
     rounds: 3,
     quick: true,
+    comparisons: [{ subject: 'workers', baseline: 'inline', goal: undefined }],
+  },
+  {
+    kind: 'peers',
+    name: 'peers',
+    eventBytes: 58,
+    events: 2_000_000,
+    quickEvents: 1_000,
+    peers: [
+      { peer: '@fastify/sse', events: 1_000_000, goal: { is: 'at least', ratio: 3 } },
+      { peer: 'better-sse', events: 1_000_000, goal: { is: 'at least', ratio: 3 } },
+      { peer: 'fastify-sse-v2', events: 500_000, goal: { is: 'at least', ratio: 3 } },
+      { peer: 'hono', events: 300_000, goal: { is: 'at least', ratio: 3 } },
+      { peer: 'better-sse batch', events: 2_000_000, goal: undefined },
+    ],
+    rounds: 4,
+    quick: true,
+  },
+  {
+    kind: 'short-streams',
+    name: 'open-close',
+    streams: 10_000,
+    quickStreams: 20,
+    atATime: 32,
+    rounds: 4,
+    quick: true,
+    comparisons: [
+      { subject: 'inline', baseline: 'node:http at once', goal: { is: 'at least', ratio: 0.75 } },
+      { subject: 'inline tick', baseline: 'node:http', goal: { is: 'at least', ratio: 0.75 } },
+      { subject: 'inline', baseline: 'node:http', goal: undefined },
+      { subject: 'workers', baseline: 'node:http', goal: undefined },
+      { subject: 'bare fastify', baseline: 'node:http', goal: undefined },
+      { subject: 'fastify stream', baseline: 'node:http', goal: undefined },
+    ],
+  },
+  {
+    kind: 'idle-streams',
+    name: 'idle-streams',
+    steps: [1_000, 2_000, 3_000, 4_000, 5_000],
+    quickSteps: [5, 10],
+    rounds: 3,
+    quick: true,
+    comparisons: [
+      { subject: 'inline', baseline: 'node:http', goal: { is: 'at most', ratio: 1.5 } },
+      { subject: 'workers', baseline: 'node:http', goal: undefined },
+      { subject: 'bare fastify', baseline: 'node:http', goal: undefined },
+    ],
   },
 ]
 

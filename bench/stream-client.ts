@@ -48,12 +48,20 @@ export class StreamClient {
   readonly #intendedMs: number
   readonly #socket: Socket
   readonly #onSettled: (client: StreamClient) => void
+  #onHead: (() => void) | undefined
 
-  constructor(target: Target, intendedMs: number, onSettled: (client: StreamClient) => void) {
+  /** @param onHead called when the head of an event stream is there */
+  constructor(
+    target: Target,
+    intendedMs: number,
+    onSettled: (client: StreamClient) => void,
+    onHead?: () => void,
+  ) {
     this.parser = new ResponseParser(target.shape)
     this.#target = target
     this.#intendedMs = intendedMs
     this.#onSettled = onSettled
+    this.#onHead = onHead
     this.lagMs = nowMs() - intendedMs
     this.#socket = connect({
       host: '127.0.0.1',
@@ -99,6 +107,10 @@ export class StreamClient {
     if (parser.body.events > before) {
       this.firstEventMs ??= atMs
       this.lastEventMs = atMs
+    }
+    if (parser.isEventStream && this.#onHead !== undefined) {
+      this.#onHead()
+      this.#onHead = undefined
     }
     if (parser.complete) this.settle(this.#verdict())
     else if (parser.status !== undefined && !parser.isEventStream) this.settle('status')

@@ -7,11 +7,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { stepsPerMs } from './burn.ts'
 import { nowMs } from './clock.ts'
 import type { GeneratorQuestions, Recording } from './generator.ts'
-import { EVENT_BYTES } from './producers.ts'
+import { EVENT_BYTES, FRAME_BYTES } from './payload.ts'
+import { PEERS } from './peers.ts'
 import { Remote } from './remote.ts'
-import type { RouteName, RoutePlan, ServerPlan, ServerQuestions, Snapshot } from './server.ts'
+import type {
+  PeerPlan,
+  ProducerPlan,
+  RouteName,
+  RoutePlan,
+  ServerPlan,
+  ServerQuestions,
+  Snapshot,
+} from './server-plan.ts'
 import type { Contender } from './scenarios.ts'
 import type { Target } from './stream-client.ts'
+import type { Memory, Usage } from './usage.ts'
 
 /**
  * How far the servers step back behind the generator, as a nice value. Clients of a real server have processors
@@ -26,6 +36,9 @@ const ANSWER_MS = 10_000
 const SETTLING_MS = 300
 /** How long a stream without any queue may take. */
 const ALONE_MS = 20_000
+
+/** Idle streams are opened so many at a time. */
+const OPENED_AT_A_TIME = 32
 
 /** A user's executor, under the name of its file. */
 export interface OwnExecutor {
@@ -53,13 +66,27 @@ export class Testbed {
 
   /** Starts a server, hands it over, and stops it. */
   async withServer<T>(plan: ServerPlan, measure: (server: TestServer) => Promise<T>): Promise<T> {
-    const remote = new Remote<ServerQuestions>('server')
+    return this.#with('server', plan, FRAME_BYTES, measure)
+  }
+
+  /** The same for a server of another library. */
+  async withPeer<T>(plan: PeerPlan, measure: (server: TestServer) => Promise<T>): Promise<T> {
+    return this.#with('peer-server', plan, PEERS[plan.peer].frameBytes, measure)
+  }
+
+  async #with<T>(
+    name: string,
+    plan: ServerPlan | PeerPlan,
+    frameBytes: number,
+    measure: (server: TestServer) => Promise<T>,
+  ): Promise<T> {
+    const remote = new Remote<ServerQuestions<ServerPlan | PeerPlan>>(name, ['--expose-gc'])
     try {
       const { port, paths } = await remote.ask('start', plan, START_MS)
       return await measure(
         new TestServer(remote, this.generator, {
-          main: { port, path: paths.main, ...expected(plan) },
-          beside: { port, path: paths.beside, ...expected(plan.beside ?? plan) },
+          main: { port, path: paths.main, ...expected(plan.producer, frameBytes) },
+          beside: { port, path: paths.beside, ...expected((plan.beside ?? plan).producer, frameBytes) },
         }),
       )
     } finally {
@@ -91,15 +118,18 @@ export class Testbed {
 }
 
 /** What a client will see of a plan's streams. */
-function expected({ producer }: RoutePlan): Pick<Target, 'events' | 'shape'> {
+function expected(producer: ProducerPlan, frameBytes: number): Pick<Target, 'events' | 'shape'> {
   switch (producer.name) {
+    case 'subscribe':
+    case 'wait':
+      return { events: 0 }
     case 'single':
       return { events: 1 }
     case 'block':
       return { events: 2 }
     case 'burst': {
       const { events, eventBytes } = producer.input
-      return { events, shape: { bytes: eventBytes, stamped: false } }
+      return { events, shape: { bytes: eventBytes - FRAME_BYTES + frameBytes, stamped: false } }
     }
     case 'ticker':
       return { events: producer.input.events, shape: { bytes: EVENT_BYTES, stamped: true } }
@@ -108,14 +138,17 @@ function expected({ producer }: RoutePlan): Pick<Target, 'events' | 'shape'> {
   }
 }
 
+/** What is asked of a server that listens. */
+type Watched = Omit<ServerQuestions, 'start'>
+
 /** A server that listens, and what loads it. */
 export class TestServer {
-  readonly #remote: Remote<ServerQuestions>
+  readonly #remote: Remote<Watched>
   readonly #generator: Remote<GeneratorQuestions>
   readonly #targets: Record<RouteName, Target>
 
   constructor(
-    remote: Remote<ServerQuestions>,
+    remote: Remote<Watched>,
     generator: Remote<GeneratorQuestions>,
     targets: Record<RouteName, Target>,
   ) {
@@ -150,24 +183,46 @@ export class TestServer {
   async whileOpen(streams: number, forMs: number): Promise<Look> {
     const snapshot = async (): Promise<Snapshot> => this.#remote.ask('snapshot', undefined, ANSWER_MS)
     const deadline = performance.now() + ANSWER_MS
-    while ((await snapshot()).routes.main.open < streams && performance.now() < deadline) await sleep(20)
+    while ((await snapshot()).open.main < streams && performance.now() < deadline) await sleep(20)
     await sleep(SETTLING_MS)
     const before = await snapshot()
     const fromMs = nowMs()
     await sleep(forMs)
     const after = await snapshot()
     const untilMs = nowMs()
-    for (const { routes } of [before, after]) {
-      if (routes.main.open !== streams) throw new Error(`${routes.main.open} of ${streams} streams are open`)
+    for (const { open } of [before, after]) {
+      if (open.main !== streams) throw new Error(`${open.main} of ${streams} streams are open`)
     }
     return { mainCpuMs: difference(before, after).mainCpuMs, fromMs, untilMs }
+  }
+
+  /**
+   * Opens more streams that send nothing, and keeps them.
+   *
+   * @returns what the server holds with all of them
+   * @throws when one of them has not come to its head, or is over
+   */
+  async hold(streams: number): Promise<Memory> {
+    const plan = { ...this.#targets.main, streams, atATime: OPENED_AT_A_TIME }
+    const open = await this.#generator.ask('hold', plan, streams * ALONE_MS)
+    const held = await this.#remote.ask('memory', undefined, ANSWER_MS)
+    const seen = (await this.#remote.ask('snapshot', undefined, ANSWER_MS)).open.main
+    if (seen !== open) throw new Error(`${seen} of ${open} streams are open`)
+    return held
+  }
+
+  /** Lets go of all streams that are held. */
+  async release(): Promise<void> {
+    await this.#generator.ask('release', { port: this.#targets.main.port }, ANSWER_MS)
   }
 
   async #loaded(route: RouteName, load: (target: Target) => Promise<Recording>): Promise<Loaded> {
     const before = await this.#quiet(route)
     const recording = await load(this.#targets[route])
     const after = await this.#quiet(route)
-    agree(recording, before.routes[route], after.routes[route])
+    if (before.routes !== undefined && after.routes !== undefined) {
+      agree(recording, before.routes[route], after.routes[route])
+    }
     return { recording, ...difference(before, after) }
   }
 
@@ -176,7 +231,7 @@ export class TestServer {
     const deadline = performance.now() + ANSWER_MS
     for (;;) {
       const snapshot = await this.#remote.ask('snapshot', undefined, ANSWER_MS)
-      if (snapshot.routes[route].open === 0 || performance.now() > deadline) return snapshot
+      if (snapshot.open[route] === 0 || performance.now() > deadline) return snapshot
       await sleep(10)
     }
   }
@@ -196,7 +251,7 @@ interface ClosedLoopSettings {
   route?: RouteName
 }
 
-function difference(before: Snapshot, after: Snapshot): Omit<Loaded, 'recording'> {
+function difference(before: Usage, after: Usage): Omit<Loaded, 'recording'> {
   return {
     activeMs: after.activeMs - before.activeMs,
     cpuMs: after.cpuMs - before.cpuMs,

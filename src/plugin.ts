@@ -231,7 +231,7 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
   const portable = portability(producer)
   const coding = this.hasHeader('content-encoding') ? undefined : codingFor(this, route)
   const connection = new Connection(
-    host(this, coding),
+    new ReplyHost(this, coding),
     route,
     producer,
     input,
@@ -241,7 +241,7 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
       context: contextOf(request, route),
       coding,
     },
-    (closed) => scope.delete(closed),
+    scope,
   )
   answered.add(request)
   scope.add(connection)
@@ -258,27 +258,72 @@ function prefers(this: FastifyRequest, over: string | readonly string[] = 'appli
   return prefersEventStream(this.headers.accept, types)
 }
 
-function host(reply: FastifyReply, coding: ContentCoding | undefined): Host<FastifyRequest> {
-  return {
-    request: reply.request,
-    rawRequest: reply.request.raw,
-    response: reply.raw,
-    log: reply.log,
-    refuse: (error) => void reply.send(error),
-    sendHead(payload) {
-      for (const [name, value] of Object.entries(EVENT_STREAM_HEADERS)) {
-        if (!reply.hasHeader(name)) reply.header(name, value)
-      }
-      if (coding !== undefined) {
-        reply.header('content-encoding', coding)
-        encoded.add(reply.request)
-      } else if (reply.server.hasPlugin('@fastify/compress')) {
-        // Its word for a response that it is to leave alone: it would hold events back.
-        reply.request.headers['x-no-compression'] = 'event stream'
-      }
-      reply.send(payload)
-    },
-    detach: () => hijackKeepingSignal(reply),
+const HEADERS = Object.entries(EVENT_STREAM_HEADERS)
+
+/** A class rather than closures: an idle stream should hold little. */
+class ReplyHost implements Host<FastifyRequest> {
+  readonly #reply: FastifyReply
+  readonly #coding: ContentCoding | undefined
+  /** Listeners of `request.signal` to the request's close. */
+  #signalListeners: (() => void)[] | undefined
+
+  constructor(reply: FastifyReply, coding: ContentCoding | undefined) {
+    this.#reply = reply
+    this.#coding = coding
+  }
+
+  get request(): FastifyRequest {
+    return this.#reply.request
+  }
+
+  get rawRequest(): FastifyRequest['raw'] {
+    return this.#reply.request.raw
+  }
+
+  get response(): FastifyReply['raw'] {
+    return this.#reply.raw
+  }
+
+  get log(): FastifyReply['log'] {
+    return this.#reply.log
+  }
+
+  refuse(error: Error): void {
+    this.#reply.send(error)
+  }
+
+  sendHead(payload: HeadPayload): void {
+    const reply = this.#reply
+    for (const [name, value] of HEADERS) if (!reply.hasHeader(name)) reply.header(name, value)
+    if (this.#coding !== undefined) {
+      reply.header('content-encoding', this.#coding)
+      encoded.add(reply.request)
+    } else if (reply.server.hasPlugin('@fastify/compress')) {
+      // Its word for a response that it is to leave alone: it would hold events back.
+      reply.request.headers['x-no-compression'] = 'event stream'
+    }
+    reply.send(payload)
+  }
+
+  /**
+   * Takes the reply over from Fastify, so that a `handlerTimeout` does not cut the stream. `hijack()` also
+   * detaches `request.signal` from the request; it is attached again, until the response has finished.
+   */
+  detach(): void {
+    const { raw } = this.#reply.request
+    const before = raw.listeners('close') as (() => void)[]
+    this.#reply.hijack()
+    if (raw.listenerCount('close') === before.length) return
+    const after = new Set(raw.listeners('close'))
+    this.#signalListeners = before.filter((listener) => !after.has(listener))
+    for (const listener of this.#signalListeners) raw.on('close', listener)
+  }
+
+  finished(): void {
+    const { raw } = this.#reply.request
+    for (const listener of this.#signalListeners ?? []) raw.removeListener('close', listener)
+    // Once more, for a signal that was first asked for in the meantime.
+    this.#reply.hijack()
   }
 }
 
@@ -289,24 +334,6 @@ function codingFor(reply: FastifyReply, route: Route<FastifyRequest>): ContentCo
   // Caches have to know what the response depends on, also where it is not compressed (RFC 9110, 12.5.5).
   reply.header('vary', varyOn(reply.getHeader('vary'), 'Accept-Encoding'))
   return negotiateCoding(reply.request.headers['accept-encoding'], offered)
-}
-
-/**
- * Takes the reply over from Fastify, so that a `handlerTimeout` does not cut the stream. `hijack()` also
- * detaches `request.signal` from the request; it is attached again, until the response has finished.
- */
-function hijackKeepingSignal(reply: FastifyReply): void {
-  const { raw } = reply.request
-  const before = raw.listeners('close') as (() => void)[]
-  reply.hijack()
-  const after = new Set(raw.listeners('close'))
-  const detached = before.filter((listener) => !after.has(listener))
-  for (const listener of detached) raw.on('close', listener)
-  reply.raw.once('finish', () => {
-    for (const listener of detached) raw.removeListener('close', listener)
-    // Once more, for a signal that was first asked for in the meantime.
-    reply.hijack()
-  })
 }
 
 function contextOf(request: FastifyRequest, route: Route<FastifyRequest>): StreamContext {

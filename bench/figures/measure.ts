@@ -1,8 +1,10 @@
 import type { FigureScenario } from '../scenarios.ts'
 import type { Figure } from './figure.ts'
 import { measureIdleLatency } from './idle-latency.ts'
+import { measureIdleStreams } from './idle-streams.ts'
 import { measureManyStreams } from './many-streams.ts'
 import { measureOneStream } from './one-stream.ts'
+import { measurePeers } from './peers.ts'
 import type { Bench } from './rounds.ts'
 import { measureSaturated } from './saturated.ts'
 import { measureShortStreams } from './short-streams.ts'
@@ -19,6 +21,10 @@ export async function measureFigures(bench: Bench, scenario: FigureScenario): Pr
       return measureSaturated(bench, scenario)
     case 'short-streams':
       return measureShortStreams(bench, scenario)
+    case 'peers':
+      return measurePeers(bench, scenario)
+    case 'idle-streams':
+      return measureIdleStreams(bench, scenario)
     default:
       return scenario satisfies never
   }

@@ -1,10 +1,6 @@
 /**
- * One client takes one stream as fast as its events come: how many a second, and what they cost the thread that
- * serves everybody.
- *
- * A round is a fresh server, a tenth of the stream to warm up, and the stream that counts. The client looks at one
- * event of each piece that it reads and counts the bytes of the others; above 70 % of a core it may be what was
- * measured, and the figures are INVALID.
+ * One stream from a thread as fast as its events come: how many a second, and what they cost the thread that serves
+ * everybody.
  *
  * Beside the baseline `naive` runs the bare loop that it is made of: without encoder, stream and HTTP.
  */
@@ -13,18 +9,9 @@ import { Remote } from '../remote.ts'
 import type { OneStreamScenario } from '../scenarios.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
+import { bursts, busyClients, takeStream, type TakenStream } from './taken-stream.ts'
 
-interface Measured {
-  eventsPerSecond: number
-  /** CPU time of the thread that receives, in s per million events. */
-  mainCpu: number
-  /** CPU time of the client, in shares of a core. */
-  clientShare: number
-}
-
-const BUSIEST_CLIENT = 0.7
-const WARM_UP_SHARE = 0.1
-const STREAM_MS = 120_000
+const POSTED_MS = 120_000
 
 type Contender = 'workers' | 'naive' | 'inline' | 'bare postMessage'
 
@@ -38,13 +25,10 @@ export async function measureOneStream(bench: Bench, scenario: OneStreamScenario
       : scenario.events[contender === 'workers' ? 'workers' : 'baseline']
     return contender === 'bare postMessage'
       ? postMessages(events, scenario.eventBytes)
-      : takeStream(bench, scenario, contender, events)
+      : measureServer(bench, scenario, contender, events)
   })
-  const failures = Object.values(measured)
-    .flat()
-    .filter(({ clientShare }) => clientShare > BUSIEST_CLIENT)
-    .map(({ clientShare }) => `client ${Math.round(clientShare * 100)} % busy`)
-  const side = (contender: Contender, value: (one: Measured) => number): Side => ({
+  const failures = busyClients(Object.values(measured).flat())
+  const side = (contender: Contender, value: (one: TakenStream) => number): Side => ({
     contender,
     values: measured[contender].map(value),
   })
@@ -93,40 +77,27 @@ export async function measureOneStream(bench: Bench, scenario: OneStreamScenario
   return figures
 }
 
-/** @throws when the stream has failed: a rate of some of the events means nothing */
-async function takeStream(
+async function measureServer(
   { testbed }: Bench,
   { name, flush, data, eventBytes }: OneStreamScenario,
   contender: 'workers' | 'naive' | 'inline',
   events: number,
-): Promise<Measured> {
-  const executor = testbed.executorOf(contender)
-  const route = (count: number) =>
-    ({ ...executor, flush, producer: { name: 'burst', input: { events: count, data, eventBytes } } }) as const
-  const plan = { ...route(events), beside: route(Math.ceil(events * WARM_UP_SHARE)) }
-  return testbed.withServer(plan, async (server) => {
-    await server.closedLoop(1, { drainMs: STREAM_MS, route: 'beside' })
-    const { recording, mainCpuMs } = await server.closedLoop(1, { drainMs: STREAM_MS })
-    if (recording.outcomes.good !== 1) {
-      throw new Error(`${name} on ${contender}: the stream ended as ${JSON.stringify(recording.outcomes)}`)
-    }
-    const [tookMs = NaN] = recording.lastEventMs
-    return {
-      eventsPerSecond: (events * 1_000) / tookMs,
-      mainCpu: (mainCpuMs * 1_000) / events,
-      clientShare: recording.cpuMs / tookMs,
-    }
-  })
+): Promise<TakenStream> {
+  const [producer, warmUp] = bursts({ events, data, eventBytes })
+  const route = { ...testbed.executorOf(contender), flush, producer }
+  const plan = { ...route, beside: { ...route, producer: warmUp } }
+  return testbed.withServer(plan, async (server) => takeStream(server, events, `${name} on ${contender}`))
 }
 
-async function postMessages(messages: number, bytes: number): Promise<Measured> {
+async function postMessages(messages: number, bytes: number): Promise<TakenStream> {
   const remote = new Remote<MicroQuestions>('micro-benchmarks')
   try {
-    const { tookMs, mainCpuMs } = await remote.ask('postMessages', { messages, bytes }, STREAM_MS)
+    const { tookMs, mainCpuMs } = await remote.ask('postMessages', { messages, bytes }, POSTED_MS)
     return {
       eventsPerSecond: (messages * 1_000) / tookMs,
       mainCpu: (mainCpuMs * 1_000) / messages,
       clientShare: 0,
+      coreShare: NaN,
     }
   } finally {
     await remote.stop()

@@ -8,5 +8,5 @@ import type { Executor } from '../runtime/executor.ts'
  * computes, nothing else on the server moves.
  */
 export function inline(): Executor {
-  return { run: (task) => task.produce() }
+  return { run: (task) => void task.produce() }
 }

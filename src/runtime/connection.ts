@@ -16,10 +16,15 @@ import {
 } from '../sse/stream.ts'
 import { Deadlines } from './deadlines.ts'
 import type { CutReason, Task } from './executor.ts'
-import { Opening, type Host, type Openable } from './opening.ts'
+import { Opening, type Body, type Host, type Openable } from './opening.ts'
 import { drawRetryMs, dropPolicy, type CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
+
+/** Whoever keeps the connections, a scope. */
+interface Owner<Request> {
+  delete(connection: Connection<Request>): void
+}
 
 /**
  * One client's connection, from `reply.sse()` to its close; to its executor, a {@link Task}.
@@ -33,10 +38,10 @@ import type { Route } from './route.ts'
 export class Connection<Request> implements Openable {
   readonly #host: Host<Request>
   readonly #route: Route<Request>
-  readonly #onClosed: (connection: Connection<Request>) => void
+  readonly #owner: Owner<Request>
   readonly #began = performance.now()
-  /** Ends the response; set while the connection is open, and after. */
-  #endResponse: (() => void) | undefined
+  /** What is ended when the stream is; set while the connection is open, and after. */
+  #body: Body | undefined
   #deadlines: Deadlines | undefined
   #over = false
   /** The response was ended, and all of it handed to the kernel. */
@@ -61,7 +66,7 @@ export class Connection<Request> implements Openable {
   readonly #coding: ContentCoding | undefined
   coded: Task['coded']
 
-  /** @param onClosed called when the connection is over, opened or not */
+  /** @param owner told when the connection is over, opened or not */
   constructor(
     host: Host<Request>,
     route: Route<Request>,
@@ -74,11 +79,11 @@ export class Connection<Request> implements Openable {
       /** What the client and the route have agreed on. */
       coding: ContentCoding | undefined
     },
-    onClosed: (connection: Connection<Request>) => void,
+    owner: Owner<Request>,
   ) {
     this.#host = host
     this.#route = route
-    this.#onClosed = onClosed
+    this.#owner = owner
     this.producer = producer
     this.input = input
     this.lastEventId = settings.lastEventId
@@ -99,8 +104,9 @@ export class Connection<Request> implements Openable {
         response.prependOnceListener('finish', () => {
           this.#finished ||= isDelivered(response)
           this.#deadlines?.stop()
+          host.finished()
         })
-        this.#endResponse?.()
+        this.#body?.end()
         // Nothing waited: whatever becomes of the socket, the kernel has all.
         this.#finished ||= isHandedOver(response)
       },
@@ -146,7 +152,7 @@ export class Connection<Request> implements Openable {
 
   /** From here on everything happens by itself. */
   begin(): void {
-    this.#host.response.once('close', this.#onResponseClose)
+    this.#host.response.on('close', this.#onResponseClose)
     new Opening(this.#host, this.#route, this).begin()
   }
 
@@ -158,9 +164,9 @@ export class Connection<Request> implements Openable {
     this.#admittedAt = performance.now()
   }
 
-  open(endResponse: () => void): void {
+  open(body: Body): void {
     if (this.#over) return
-    this.#endResponse = endResponse
+    this.#body = body
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
@@ -267,7 +273,7 @@ export class Connection<Request> implements Openable {
    * @param lastWords comments or fields that are sent before the end
    */
   cut(reason: CutReason, error?: Error, lastWords = ''): void {
-    if (this.#endResponse === undefined || this.closed) return
+    if (this.#body === undefined || this.closed) return
     this.#reason = reason
     if (error !== undefined) {
       this.#error = error
@@ -292,7 +298,7 @@ export class Connection<Request> implements Openable {
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#endResponse === undefined) {
+    if (this.#body === undefined) {
       this.#farewell = lastWords
     } else if (this.stream.closed) {
       if (!this.#route.executor.isRunning(this)) return
@@ -315,7 +321,7 @@ export class Connection<Request> implements Openable {
     if (this.#over) return
     this.#over = true
     this.#deadlines?.stop()
-    if (this.#endResponse !== undefined) {
+    if (this.#body !== undefined) {
       this.#reason ??= this.#finished ? 'ended' : 'client'
       this.sink.destroy()
       if (this.#reason === 'client') abortStream(this.stream, 'client')
@@ -333,7 +339,7 @@ export class Connection<Request> implements Openable {
     } else {
       this.#settle()
     }
-    this.#onClosed(this)
+    this.#owner.delete(this)
   }
 
   /** Tells the executor, and forgets a task that has not started. */

@@ -19,6 +19,13 @@ export interface Host<Request> {
   sendHead(payload: HeadPayload): void
   /** The head leaves: from now on the response is not the framework's to end. */
   detach(): void
+  /** The response has finished. */
+  finished(): void
+}
+
+/** What is ended when a stream is: the response, or the payload where the framework ends the response after it. */
+export interface Body {
+  end(): unknown
 }
 
 /** What an opening opens: a connection. */
@@ -31,12 +38,8 @@ export interface Openable extends Task {
   abandon(): void
   /** The executor has agreed. */
   admitted(): void
-  /**
-   * The head has left.
-   *
-   * @param endResponse ends the response
-   */
-  open(endResponse: () => void): void
+  /** The head has left. */
+  open(body: Body): void
 }
 
 /**
@@ -150,7 +153,7 @@ export class Opening<Request> {
   /** @param body sent instead of a stream's events, where none is to start */
   #sendHead(body = ''): void {
     const { response } = this.#host
-    const payload: HeadPayload = new HeadPayload((destination, endsResponse) => {
+    const payload: HeadPayload = new HeadPayload(response, (destination, endsResponse) => {
       if (destination !== response) {
         // Whoever pipes it on finds its error there. Without a listener it would end the process before that.
         destination.on('error', () => {})
@@ -161,19 +164,19 @@ export class Opening<Request> {
       if (response.headersSent) return
       dropConnectionHeaders(response)
       // Whoever pipes a payload with trailers ends the response after it.
-      const endResponse = endsResponse ? () => payload.finish() : () => void response.end()
-      if (!endsResponse) payload.finish()
+      const ending: Body = endsResponse ? payload : response
+      if (!endsResponse) payload.end()
       if (this.#isAdmitted && !this.#hasNoBody()) {
         response.removeHeader('content-length')
         this.#host.detach()
-        sendHead(response, () => this.#connection.open(endResponse))
+        sendHead(response, () => this.#connection.open(ending))
         return
       }
       if (!this.#hasNoBody() && body !== '') {
         response.removeHeader('content-encoding')
         response.write(body)
       }
-      endResponse()
+      ending.end()
     })
     this.#host.sendHead(payload)
   }

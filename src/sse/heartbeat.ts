@@ -16,7 +16,6 @@ export class Heartbeat {
   #timer: NodeJS.Timeout | undefined
   /** Set while a look goes on: the streams that it has still to look at, and its next turn. */
   #unseen: Iterator<ResponseSink> | undefined
-  #turn: NodeJS.Immediate | undefined
 
   constructor(heartbeatMs: number) {
     this.#heartbeatMs = heartbeatMs
@@ -28,17 +27,19 @@ export class Heartbeat {
     this.#timer ??= setInterval(this.#beat, this.#heartbeatMs / 2).unref()
   }
 
+  /** The timer is stopped when it finds nobody: short streams would else set one each, which costs more than a beat. */
   delete(sink: ResponseSink): void {
     this.#sinks.delete(sink)
-    if (this.#sinks.size > 0) return
-    clearInterval(this.#timer)
-    clearImmediate(this.#turn)
-    this.#timer = this.#turn = this.#unseen = undefined
   }
 
   readonly #beat = (): void => {
     // A look that outlasts half a rhythm is not overtaken by the next.
     if (this.#unseen !== undefined) return
+    if (this.#sinks.size === 0) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      return
+    }
     this.#unseen = this.#sinks.values()
     this.#look()
   }
@@ -47,12 +48,12 @@ export class Heartbeat {
     for (let seen = 0; seen < SINKS_PER_TURN; seen++) {
       const { value: sink, done } = this.#unseen?.next() ?? { done: true }
       if (done === true) {
-        this.#unseen = this.#turn = undefined
+        this.#unseen = undefined
         return
       }
       beat(sink)
     }
-    this.#turn = setImmediate(this.#look)
+    setImmediate(this.#look)
   }
 }
 

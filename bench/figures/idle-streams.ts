@@ -1,0 +1,86 @@
+/**
+ * Streams that are open and send nothing: what each of them takes of the server's memory.
+ *
+ * The figure is a slope: memory is looked at with more and more streams open, and the line of least squares through
+ * what was seen has the bytes of one more stream. What a server needs by itself, and what it has left over from its
+ * start, is not in it. Garbage is collected before each look, on the server's own thread; that of worker threads is
+ * what it is.
+ */
+import { isPeer } from '../peers.ts'
+import type { IdleStreamsScenario } from '../scenarios.ts'
+import type { TestServer } from '../testbed.ts'
+import type { Memory } from '../usage.ts'
+import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
+import { inAlternation, type Bench } from './rounds.ts'
+
+interface Measured {
+  /** kB for each stream. */
+  rss: number
+  heap: number
+}
+
+export async function measureIdleStreams(bench: Bench, scenario: IdleStreamsScenario): Promise<Figure[]> {
+  const { testbed, quick } = bench
+  const { name, comparisons } = scenario
+  const steps = quick ? scenario.quickSteps : scenario.steps
+  const contenders = [...new Set(comparisons.flatMap(({ subject, baseline }) => [subject, baseline]))]
+  const measured = await inAlternation(bench, scenario.rounds, contenders, async (contender) => {
+    const look = async (server: TestServer): Promise<Measured> => slopes(server, steps)
+    if (isPeer(contender)) {
+      return testbed.withPeer({ peer: contender, producer: { name: 'subscribe' } }, look)
+    }
+    const plan = {
+      ...testbed.executorOf(contender === 'inline tick' ? 'inline' : contender),
+      flush: 'event',
+      producer: { name: contender === 'workers' ? 'wait' : 'subscribe' },
+      workers: { streamsPerThread: Math.max(...steps) },
+    } as const
+    return testbed.withServer(plan, look)
+  })
+  return comparisons.flatMap(({ subject, baseline, goal }) => {
+    const compared = (of: keyof Measured, definition: Pick<FigureDefinition, 'what' | 'goal'>): Figure => {
+      const [one, other] = [subject, baseline].map((contender) => ({
+        contender,
+        values: measured[contender].map((values) => values[of]),
+      }))
+      const formula = `slope over ${steps.join(', ')} open streams, after garbage collection`
+      return figure({ scenario: name, formula, ...definition }, one as Side, other as Side, [])
+    }
+    return [
+      compared('rss', { what: 'RSS, kB per stream', goal }),
+      compared('heap', { what: "main thread's heap, kB per stream", goal: undefined }),
+    ]
+  })
+}
+
+async function slopes(server: TestServer, steps: readonly number[]): Promise<Measured> {
+  const looks: Memory[] = []
+  try {
+    let open = 0
+    for (const step of steps) {
+      looks.push(await server.hold(step - open))
+      open = step
+    }
+  } finally {
+    await server.release()
+  }
+  const slope = (of: keyof Memory): number =>
+    leastSquares(
+      steps,
+      looks.map((look) => look[of]),
+    ) / 1_000
+  return { rss: slope('rssBytes'), heap: slope('heapBytes') }
+}
+
+/** The slope of the line that is closest to all points. */
+function leastSquares(xs: readonly number[], ys: readonly number[]): number {
+  const meanX = mean(xs)
+  const meanY = mean(ys)
+  const sum = (of: (x: number, y: number) => number): number =>
+    xs.reduce((total, x, index) => total + of(x - meanX, (ys[index] as number) - meanY), 0)
+  return sum((x, y) => x * y) / sum((x) => x * x)
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0) / values.length
+}

@@ -1,0 +1,63 @@
+/** What a server under test is told and asked. */
+import type { FlushMode, RouteStats, WorkersOptions } from 'headfirst'
+import type { Peer } from './peers.ts'
+import type { BurstPlan } from './payload.ts'
+import type { TickerPlan } from './producers.ts'
+import type { Memory, Usage } from './usage.ts'
+
+/** One route: a producer, and where it runs. */
+export interface RoutePlan {
+  /** A built-in executor's name, `naive`, or any other if the server's `module` is given. */
+  executor: string
+  flush: FlushMode
+  producer: ProducerPlan
+}
+
+export interface ServerPlan extends RoutePlan {
+  /** URL of a module whose default export is the executor, or makes it. */
+  module: string | undefined
+  /** Options of the executor `workers`, where they are not those for producers that block. */
+  workers?: WorkersOptions
+  /** A second route of the same server. */
+  beside?: RoutePlan
+}
+
+/** A server of another library, or of none: see `peers/`. */
+export interface PeerPlan {
+  peer: Peer
+  producer: ProducerPlan
+  /** A second route of the same server. */
+  beside?: { producer: ProducerPlan }
+}
+
+/** Which of a server's routes: that of its plan, or the second one. */
+export type RouteName = 'main' | 'beside'
+
+export type ProducerPlan =
+  | { name: 'single' | 'subscribe' | 'wait'; input?: undefined }
+  | { name: 'block'; input: { steps: number } }
+  | { name: 'burst'; input: BurstPlan }
+  | { name: 'ticker'; input: TickerPlan }
+
+/** All counts since the server's start. */
+export interface Snapshot extends Usage {
+  /** Streams that are open now; where a server does not count them, connections. */
+  open: Record<RouteName, number>
+  /** Undefined where the server does not count. */
+  routes: Record<RouteName, RouteStats> | undefined
+}
+
+/** Where a server listens, on the loopback interface. */
+export interface Address {
+  port: number
+  paths: Record<RouteName, string>
+}
+
+/** What a server of any library is asked. A type and not an interface: those have no index signature. */
+export type ServerQuestions<Plan = ServerPlan> = {
+  start(plan: Plan): Promise<Address>
+  snapshot(): Promise<Snapshot>
+  memory(): Promise<Memory>
+}
+
+export const PATHS = { main: '/stream', beside: '/beside' } as const
