@@ -14,7 +14,7 @@ export class Heartbeat {
   readonly #heartbeatMs: number
   readonly #sinks = new Set<ResponseSink>()
   #timer: NodeJS.Timeout | undefined
-  /** Set while a look goes on: the streams that it has still to look at, and its next turn. */
+  /** Set while a look goes on: the streams that it has still to look at. */
   #unseen: Iterator<ResponseSink> | undefined
 
   constructor(heartbeatMs: number) {

@@ -12,13 +12,10 @@ const SOURCES: Record<string, () => { produce: Producer; stopped: Promise<unknow
     return { produce: () => source, stopped: new Promise((resolve) => source.once('close', resolve)) }
   },
   'web stream': () => {
-    let cancelled: () => void = () => {}
-    const stopped = new Promise<void>((resolve) => (cancelled = resolve))
-    const source = new ReadableStream<string>({
-      start: (controller) => controller.enqueue('first'),
-      cancel: () => cancelled(),
-    })
-    return { produce: () => source, stopped }
+    const { readable, writable } = new TransformStream<string, string>()
+    const writer = writable.getWriter()
+    void writer.write('first')
+    return { produce: () => readable, stopped: writer.closed.catch(() => {}) }
   },
 }
 
