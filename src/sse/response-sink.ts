@@ -35,6 +35,9 @@ export interface ResponseSinkSettings {
 /** In `tick` mode a write leaves before the turn's end once it has this many bytes. */
 const WRITE_BYTES = 65_536
 
+/** A code unit of UTF-16 takes at most so many bytes in UTF-8 (a pair of them four). */
+const MOST_BYTES_PER_UNIT = 3
+
 /**
  * The sink on the server's thread: it writes an HTTP response.
  *
@@ -49,6 +52,8 @@ export class ResponseSink implements Sink {
   readonly #response: WritableResponse
   readonly #settings: ResponseSinkSettings
   readonly #backlog = new Backlog()
+  /** Bytes up to which nothing has to be done before the turn's end. */
+  readonly #leastLimit: number
   /** Bytes that are handed over at once. */
   readonly #portion: number
   /** Set while a turn of the loop is awaited in mode `tick`. */
@@ -65,10 +70,16 @@ export class ResponseSink implements Sink {
   /** What was said on this thread in a body that is compressed elsewhere: it stands at its end. */
   #lastWords = ''
 
+  /**
+   * In mode `tick`: what came last, and whose bytes are not counted yet. Counting the bytes of each short text would
+   * take longer than all else that is done for it here; so they are counted for many at once, as soon as they could
+   * matter for a limit.
+   */
+  #uncounted = ''
+  #bytes = 0
+
   /** Events taken so far. */
   events = 0
-  /** Bytes of the body taken so far, before compression and without HTTP's own framing. */
-  bytes = 0
   /** When the first event was taken, on the clock of `performance.now()`. */
   firstEventAt: number | undefined
   /** True when something was taken since it was last set to false: what a heartbeat looks at. */
@@ -77,6 +88,7 @@ export class ResponseSink implements Sink {
   constructor(response: WritableResponse, settings: ResponseSinkSettings) {
     this.#response = response
     this.#settings = settings
+    this.#leastLimit = Math.min(settings.highWaterMark, settings.maxBuffered, WRITE_BYTES)
     // Half of the bound at most, so that the other half is left for newer events.
     this.#portion = settings.drop === undefined ? Infinity : Math.min(WRITE_BYTES, settings.maxBuffered / 2)
   }
@@ -85,8 +97,15 @@ export class ResponseSink implements Sink {
     return this.#closed
   }
 
+  /** Bytes of the body taken so far, before compression and without HTTP's own framing. */
+  get bytes(): number {
+    this.#countText()
+    return this.#bytes
+  }
+
   /** Bytes taken that the kernel has not. */
   get buffered(): number {
+    this.#countText()
     return this.#response.writableLength + this.#backlog.bytes
   }
 
@@ -113,6 +132,8 @@ export class ResponseSink implements Sink {
 
   write(chunk: Chunk, events: number): boolean {
     if (this.#closed) return false
+    if (this.#joinsTurn && typeof chunk === 'string') return this.#takeText(chunk, events)
+    this.#countText()
     const length = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
     this.#count(events, length)
     if (this.#coded !== undefined && this.#compressor === undefined) {
@@ -120,6 +141,32 @@ export class ResponseSink implements Sink {
       return true
     }
     return this.#take(chunk, length)
+  }
+
+  get #joinsTurn(): boolean {
+    return this.#settings.flush === 'tick' && (this.#coded === undefined || this.#compressor !== undefined)
+  }
+
+  #takeText(text: string, events: number): boolean {
+    this.#count(events, 0)
+    this.#uncounted += text
+    const most =
+      this.#response.writableLength + this.#backlog.bytes + this.#uncounted.length * MOST_BYTES_PER_UNIT
+    if (most < this.#leastLimit) {
+      this.#immediate ??= setImmediate(this.#onTurn)
+      return true
+    }
+    this.#countText()
+    return this.#settle()
+  }
+
+  #countText(): void {
+    if (this.#uncounted === '') return
+    const text = this.#uncounted
+    this.#uncounted = ''
+    const length = Buffer.byteLength(text)
+    this.#bytes += length
+    this.#backlog.add(text, length)
   }
 
   /**
@@ -138,18 +185,23 @@ export class ResponseSink implements Sink {
   #count(events: number, bytes: number): void {
     if (events > 0 && this.events === 0) this.firstEventAt = performance.now()
     this.events += events
-    this.bytes += bytes
+    this.#bytes += bytes
     this.touched = true
   }
 
   #take(chunk: Chunk, length: number): boolean {
     this.#backlog.add(chunk, length)
+    return this.#settle()
+  }
+
+  /** Sees to it that what waits leaves when it should, and looks at the limits. */
+  #settle(): boolean {
     const { flush, highWaterMark, maxBuffered } = this.#settings
     const { bytes } = this.#backlog
     // What only waits for the end of the turn may well go before it is too much.
     if (flush === 'event' || bytes >= WRITE_BYTES || bytes > maxBuffered) this.#flush()
     else this.#immediate ??= setImmediate(this.#onTurn)
-    const { buffered } = this
+    const buffered = this.#response.writableLength + this.#backlog.bytes
     if (buffered <= highWaterMark) return true
     if (buffered > maxBuffered) this.#overflow()
     return false
@@ -182,11 +234,13 @@ export class ResponseSink implements Sink {
 
   end(): void {
     if (this.#closed) return
-    if (this.#backlog.bytes > 0) this.#hand(Infinity)
+    this.#countText()
+    // No system call of its own: it leaves with the end of the response.
+    if (this.#backlog.bytes > 0) this.#write(this.#takeOut(Infinity))
     if (this.#coded !== undefined) {
       this.#count(0, Buffer.byteLength(this.#firstWords))
       const words = this.#firstWords + this.#lastWords
-      this.#respond([this.#coded.end(words, this.#compressor?.checksum ?? this.#checksum)])
+      this.#write([this.#coded.end(words, this.#compressor?.checksum ?? this.#checksum)])
     }
     this.#close()
     this.#settings.onEnd()
@@ -194,6 +248,7 @@ export class ResponseSink implements Sink {
 
   /** Takes nothing more, and drops what still waits here. */
   destroy(): void {
+    this.#countText()
     this.#backlog.clear()
     this.#close()
   }
@@ -215,17 +270,18 @@ export class ResponseSink implements Sink {
 
   /** Hands what waits here to the response, unless that is still busy with what it has. */
   #flush(): void {
-    while (this.#backlog.bytes > 0 && this.#response.writableLength === 0) this.#hand(this.#portion)
+    this.#countText()
+    while (this.#backlog.bytes > 0 && this.#response.writableLength === 0) {
+      this.#respond(this.#takeOut(this.#portion))
+    }
   }
 
-  #hand(most: number): void {
+  /** What waits, as it goes to the response. */
+  #takeOut(most: number): Chunk[] {
     const chunks = this.#backlog.take(most)
-    if (this.#coded === undefined) {
-      this.#respond(chunks)
-    } else {
-      const blocks = this.#compressor === undefined ? chunks : [this.#compressor.compress(joinBytes(chunks))]
-      this.#respond([this.#coded.prefix(), ...blocks])
-    }
+    if (this.#coded === undefined) return chunks
+    const blocks = this.#compressor === undefined ? chunks : [this.#compressor.compress(joinBytes(chunks))]
+    return [this.#coded.prefix(), ...blocks]
   }
 
   #respond(chunks: Chunk[]): void {
@@ -233,11 +289,16 @@ export class ResponseSink implements Sink {
     // Under the response's own cork the writes become one system call, made before uncork() returns. Without it
     // Node would hold a second write back until the next tick.
     response.cork()
+    this.#write(chunks)
+    response.uncork()
+  }
+
+  #write(chunks: Chunk[]): void {
+    const response = this.#response
     if (chunks.length === 1) response.write(chunks[0] as Chunk, this.#onWritten)
     else if (chunks.every((chunk) => typeof chunk === 'string'))
       response.write(chunks.join(''), this.#onWritten)
     else for (const chunk of chunks) if (chunk.length > 0) response.write(chunk, this.#onWritten)
-    response.uncork()
   }
 
   readonly #onTurn = (): void => {

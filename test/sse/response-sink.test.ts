@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { array, assert, asyncProperty, nat, string } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   ResponseSink,
@@ -104,6 +105,34 @@ describe('flush "tick"', () => {
     sink.write('data: é3\n\n', 1)
     const { body } = await client.including('é3\n\n')
     expect(body).toBe('data: é1\n\ndata: é2\n\ndata: é3\n\n')
+  })
+
+  test('limits count bytes, whatever the text: at each write of a turn, and in between', async () => {
+    const { response, client } = await serveOne()
+    await assert(
+      asyncProperty(
+        array(string({ unit: 'binary', maxLength: 40 }), { maxLength: 40 }),
+        nat(500),
+        async (texts, highWaterMark) => {
+          const sink = sinkOf(response, { flush: 'tick', highWaterMark })
+          let bytes = 0
+          const counted = [0]
+          for (const [number, text] of texts.entries()) {
+            const event = `data: ${text}\n\n`
+            bytes += Buffer.byteLength(event)
+            expect(sink.write(event, 1)).toBe(bytes <= highWaterMark)
+            // Not each time: what is looked at has been counted.
+            if (number % 7 === 0) counted.push(sink.buffered - bytes, sink.bytes - bytes)
+          }
+          expect(new Set(counted)).toEqual(new Set([0]))
+          expect(sink.bytes).toBe(bytes)
+          await nextTurn()
+          expect(sink.buffered).toBe(0)
+        },
+      ),
+      { numRuns: 200 },
+    )
+    client.destroy()
   })
 
   test('a large turn does not wait for its end', async () => {
