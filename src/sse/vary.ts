@@ -6,7 +6,8 @@
  * @param field as `Accept`
  */
 export function varyOn(current: string | number | string[] | undefined, field: string): string {
-  const fields = [current ?? []].flat().join(', ')
+  if (current === undefined) return field
+  const fields = [current].flat().join(', ')
   const names = fields.split(',').map((name) => name.trim().toLowerCase())
   if (names.includes('*') || names.includes(field.toLowerCase())) return fields
   return names.some((name) => name !== '') ? `${fields}, ${field}` : field
