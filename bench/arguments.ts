@@ -47,6 +47,9 @@ Scenarios against a baseline, in alternating rounds, with --only or --full
                        fastify-sse-v2 and Hono, each in its fastest way. Events/s.
   open-close           10,000 streams of one event, to bare node:http: streams per second of the server's thread.
   idle-streams         1,000 to 5,000 open streams that send nothing, to bare node:http: memory of each.
+  compression@L        gzip, br, and zstd where Node has it, to no coding, inline and on workers. L is how events
+                       come: "rhythm", 5,000/s on 200 streams; "json", "html", one stream as fast as they come,
+                       of 58 bytes and of 2 KiB. CPU of the main thread and of the others, bytes on the wire.
 
 Exit codes
   0 done, 1 crash (with --quick also: a stream has failed), 2 usage, 3 a row is

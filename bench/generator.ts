@@ -19,9 +19,11 @@ export interface Recording {
   firstEventMs: Float64Array
   lastEventMs: Float64Array
   outcomes: Partial<Record<Outcome, number>>
-  /** Events and bytes of the body received, on all streams. */
+  /** Events and bytes of the body received, on all streams; the bytes without their content coding. */
   events: number
   bytes: number
+  /** All bytes read: heads, framing, and bodies in their content coding. */
+  wireBytes: number
   /** When each event was sent, on the host's clock, and from then to its receipt; empty where none is stamped. */
   stampsMs: Float64Array
   latenciesMs: Float64Array
@@ -185,6 +187,7 @@ function record(clients: readonly StreamClient[], busy: Busy, sentForMs: number)
     outcomes,
     events: sum(clients, ({ parser }) => parser.body.events),
     bytes: sum(clients, ({ parser }) => parser.body.bytes),
+    wireBytes: sum(clients, (client) => client.wireBytes),
     stampsMs: Float64Array.from(clients.flatMap(({ parser }) => parser.body.stampsMs ?? [])),
     latenciesMs: Float64Array.from(clients.flatMap(({ parser }) => parser.body.latenciesMs ?? [])),
     ...busy.soFar(),

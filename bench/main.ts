@@ -127,6 +127,7 @@ class Run {
       case 'short-streams':
       case 'peers':
       case 'idle-streams':
+      case 'compression':
         return this.#measureFigures(scenario)
       default:
         scenario satisfies never

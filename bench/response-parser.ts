@@ -1,3 +1,4 @@
+import type { Coding } from './decoded-body.ts'
 import type { EventBody, EventShape } from './event-body.ts'
 import { EventScanner } from './event-scanner.ts'
 import { FixedEvents } from './fixed-events.ts'
@@ -9,13 +10,18 @@ const LONGEST_LINE = 256
 
 /**
  * Reads an HTTP/1.1 response as it comes: the head, then a chunked body (RFC 9112, 7.1) of events. A body in any
- * other framing does not tell whether it is complete, and is never counted as such.
+ * other framing does not tell whether it is complete, and is never counted as such; nor is one in another content
+ * coding than was asked for.
  */
 export class ResponseParser {
+  /** What the body is after its content coding, if it has one. */
   readonly body: EventBody
+  /** The coding that the body has to be in. Its pieces are then handed on, and not scanned. */
+  readonly #coding: Coding | undefined
+  readonly #onCoded: ((chunk: Buffer, from: number, to: number) => void) | undefined
   /** Undefined until the head is complete. */
   status: number | undefined
-  /** True for a 200 that is an event stream in chunks: nothing else counts. */
+  /** True for a 200 that is an event stream in chunks, in the coding that was asked for: nothing else counts. */
   isEventStream = false
   /** The last chunk and the trailers' end were seen. */
   complete = false
@@ -27,9 +33,17 @@ export class ResponseParser {
   /** Bytes so far of the line that a chunk's size, a chunk's end or a trailer is. */
   #lineLength = 0
 
-  /** @param shape of the events; undefined where they may be of any kind */
-  constructor(shape: EventShape | undefined) {
+  /**
+   * @param shape of the events; undefined where they may be of any kind
+   * @param coded the coding of the body, and who takes its pieces; undefined for a body without
+   */
+  constructor(
+    shape: EventShape | undefined,
+    coded?: { coding: Coding; onCoded: (chunk: Buffer, from: number, to: number) => void },
+  ) {
     this.body = shape === undefined ? new EventScanner() : new FixedEvents(shape)
+    this.#coding = coded?.coding
+    this.#onCoded = coded?.onCoded
   }
 
   /** @throws when the bytes are not such a response */
@@ -43,7 +57,8 @@ export class ResponseParser {
       if (this.complete) throw new Error('Bytes after the end of the response')
       if (this.#phase === 'data') {
         const end = Math.min(chunk.length, index + this.#remaining)
-        this.body.scan(chunk, index, end)
+        if (this.#onCoded === undefined) this.body.scan(chunk, index, end)
+        else this.#onCoded(chunk, index, end)
         this.#remaining -= end - index
         index = end
         if (this.#remaining === 0) this.#phase = 'dataEnd'
@@ -71,7 +86,8 @@ export class ResponseParser {
     this.isEventStream =
       this.status === 200 &&
       /^content-type: *text\/event-stream\s*(;|\r)/im.test(head) &&
-      /^transfer-encoding: *chunked\s*\r/im.test(head)
+      /^transfer-encoding: *chunked\s*\r/im.test(head) &&
+      /^content-encoding: *(\S+)\s*\r/im.exec(head)?.[1] === this.#coding
     this.#phase = 'size'
     return end + 4 - before
   }

@@ -7,6 +7,8 @@
  * them that are quoted with a p99: all in overload, `inline` and `workers` below it. The others have enough to
  * show that they look like them, and no p99. `--full` gives 1,000 to every row of `block-5ms`.
  */
+import type { Coding } from './decoded-body.ts'
+import type { BurstPlan } from './payload.ts'
 import type { Peer } from './peers.ts'
 
 /** The executors that a first look compares. `own` stands for one given with `--executor`. */
@@ -131,6 +133,35 @@ export interface IdleStreamsScenario extends RoundsScenario {
   comparisons: readonly Comparison[]
 }
 
+/** Streams in each content coding and in none. */
+export interface CompressionScenario extends RoundsScenario {
+  kind: 'compression'
+  codings: readonly Coding[]
+  load: BurstLoad | RhythmLoad
+  /** CPU of the server's thread, in a coding to without, of streams that are compressed on a worker thread. */
+  goal: Goal | undefined
+}
+
+/** One client takes one stream as fast as its events come. */
+interface BurstLoad {
+  is: 'burst'
+  data: BurstPlan['data']
+  eventBytes: number
+  /** Of each stream: so many that it takes a second or more. */
+  events: { inline: number; workers: number; coded: number }
+  quickEvents: number
+}
+
+/** As many events with a coding as without: many streams with a slow rhythm, on one thread. */
+interface RhythmLoad {
+  is: 'rhythm'
+  streams: number
+  quickStreams: number
+  everyMs: number
+  forMs: number
+  quickForMs: number
+}
+
 export type FigureScenario =
   | OneStreamScenario
   | ManyStreamsScenario
@@ -139,6 +170,7 @@ export type FigureScenario =
   | ShortStreamsScenario
   | PeersScenario
   | IdleStreamsScenario
+  | CompressionScenario
 
 /** What a ratio should be. */
 export interface Goal {
@@ -329,6 +361,45 @@ export const SCENARIOS: readonly Scenario[] = [
       { subject: 'workers', baseline: 'node:http', goal: undefined },
       { subject: 'bare fastify', baseline: 'node:http', goal: undefined },
     ],
+  },
+  {
+    kind: 'compression',
+    name: 'compression@rhythm',
+    codings: ['gzip', 'br', 'zstd'],
+    load: { is: 'rhythm', streams: 200, quickStreams: 5, everyMs: 40, forMs: 4_000, quickForMs: 100 },
+    rounds: 4,
+    quick: true,
+    goal: { is: 'at most', ratio: 1.1 },
+  },
+  {
+    kind: 'compression',
+    name: 'compression@json',
+    codings: ['gzip', 'br', 'zstd'],
+    load: {
+      is: 'burst',
+      data: 'object',
+      eventBytes: 58,
+      events: { inline: 200_000, workers: 2_000_000, coded: 100_000 },
+      quickEvents: 1_000,
+    },
+    rounds: 4,
+    quick: true,
+    goal: undefined,
+  },
+  {
+    kind: 'compression',
+    name: 'compression@html',
+    codings: ['gzip', 'br', 'zstd'],
+    load: {
+      is: 'burst',
+      data: 'html',
+      eventBytes: 2_048,
+      events: { inline: 100_000, workers: 200_000, coded: 20_000 },
+      quickEvents: 200,
+    },
+    rounds: 4,
+    quick: true,
+    goal: undefined,
   },
 ]
 

@@ -1,7 +1,11 @@
 /** When clients arrive: an open loop, made beforehand, that does not wait for anybody. */
 
-/** Mulberry32: small, seeded, and even enough for arrival times. */
-function randomFrom(seed: number): () => number {
+/**
+ * Mulberry32: small, seeded, and even enough for arrival times and markup.
+ *
+ * @returns makes numbers from 0 to below 1
+ */
+export function randomFrom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -1,5 +1,6 @@
 /** What a server under test is told and asked. */
 import type { FlushMode, RouteStats, WorkersOptions } from 'headfirst'
+import type { Coding } from './decoded-body.ts'
 import type { Peer } from './peers.ts'
 import type { BurstPlan } from './payload.ts'
 import type { TickerPlan } from './producers.ts'
@@ -11,6 +12,8 @@ export interface RoutePlan {
   executor: string
   flush: FlushMode
   producer: ProducerPlan
+  /** What the body is compressed in, and its clients ask for. Default: not at all. */
+  coding?: Coding | undefined
 }
 
 export interface ServerPlan extends RoutePlan {

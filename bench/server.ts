@@ -59,8 +59,13 @@ async function start(plan: ServerPlan): Promise<Address> {
   return { port: (app.server.address() as { port: number }).port, paths: PATHS }
 }
 
-function addRoute(app: FastifyInstance, path: string, { executor, flush, producer }: RoutePlan): void {
-  app.get(path, { sse: { executor, flush } }, async (_request, reply) =>
+function addRoute(
+  app: FastifyInstance,
+  path: string,
+  { executor, flush, producer, coding }: RoutePlan,
+): void {
+  const compress = coding === undefined ? false : { encodings: [coding] }
+  app.get(path, { sse: { executor, flush, compress } }, async (_request, reply) =>
     reply.sse(PRODUCERS[producer.name] as Producer<unknown>, producer.input),
   )
 }

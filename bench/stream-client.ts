@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { nowMs } from './clock.ts'
+import { DecodedBody, type Coding } from './decoded-body.ts'
 import type { EventShape } from './event-body.ts'
 import { ResponseParser } from './response-parser.ts'
 
@@ -11,6 +12,8 @@ export interface Target {
   events: number
   /** Undefined where events may be of any kind. */
   shape?: EventShape | undefined
+  /** What the client accepts, and the body has to be in. Its events are seen some ms late. Default: none. */
+  coding?: Coding | undefined
 }
 
 /**
@@ -18,10 +21,10 @@ export interface Target {
  *
  * - `refused`, `reset`: by TCP
  * - `timeout`: not complete when the row ended
- * - `status`: not a 200 with an event stream in chunks
+ * - `status`: not a 200 with an event stream in chunks, in the content coding that was asked for
  * - `truncated`: ended before its last chunk, or with fewer or more events than it should have
  * - `hole`: an event's number did not follow the one before
- * - `malformed`: not HTTP/1.1
+ * - `malformed`: not HTTP/1.1, or not what its content coding says
  */
 export type Outcome = 'good' | 'refused' | 'reset' | 'timeout' | 'status' | 'truncated' | 'hole' | 'malformed'
 
@@ -42,13 +45,17 @@ export class StreamClient {
   firstByteMs: number | undefined
   firstEventMs: number | undefined
   lastEventMs: number | undefined
+  /** All that was read: head, framing of HTTP, and the body as it is coded. */
+  wireBytes = 0
   outcome: Outcome | undefined
 
   readonly #target: Target
   readonly #intendedMs: number
   readonly #socket: Socket
   readonly #onSettled: (client: StreamClient) => void
+  readonly #decoded: DecodedBody | undefined
   #onHead: (() => void) | undefined
+  #events = 0
 
   /** @param onHead called when the head of an event stream is there */
   constructor(
@@ -57,7 +64,22 @@ export class StreamClient {
     onSettled: (client: StreamClient) => void,
     onHead?: () => void,
   ) {
-    this.parser = new ResponseParser(target.shape)
+    const { coding } = target
+    this.parser = new ResponseParser(
+      target.shape,
+      coding === undefined
+        ? undefined
+        : { coding, onCoded: (chunk, from, to) => this.#decoded?.push(chunk, from, to) },
+    )
+    this.#decoded =
+      coding === undefined
+        ? undefined
+        : new DecodedBody(
+            coding,
+            this.parser.body,
+            () => this.#noteEvents(),
+            (error) => this.settle(error === undefined ? this.#verdict() : 'malformed'),
+          )
     this.#target = target
     this.#intendedMs = intendedMs
     this.#onSettled = onSettled
@@ -78,9 +100,12 @@ export class StreamClient {
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.settle(error.code === 'ECONNREFUSED' ? 'refused' : 'reset')
     })
-    this.#socket.on('close', () => this.settle('truncated'))
+    this.#socket.on('close', () => {
+      // What has come may still be at the decoder.
+      if (this.#decoded === undefined || !this.parser.complete) this.settle('truncated')
+    })
     this.#socket.write(
-      `GET ${target.path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n`,
+      `GET ${target.path} HTTP/1.1\r\nHost: 127.0.0.1:${target.port}\r\nAccept: text/event-stream\r\n${coding === undefined ? '' : `Accept-Encoding: ${coding}\r\n`}Connection: close\r\n\r\n`,
     )
   }
 
@@ -89,31 +114,42 @@ export class StreamClient {
     if (this.outcome !== undefined) return
     this.outcome = outcome
     // A complete stream's connection is closed by the server, as it was asked to.
-    if (outcome !== 'good') this.#socket.destroy()
+    if (outcome !== 'good') {
+      this.#socket.destroy()
+      this.#decoded?.destroy()
+    }
     this.#onSettled(this)
   }
 
   #read(buffer: Buffer, length: number): void {
-    const atMs = nowMs() - this.#intendedMs
-    this.firstByteMs ??= atMs
+    this.firstByteMs ??= nowMs() - this.#intendedMs
+    this.wireBytes += length
     const { parser } = this
-    const before = parser.body.events
     try {
       parser.push(buffer.subarray(0, length))
     } catch {
       this.settle('malformed')
       return
     }
-    if (parser.body.events > before) {
-      this.firstEventMs ??= atMs
-      this.lastEventMs = atMs
-    }
+    this.#noteEvents()
     if (parser.isEventStream && this.#onHead !== undefined) {
       this.#onHead()
       this.#onHead = undefined
     }
-    if (parser.complete) this.settle(this.#verdict())
-    else if (parser.status !== undefined && !parser.isEventStream) this.settle('status')
+    if (parser.complete) {
+      if (this.#decoded === undefined) this.settle(this.#verdict())
+      else this.#decoded.end()
+    }
+    if (parser.status !== undefined && !parser.isEventStream) this.settle('status')
+  }
+
+  #noteEvents(): void {
+    const { events } = this.parser.body
+    if (events === this.#events) return
+    this.#events = events
+    const atMs = nowMs() - this.#intendedMs
+    this.firstEventMs ??= atMs
+    this.lastEventMs = atMs
   }
 
   #verdict(): Outcome {

@@ -85,8 +85,8 @@ export class Testbed {
       const { port, paths } = await remote.ask('start', plan, START_MS)
       return await measure(
         new TestServer(remote, this.generator, {
-          main: { port, path: paths.main, ...expected(plan.producer, frameBytes) },
-          beside: { port, path: paths.beside, ...expected((plan.beside ?? plan).producer, frameBytes) },
+          main: { port, path: paths.main, ...expected(plan, frameBytes) },
+          beside: { port, path: paths.beside, ...expected(plan.beside ?? plan, frameBytes) },
         }),
       )
     } finally {
@@ -118,7 +118,14 @@ export class Testbed {
 }
 
 /** What a client will see of a plan's streams. */
-function expected(producer: ProducerPlan, frameBytes: number): Pick<Target, 'events' | 'shape'> {
+function expected(
+  { producer, coding }: Pick<RoutePlan, 'producer' | 'coding'>,
+  frameBytes: number,
+): Pick<Target, 'events' | 'shape' | 'coding'> {
+  return { ...eventsOf(producer, frameBytes), coding }
+}
+
+function eventsOf(producer: ProducerPlan, frameBytes: number): Pick<Target, 'events' | 'shape'> {
   switch (producer.name) {
     case 'subscribe':
     case 'wait':
@@ -193,7 +200,8 @@ export class TestServer {
     for (const { open } of [before, after]) {
       if (open.main !== streams) throw new Error(`${open.main} of ${streams} streams are open`)
     }
-    return { mainCpuMs: difference(before, after).mainCpuMs, fromMs, untilMs }
+    const { mainCpuMs, cpuMs } = difference(before, after)
+    return { mainCpuMs, cpuMs, fromMs, untilMs }
   }
 
   /**
@@ -238,7 +246,7 @@ export class TestServer {
 }
 
 /** A look at a server for a while, from and until then on the host's clock. */
-interface Look extends Pick<Loaded, 'mainCpuMs'> {
+interface Look extends Pick<Loaded, 'mainCpuMs' | 'cpuMs'> {
   fromMs: number
   untilMs: number
 }

@@ -29,6 +29,7 @@ export function figureTable(
     left('verdict'),
   ]
   const judged = (one: Figure): string => {
+    if (Number.isNaN(one.ratio)) return 'not measured'
     if (quick) return 'counts agree'
     if (one.failures.length > 0) return paint('red', `INVALID: ${one.failures[0]}`)
     const found = verdict(one)

@@ -5,14 +5,19 @@
  * All streams are open, and the connections' own cost is over, when the clock starts; timers are staggered, since
  * the clients come one after another. How late events are is told by the stamps in them.
  */
+import type { Coding } from '../decoded-body.ts'
 import { rank } from '../percentiles.ts'
 import type { ManyStreamsScenario } from '../scenarios.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 
-interface Measured {
+export interface Ticking {
   /** CPU time of the server's own thread, in s per million events. */
   mainCpu: number
+  /** That of all the server's threads. */
+  processCpu: number
+  /** MB that the clients have read, framing of HTTP included, for a million events. */
+  wireMegabytes: number
   /** From an event's stamp to its receipt, 99th percentile. */
   latencyP99Ms: number
 }
@@ -25,40 +30,18 @@ const SPARE_MS = 1_500
 const QUICK_SPARE_MS = 500
 
 export async function measureManyStreams(bench: Bench, scenario: ManyStreamsScenario): Promise<Figure[]> {
-  const { testbed, quick } = bench
-  const streams = quick ? scenario.quickStreams : scenario.streams
-  const forMs = quick ? scenario.quickForMs : scenario.forMs
+  const { quick } = bench
   const { name, everyMs, goal } = scenario
-  const schedule = Float64Array.from({ length: streams }, (_, index) => index * APART_MS)
-  const events = Math.ceil((streams * APART_MS + forMs + (quick ? QUICK_SPARE_MS : SPARE_MS)) / everyMs)
+  const plan = {
+    streams: quick ? scenario.quickStreams : scenario.streams,
+    forMs: quick ? scenario.quickForMs : scenario.forMs,
+    everyMs,
+  }
   const contenders = ['workers', 'inline'] as const
-  const measured = await inAlternation(bench, scenario.rounds, contenders, async (contender) => {
-    const plan = {
-      ...testbed.executorOf(contender),
-      flush: 'event',
-      producer: { name: 'ticker', input: { events, everyMs } },
-      workers: { threads: 1, streamsPerThread: streams },
-    } as const
-    return testbed.withServer(plan, async (server): Promise<Measured> => {
-      const [{ recording }, look] = await Promise.all([
-        server.openLoop(schedule, events * everyMs + DRAIN_MS),
-        server.whileOpen(streams, forMs),
-      ])
-      if (recording.outcomes.good !== streams) {
-        throw new Error(`${name} on ${contender}: streams ended as ${JSON.stringify(recording.outcomes)}`)
-      }
-      const isSeen = (index: number): boolean => {
-        const stampMs = recording.stampsMs[index] ?? NaN
-        return stampMs >= look.fromMs && stampMs < look.untilMs
-      }
-      const latenciesMs = recording.latenciesMs.filter((_, index) => isSeen(index))
-      return {
-        mainCpu: (look.mainCpuMs * 1_000) / latenciesMs.length,
-        latencyP99Ms: rank(latenciesMs.toSorted(), 0.99),
-      }
-    })
-  })
-  const side = (contender: (typeof contenders)[number], of: keyof Measured): Side => ({
+  const measured = await inAlternation(bench, scenario.rounds, contenders, async (contender) =>
+    takeTicking(bench, { ...plan, executor: contender, place: `${name} on ${contender}` }),
+  )
+  const side = (contender: (typeof contenders)[number], of: keyof Ticking): Side => ({
     contender,
     values: measured[contender].map((one) => one[of]),
   })
@@ -81,4 +64,56 @@ export async function measureManyStreams(bench: Bench, scenario: ManyStreamsScen
       [],
     ),
   ]
+}
+
+export interface TickingPlan {
+  streams: number
+  /** Between two events of a stream. */
+  everyMs: number
+  /** How long the server is looked at, with all streams open. */
+  forMs: number
+  executor: 'inline' | 'workers'
+  coding?: Coding | undefined
+  /** For messages. */
+  place: string
+}
+
+/**
+ * A fresh server with that many streams, all in the same rhythm.
+ *
+ * @throws when a stream has failed
+ */
+export async function takeTicking(
+  { testbed, quick }: Bench,
+  { streams, everyMs, forMs, executor, coding, place }: TickingPlan,
+): Promise<Ticking> {
+  const schedule = Float64Array.from({ length: streams }, (_, index) => index * APART_MS)
+  const events = Math.ceil((streams * APART_MS + forMs + (quick ? QUICK_SPARE_MS : SPARE_MS)) / everyMs)
+  const plan = {
+    ...testbed.executorOf(executor),
+    flush: 'event',
+    producer: { name: 'ticker', input: { events, everyMs } },
+    workers: { threads: 1, streamsPerThread: streams },
+    coding,
+  } as const
+  return testbed.withServer(plan, async (server): Promise<Ticking> => {
+    const [{ recording }, look] = await Promise.all([
+      server.openLoop(schedule, events * everyMs + DRAIN_MS),
+      server.whileOpen(streams, forMs),
+    ])
+    if (recording.outcomes.good !== streams) {
+      throw new Error(`${place}: streams ended as ${JSON.stringify(recording.outcomes)}`)
+    }
+    const isSeen = (index: number): boolean => {
+      const stampMs = recording.stampsMs[index] ?? NaN
+      return stampMs >= look.fromMs && stampMs < look.untilMs
+    }
+    const latenciesMs = recording.latenciesMs.filter((_, index) => isSeen(index))
+    return {
+      mainCpu: (look.mainCpuMs * 1_000) / latenciesMs.length,
+      processCpu: (look.cpuMs * 1_000) / latenciesMs.length,
+      wireMegabytes: recording.wireBytes / recording.events,
+      latencyP99Ms: rank(latenciesMs.toSorted(), 0.99),
+    }
+  })
 }

@@ -1,4 +1,5 @@
 import type { FigureScenario } from '../scenarios.ts'
+import { measureCompression } from './compression.ts'
 import type { Figure } from './figure.ts'
 import { measureIdleLatency } from './idle-latency.ts'
 import { measureIdleStreams } from './idle-streams.ts'
@@ -25,6 +26,8 @@ export async function measureFigures(bench: Bench, scenario: FigureScenario): Pr
       return measurePeers(bench, scenario)
     case 'idle-streams':
       return measureIdleStreams(bench, scenario)
+    case 'compression':
+      return measureCompression(bench, scenario)
     default:
       return scenario satisfies never
   }

@@ -96,6 +96,8 @@ async function postMessages(messages: number, bytes: number): Promise<TakenStrea
     return {
       eventsPerSecond: (messages * 1_000) / tookMs,
       mainCpu: (mainCpuMs * 1_000) / messages,
+      processCpu: NaN,
+      wireMegabytes: NaN,
       clientShare: 0,
       coreShare: NaN,
     }

@@ -14,6 +14,10 @@ export interface TakenStream {
   eventsPerSecond: number
   /** CPU time of the thread that receives, in s per million events. */
   mainCpu: number
+  /** That of all the server's threads. */
+  processCpu: number
+  /** MB that the client has read, framing of HTTP included, for a million events. */
+  wireMegabytes: number
   /** CPU time of the client, in shares of a core. */
   clientShare: number
   /** CPU time of the server ÷ active time of its event loop. */
@@ -47,6 +51,8 @@ export async function takeStream(server: TestServer, events: number, place: stri
   return {
     eventsPerSecond: (events * 1_000) / tookMs,
     mainCpu: (mainCpuMs * 1_000) / events,
+    processCpu: (cpuMs * 1_000) / events,
+    wireMegabytes: recording.wireBytes / events,
     clientShare: recording.cpuMs / tookMs,
     coreShare: cpuMs / activeMs,
   }
