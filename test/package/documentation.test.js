@@ -49,6 +49,6 @@ for (const name of readdirSync('examples')) {
       once(createInterface(child.stdout), 'line'),
       once(child, 'exit').then(([code]) => assert.fail(`it exited with ${code}`)),
     ])
-    assert.match(line, /^https?:\/\/\S+:\d+/)
+    assert.match(line, /https?:\/\/[^\s"]+:\d+/)
   })
 }

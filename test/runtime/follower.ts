@@ -13,8 +13,9 @@ export class Follower {
   readonly #testbed: Testbed
   readonly #path: string
   #client: RawClient | undefined
-  /** How much of the body of this connection has been decoded. */
-  #decoded = 0
+  /** How many chunks of this connection have been taken, and what came of an event that is not whole yet. */
+  #taken = 0
+  #rest = ''
 
   /** Events in the order in which they came, on however many connections. */
   readonly got: Got[] = []
@@ -34,7 +35,8 @@ export class Follower {
   /** Resolves when the request was sent. */
   async connect(): Promise<void> {
     this.#client = await this.#testbed.connect()
-    this.#decoded = 0
+    this.#taken = 0
+    this.#rest = ''
     const id = this.lastEventId
     this.#client.send(get(this.#path, id === undefined ? {} : { 'last-event-id': id }))
   }
@@ -65,11 +67,14 @@ export class Follower {
 
   /** Takes what has come whole. */
   take(): void {
-    const body = this.#client?.responses[0]?.body ?? ''
-    const end = body.lastIndexOf('\n\n') + 2
-    if (end <= this.#decoded || end < 2) return
-    const text = body.slice(this.#decoded, end)
-    this.#decoded = end
+    const chunks = this.#client?.responses[0]?.chunks ?? []
+    // Only what is new: the whole body may be long, and would be copied each time.
+    const news = this.#rest + chunks.slice(this.#taken).join('')
+    this.#taken = chunks.length
+    const end = news.lastIndexOf('\n\n') + 2
+    const text = news.slice(0, end < 2 ? 0 : end)
+    this.#rest = news.slice(text.length)
+    if (text === '') return
     const parser = createParser({
       onEvent: ({ event = 'message', data, id }) => this.got.push({ event, data, id }),
     })
