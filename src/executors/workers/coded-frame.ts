@@ -1,24 +1,45 @@
 /**
  * Compressed events on their way through the ring. The server's thread may have to end the body without the worker
- * (which may be dead by then), so that each frame carries what the end needs: CRC-32 and length of all that the body
- * decodes to so far, as two little-endian words before the compressed blocks.
+ * (which may be dead by then), so that each piece carries what the end needs: CRC-32 and length of all that the body
+ * decodes to so far.
+ *
+ * A piece is three little-endian words (bytes of its blocks, CRC-32, length), then its blocks. A frame holds one or
+ * more: the writer only ever appends to a frame that the reader may take at any moment.
  */
 import type { Checksum } from '../../sse/compression.ts'
 
-const CRC = 0
-const SIZE = 4
-const BLOCKS = 8
+const LENGTH = 0
+const CRC = 4
+const SIZE = 8
+const BLOCKS = 12
 
-export function packCoded(blocks: Uint8Array, { crc, size }: Readonly<Checksum>): Buffer {
-  const frame = Buffer.allocUnsafe(BLOCKS + blocks.length)
-  frame.writeUInt32LE(crc, CRC)
-  frame.writeUInt32LE(size, SIZE)
-  frame.set(blocks, BLOCKS)
-  return frame
+export function packPiece(blocks: Uint8Array, { crc, size }: Readonly<Checksum>): Buffer {
+  const piece = Buffer.allocUnsafe(BLOCKS + blocks.length)
+  piece.writeUInt32LE(blocks.length, LENGTH)
+  piece.writeUInt32LE(crc, CRC)
+  piece.writeUInt32LE(size, SIZE)
+  piece.set(blocks, BLOCKS)
+  return piece
 }
 
-/** @throws RangeError for what is no such frame */
-export function unpackCoded(frame: Buffer): { blocks: Uint8Array; checksum: Checksum } {
-  const checksum = { crc: frame.readUInt32LE(CRC), size: frame.readUInt32LE(SIZE) }
-  return { blocks: frame.subarray(BLOCKS), checksum }
+/**
+ * Takes a frame apart, in place.
+ *
+ * @returns the blocks of all its pieces, and the checksum of the last
+ * @throws RangeError for what is no such frame
+ */
+export function unpackPieces(frame: Buffer): { blocks: Uint8Array; checksum: Checksum } {
+  let checksum: Checksum = { crc: 0, size: 0 }
+  let end = 0
+  let at = 0
+  do {
+    const length = frame.readUInt32LE(at + LENGTH)
+    checksum = { crc: frame.readUInt32LE(at + CRC), size: frame.readUInt32LE(at + SIZE) }
+    const from = at + BLOCKS
+    at = from + length
+    if (at > frame.length) throw new RangeError(`a piece of ${length} bytes in a frame of ${frame.length}`)
+    frame.copyWithin(end, from, at)
+    end += length
+  } while (at < frame.length)
+  return { blocks: frame.subarray(0, end), checksum }
 }

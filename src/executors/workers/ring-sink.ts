@@ -1,6 +1,6 @@
 import type { Compressor } from '../../sse/compression.ts'
 import type { Sink } from '../../sse/sink.ts'
-import { packCoded } from './coded-frame.ts'
+import { packPiece } from './coded-frame.ts'
 import type { Debtor } from './credit.ts'
 import { FrameKind, LINE_FRAME_BYTES, type RingWriter } from './ring.ts'
 
@@ -57,9 +57,9 @@ export class RingSink implements Sink {
       this.#ring.writeText(this.#stream, text, length, events, framed)
       this.#credit.written(length)
     } else {
-      const frame = packCoded(this.#compressor.compress(Buffer.from(text)), this.#compressor.checksum)
-      this.#ring.writeWhole(this.#stream, FrameKind.CODED, frame, events)
-      this.#credit.written(frame.length)
+      const piece = packPiece(this.#compressor.compress(Buffer.from(text)), this.#compressor.checksum)
+      this.#ring.writeCoded(this.#stream, piece, events)
+      this.#credit.written(piece.length)
     }
     return this.#below()
   }

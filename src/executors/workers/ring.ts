@@ -22,8 +22,8 @@
  *     KIND   what the payload is        one word
  *     payload, padded to 4 bytes
  *
- * A frame of kind DATA that the reader has not begun stays open: the writer appends the stream's next events to
- * its payload and then swaps STATE for the new length. The reader takes a frame by swapping STATE for TAKEN. Both
+ * A frame of kind DATA or CODED that the reader has not begun stays open: the writer appends the stream's next events
+ * to its payload and then swaps STATE for the new length. The reader takes a frame by swapping STATE for TAKEN. Both
  * swaps are atomic, so that either the reader gets the appended events, or the writer sees TAKEN and begins a new
  * frame, at the end of what was taken. Batches form by themselves while the reader is busy, and cost it one copy.
  *
@@ -75,7 +75,7 @@ export const FrameKind = {
   ERROR: 6,
   /** A line for the server's log, see log.ts. */
   LOG: 7,
-  /** Compressed events, after the checksum of all that was compressed so far: see coded-frame.ts. */
+  /** Compressed events, in pieces that each have a checksum: see coded-frame.ts. */
   CODED: 8,
 } as const
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
@@ -98,6 +98,18 @@ export function allocateRing(bytes: number, position = 0): SharedArrayBuffer {
 
 const aligned = (length: number): number => (length + 3) & ~3
 
+/** Kinds whose frames stay open. */
+type OpenKind = typeof FrameKind.DATA | typeof FrameKind.CODED
+
+interface OpenFrame {
+  word: number
+  state: number
+  stream: number
+  kind: FrameKind
+  events: number
+  length: number
+}
+
 /** The worker's end. */
 export class RingWriter {
   readonly #words: Int32Array<SharedArrayBuffer>
@@ -109,8 +121,8 @@ export class RingWriter {
   #head: number
   /** The last `TAIL` that was seen; the true one is this or further. */
   #tail: number
-  /** The last frame, if it is DATA: its word index, STATE, stream, events and length. */
-  #open = { word: 0, state: TAKEN, stream: 0, events: 0, length: 0 }
+  /** The last frame, if it is DATA or CODED: its word index, STATE, stream, kind, events and length. */
+  #open: OpenFrame = { word: 0, state: TAKEN, stream: 0, kind: FrameKind.DATA, events: 0, length: 0 }
 
   /** @param ring rings the reader's doorbell */
   constructor(memory: SharedArrayBuffer, ring: () => void) {
@@ -133,23 +145,24 @@ export class RingWriter {
     if (length > this.#longest) {
       const bytes = Buffer.allocUnsafe(length)
       encode(text, framed, bytes, 0, length)
-      this.writeWhole(stream, FrameKind.DATA, bytes, events)
-      return
+      this.#writeParts(stream, FrameKind.DATA, bytes, events)
+    } else if (!this.#append(stream, FrameKind.DATA, text, length, events, framed)) {
+      const at = this.#reserve(length)
+      encode(text, framed, this.#data, at + FRAME_HEADER_BYTES, length)
+      this.#publish(at, stream, FrameKind.DATA, length, events)
     }
-    const open = this.#open
-    if (
-      open.stream === stream &&
-      open.state !== TAKEN &&
-      open.length + length <= BATCH_BYTES &&
-      open.length + length <= this.#longest &&
-      open.events + events <= MOST_EVENTS &&
-      this.#append(text, length, events, framed)
-    ) {
-      return
+  }
+
+  /** The same for compressed events: a piece as coded-frame.ts makes it. */
+  writeCoded(stream: number, piece: Uint8Array, events: number): void {
+    const { length } = piece
+    if (length > this.#longest) {
+      this.#writeParts(stream, FrameKind.CODED, piece, events)
+    } else if (!this.#append(stream, FrameKind.CODED, piece, length, events, false)) {
+      const at = this.#reserve(length)
+      this.#data.set(piece, at + FRAME_HEADER_BYTES)
+      this.#publish(at, stream, FrameKind.CODED, length, events)
     }
-    const at = this.#reserve(length)
-    encode(text, framed, this.#data, at + FRAME_HEADER_BYTES, length)
-    this.#publish(at, stream, FrameKind.DATA, length, events)
   }
 
   /** Appends a frame of its own: never joined with others. Waits in place while the ring is full. */
@@ -161,8 +174,7 @@ export class RingWriter {
     this.#open.state = TAKEN
   }
 
-  /** Appends what may be too large for one frame: as pieces, the last of this kind. */
-  writeWhole(stream: number, kind: FrameKind, bytes: Uint8Array, events: number): void {
+  #writeParts(stream: number, kind: OpenKind, bytes: Uint8Array, events: number): void {
     let at = 0
     for (; bytes.length - at > this.#longest; at += this.#longest) {
       this.write(stream, FrameKind.PART, bytes.subarray(at, at + this.#longest))
@@ -170,9 +182,19 @@ export class RingWriter {
     this.write(stream, kind, bytes.subarray(at), events)
   }
 
-  /** Puts text at the end of the open frame; false when it can't, or when the reader was faster. */
-  #append(text: string, length: number, events: number, framed: boolean): boolean {
+  /** Puts events at the end of the open frame; false when they can't be, or when the reader was faster. */
+  #append(
+    stream: number,
+    kind: OpenKind,
+    content: string | Uint8Array,
+    length: number,
+    events: number,
+    framed: boolean,
+  ): boolean {
     const open = this.#open
+    const most = Math.min(BATCH_BYTES, this.#longest)
+    if (open.state === TAKEN || open.stream !== stream || open.kind !== kind) return false
+    if (open.length + length > most || open.events + events > MOST_EVENTS) return false
     const payload = open.word * 4 + FRAME_HEADER_BYTES - CONTROL_BYTES
     const end = payload + aligned(open.length + length)
     if (end > this.#size) return false
@@ -181,7 +203,8 @@ export class RingWriter {
       this.#tail = Atomics.load(this.#words, TAIL)
       if (((head - this.#tail) | 0) > this.#size) return false
     }
-    encode(text, framed, this.#data, payload + open.length, length)
+    if (typeof content === 'string') encode(content, framed, this.#data, payload + open.length, length)
+    else this.#data.set(content, payload + open.length)
     const state = ((open.events + events) << LENGTH_BITS) | (open.length + length)
     if (Atomics.compareExchange(this.#words, open.word, open.state, state) !== open.state) {
       open.state = TAKEN
@@ -221,6 +244,7 @@ export class RingWriter {
     open.word = word
     open.state = state
     open.stream = stream
+    open.kind = kind
     open.events = events
     open.length = length
     this.#advance((this.#head + FRAME_HEADER_BYTES + aligned(length)) | 0)

@@ -4,7 +4,7 @@ import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import type { Creditor } from './credit.ts'
-import { unpackCoded } from './coded-frame.ts'
+import { unpackPieces } from './coded-frame.ts'
 import { writeLine } from './log.ts'
 import { decodeError } from './error-transport.ts'
 import type { Hello, Notice } from './protocol.ts'
@@ -144,7 +144,7 @@ export class Thread implements FrameHandler {
   }
 
   #writeCoded({ sink }: Task, frame: Buffer, events: number): boolean {
-    const { blocks, checksum } = unpackCoded(frame)
+    const { blocks, checksum } = unpackPieces(frame)
     return sink.writeCoded(blocks, events, checksum)
   }
 
