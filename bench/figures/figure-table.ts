@@ -58,7 +58,7 @@ function sideCells({ contender, values }: Side): string[] {
 }
 
 function goal({ is, ratio: wanted }: Goal): string {
-  return `${is === 'at least' ? '≥' : '≤'} ${ratio(wanted).replace(/\.?0+$/, '')}`
+  return `${is === 'at least' ? '≥' : '≤'} ${wanted < 0.2 ? ratio(wanted) : String(wanted)}`
 }
 
 /** Ratios below one are easier to compare as fractions of one. */

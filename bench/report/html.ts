@@ -124,6 +124,7 @@ function figure(chart: Chart, width: number, palette: Palette): Markup {
   return markup`<figure class="block${isFull ? ' full' : ''}"><figcaption><h2>${title}</h2></figcaption><div class="wide">${shown(draw(chart, width, palette))}</div><div class="narrow">${shown(draw(chart, WIDTHS.narrow, palette))}</div>${notes(chart.notes)}<details><summary>Numbers</summary>${cells(chartData(chart), `Numbers: ${title}`)}</details></figure>\n`
 }
 
+/** @param palette of what is measured; threads and phases have colours of their own */
 function draw(chart: Chart, width: number, palette: Palette): Drawing {
   switch (chart.kind) {
     case 'percentiles':
@@ -133,9 +134,9 @@ function draw(chart: Chart, width: number, palette: Palette): Drawing {
     case 'heatmap':
       return heatMap(chart, width)
     case 'timeline':
-      return timeline(chart, width, palette)
+      return timeline(chart, width, new Palette())
     case 'waterfall':
-      return waterfall(chart, width, palette)
+      return waterfall(chart, width, new Palette())
     default:
       return chart satisfies never
   }

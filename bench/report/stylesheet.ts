@@ -19,6 +19,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}
 .full .wide{max-width:1000px}
 .narrow{display:none}
 .incident{fill:var(--bad);fill-opacity:.22}
+.stem{stroke:var(--bad);stroke-opacity:.5}
 svg text.incident-name{fill:var(--bad)}
 .mark{stroke:var(--ink);stroke-width:1.5}
 .phase{stroke:var(--page);stroke-width:1}
