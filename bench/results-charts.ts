@@ -58,9 +58,17 @@ function curves({ blocks, seed, quick }: Results): Percentiles[] {
       series: [...measured, ...theory],
       notes: [
         `TTFB = first byte of the status line − intended start. ${scenario}, ${rows.map((row) => `${row.executor} ${row.arrivals.toLocaleString('en')}`).join(', ')} clients; a curve ends where fewer than ${FEWEST_BEYOND} are slower.`,
+        ...notBelieved(quick ? [] : drawn),
       ],
     }
   })
+}
+
+function notBelieved(rows: readonly BlockRow[]): string[] {
+  const invalid = rows.filter(({ gate }) => gate.failures.length > 0)
+  return invalid.length === 0
+    ? []
+    : [`INVALID, and not to be believed: ${invalid.map(({ executor }) => executor).join(', ')}.`]
 }
 
 function curveTitle(scenario: string, rows: readonly BlockRow[], quick: boolean): string {
@@ -112,7 +120,7 @@ function loadLines({ blocks, seed, quick }: Results): Lines[] {
           .toSorted(([one], [other]) => one - other),
       }))
       const series = measured.filter(({ points }) => points.length > 0)
-      if (series.length === 0) return []
+      if (series.every(({ points }) => points.length < 2)) return []
       const inline = believed.filter(({ contender }) => contender === 'inline')
       const expected = theoryByLoad(inline, which, seed)
       const theory = expected.length < 2 ? [] : [{ name: 'inline by theory', theory: true, points: expected }]

@@ -45,7 +45,7 @@ export function blockTable({ blocks, serviceMs, quick }: Results): Table {
     rows: blocks.map((row) => [
       row.scenario,
       row.executor,
-      row.load,
+      `${row.load} ×`,
       row.perSecond,
       ...times(row.firstByteMs),
       ...times(row.firstEventMs),

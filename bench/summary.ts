@@ -37,8 +37,11 @@ function overload(results: Results): string[] {
       )
     }
     if (workers !== undefined) {
+      const waited = `${numberText(workers.firstByteP99Ms)} ms`
       sentences.push(
-        `On worker threads (workers) it is ${numberText(workers.firstByteP99Ms)} ms${inline === undefined ? '' : `, ${times(inline.firstByteP99Ms, workers.firstByteP99Ms)}`}.`,
+        inline === undefined
+          ? `On worker threads (workers) one client of 100 waits ${waited} or longer for its first byte.`
+          : `On worker threads (workers) it is ${waited}, ${times(inline.firstByteP99Ms, workers.firstByteP99Ms)}.`,
       )
       if (workers.toIdle !== undefined) {
         const kept = workers.toIdle <= PROMISED_TO_IDLE ? 'kept' : 'missed'
@@ -67,12 +70,12 @@ function rates({ rates: rows }: Results): string[] {
   const shares = valid.flatMap(({ scenario, executor, flush, eventsPerSecond }) => {
     const inline = valid.find((one) => one.scenario === scenario && one.executor === 'inline')
     if (executor !== 'workers' || inline === undefined) return []
-    const how = flush === 'event' ? 'each event leaves at once' : 'events of one turn leave together'
-    return `${Math.round((eventsPerSecond / inline.eventsPerSecond) * 100)} % where ${how}`
+    const how = flush === 'event' ? 'each event leaves at once' : 'the events of one turn leave together'
+    return `${numberText(eventsPerSecond / inline.eventsPerSecond)} times as many where ${how}`
   })
   if (shares.length === 0) return []
   return [
-    `Of the events that one stream carries per second inline, it carries on worker threads ${shares.join(', and ')}.`,
+    `Events that one stream carries per second on worker threads, next to inline: ${shares.join(', and ')}.`,
   ]
 }
 

@@ -8,7 +8,7 @@ import { chartData, type Chart } from './chart-data.ts'
 import { lineCurves, percentileCurves } from './curves.ts'
 import type { Document, Table, Text } from './document.ts'
 import { heatMap } from './heat-map.ts'
-import { Markup, markup, NOTHING } from './markup.ts'
+import { markup, NOTHING, type Markup } from './markup.ts'
 import { DRAWING_STYLE, Palette, paletteStyle, style } from './palette.ts'
 import type { Drawing } from './plot.ts'
 import { STYLESHEET } from './stylesheet.ts'
@@ -93,19 +93,25 @@ function cells(block: Pick<Table, 'columns' | 'rows'>, name: string): Markup {
   const { columns, rows } = block
   const sides = columns.map((_, index) => alignment(block, index))
   const head = columns.map(
-    (column, index) => markup`<th scope="col" class="${sides[index]}">${headText(column)}</th>`,
+    (column, index) => markup`<th scope="col"${classes(sides[index])}>${headText(column)}</th>`,
   )
   const body = rows.map((row, atRow) => {
     const isNext = atRow > 0 && row[0] !== rows[atRow - 1]?.[0]
     const shown = columns.map((column, index) => {
       const words = cellText(row[index], column)
       const found = tone(column, words)
-      if (index === 0) return markup`<th scope="row" class="${sides[index]}">${words}</th>`
-      return markup`<td class="${sides[index]}${found === undefined ? '' : ` ${found}`}">${words}</td>`
+      if (index === 0) return markup`<th scope="row"${classes(sides[index])}>${words}</th>`
+      return markup`<td${classes(sides[index], found)}>${words}</td>`
     })
-    return markup`<tr${new Markup(isNext && isGrouped(rows) ? ' class="next"' : '')}>${shown}</tr>`
+    return markup`<tr${classes(isNext && isGrouped(rows) ? 'next' : undefined)}>${shown}</tr>`
   })
   return markup`<div class="scroll" role="region" tabindex="0" aria-label="${name}"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`
+}
+
+/** Cells are many: those that are as they are by default have no class. */
+function classes(...names: readonly (string | undefined)[]): Markup {
+  const given = names.filter((name) => name !== undefined && name !== 'right')
+  return given.length === 0 ? NOTHING : markup` class="${given.join(' ')}"`
 }
 
 /** Whether rows that follow one another share their first cell. */

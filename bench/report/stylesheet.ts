@@ -34,15 +34,15 @@ details .scroll{margin-top:8px;max-height:360px}
 .scroll{overflow-x:auto}
 .scroll:focus-visible,summary:focus-visible{outline:2px solid var(--c0);outline-offset:2px}
 table{border-collapse:collapse;font-size:.8125rem;font-variant-numeric:tabular-nums;line-height:1.35}
-th,td{padding:5px 9px;white-space:nowrap;border-bottom:1px solid var(--grid);vertical-align:baseline}
+th,td{padding:5px 8px;white-space:nowrap;text-align:right;border-bottom:1px solid var(--grid);vertical-align:baseline}
 thead th{color:var(--muted);font-weight:600;border-bottom:1px solid var(--muted)}
 th:first-child{padding-left:0;position:sticky;left:0;background:var(--page)}
 tbody th{font-weight:500}
 .next>*{border-top:1px solid var(--muted)}
 .left{text-align:left}
-.right{text-align:right}
 .good{color:var(--good);font-weight:600}
 .bad{color:var(--bad);font-weight:600}
+td.bad{white-space:normal;min-width:10em}
 .unsure{color:var(--unsure);font-weight:600}
 code{font:.875em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;background:var(--panel);padding:.15em .4em;border-radius:4px;overflow-wrap:anywhere}
 footer{margin-top:56px;padding-top:20px;padding-bottom:40px;font-size:.8125rem;color:var(--muted)}

@@ -31,7 +31,7 @@ test('begins with what a run says, in plain words', () => {
   expect(text).toContain('The producer of each stream computes for 5 ms, and clients come 1.5 times as fast')
   expect(text).toMatch(/On worker threads \(workers\) it is [\d.]+ ms, \d+ times less\./)
   expect(text).toContain('(at most 5 times is promised: kept)')
-  expect(text).toContain('85 % where events of one turn leave together')
+  expect(text).toContain('0.850 times as many where the events of one turn leave together')
   expect(text).toContain('1 of 2 goals are reached. Missed: missed, events/s, to naive.')
   expect(text).toContain('All rows are valid')
 })
