@@ -206,7 +206,7 @@ function heatMaps({ blocks, seed }: Results): HeatMap[] {
         columns,
         rows: bounds,
         counts,
-        notes: ['The darker a cell, the more clients. Failed streams are left out.'],
+        notes: ['The stronger the colour of a cell, the more clients. Failed streams are left out.'],
       }
     })
   })

@@ -71,7 +71,7 @@ function rates({ rates: rows }: Results): string[] {
     const inline = valid.find((one) => one.scenario === scenario && one.executor === 'inline')
     if (executor !== 'workers' || inline === undefined) return []
     const how = flush === 'event' ? 'each event leaves at once' : 'the events of one turn leave together'
-    return `${numberText(eventsPerSecond / inline.eventsPerSecond)} times as many where ${how}`
+    return `${numberText(eventsPerSecond / inline.eventsPerSecond, 2)} times as many where ${how}`
   })
   if (shares.length === 0) return []
   return [

@@ -52,30 +52,28 @@ ${sections(blocks, palette)}
   return page.source
 }
 
-/** Charts that follow one another stand in a grid, the others on their own. */
+/** Charts of one kind that follow one another stand in a grid, the others on their own. */
 function sections(blocks: Document['blocks'], palette: Palette): Markup[] {
-  const shown: Markup[] = []
+  const parts: Markup[] = []
   let row: (Chart & { kind: 'percentiles' | 'lines' })[] = []
   const flush = (): void => {
-    const width = row.length === 1 ? WIDTHS.full : WIDTHS.half
-    // An odd one takes the whole width, and comes first: what is seen first matters most.
-    const odd = row.length % 2 === 1 ? row.slice(0, 1) : []
-    const charts = row.map((chart) => figure(chart, odd.includes(chart) ? WIDTHS.full : width, palette))
-    if (charts.length > 0) shown.push(markup`<div class="charts">${charts}</div>`)
+    const charts = row.map((chart, index) => {
+      // The last of an odd number would stand alone: it takes the whole width.
+      const isAlone = row.length % 2 === 1 && index === row.length - 1
+      return figure(chart, isAlone ? WIDTHS.full : WIDTHS.half, palette)
+    })
+    if (charts.length > 0) parts.push(markup`<div class="charts">${charts}</div>`)
     row = []
   }
   blocks.forEach((block, index) => {
-    if (block.kind === 'percentiles' || block.kind === 'lines') {
-      row.push(block)
-      return
-    }
-    flush()
-    if (block.kind === 'text') shown.push(text(block, index === 0))
-    else if (block.kind === 'table') shown.push(table(block))
-    else shown.push(figure(block, WIDTHS.full, palette))
+    if (row.length > 0 && row[0]?.kind !== block.kind) flush()
+    if (block.kind === 'percentiles' || block.kind === 'lines') row.push(block)
+    else if (block.kind === 'text') parts.push(text(block, index === 0))
+    else if (block.kind === 'table') parts.push(table(block))
+    else parts.push(figure(block, WIDTHS.full, palette))
   })
   flush()
-  return shown
+  return parts
 }
 
 function text({ heading, text: words }: Text, opens: boolean): Markup {
@@ -97,13 +95,13 @@ function cells(block: Pick<Table, 'columns' | 'rows'>, name: string): Markup {
   )
   const body = rows.map((row, atRow) => {
     const isNext = atRow > 0 && row[0] !== rows[atRow - 1]?.[0]
-    const shown = columns.map((column, index) => {
+    const filled = columns.map((column, index) => {
       const words = cellText(row[index], column)
       const found = tone(column, words)
       if (index === 0) return markup`<th scope="row"${classes(sides[index])}>${words}</th>`
       return markup`<td${classes(sides[index], found)}>${words}</td>`
     })
-    return markup`<tr${classes(isNext && isGrouped(rows) ? 'next' : undefined)}>${shown}</tr>`
+    return markup`<tr${classes(isNext && isGrouped(rows) ? 'next' : undefined)}>${filled}</tr>`
   })
   return markup`<div class="scroll" role="region" tabindex="0" aria-label="${name}"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`
 }

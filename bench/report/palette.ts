@@ -74,8 +74,6 @@ export class Palette {
   }
 }
 
-export const PALETTE_SIZE: number = COLOURS.length
-
 export function style(...parts: readonly string[]): Markup {
   return new Markup(`<style>${parts.join('').replaceAll('\n', '')}</style>`)
 }

@@ -35,10 +35,10 @@ details .scroll{margin-top:8px;max-height:360px}
 .scroll:focus-visible,summary:focus-visible{outline:2px solid var(--c0);outline-offset:2px}
 table{border-collapse:collapse;font-size:.8125rem;font-variant-numeric:tabular-nums;line-height:1.35}
 th,td{padding:5px 8px;white-space:nowrap;text-align:right;border-bottom:1px solid var(--grid);vertical-align:baseline}
-thead th{color:var(--muted);font-weight:600;border-bottom:1px solid var(--muted)}
+thead th{color:var(--muted);font-weight:600;white-space:normal;vertical-align:bottom;border-bottom:1px solid var(--muted)}
 th:first-child{padding-left:0;position:sticky;left:0;background:var(--page)}
 tbody th{font-weight:500}
-.next>*{border-top:1px solid var(--muted)}
+.next>*{border-top:2px solid var(--grid)}
 .left{text-align:left}
 .good{color:var(--good);font-weight:600}
 .bad{color:var(--bad);font-weight:600}

@@ -100,7 +100,7 @@ export const WHOLE: Whole<Document> = {
           return row < 4 ? Math.round(150 / 3 ** Math.abs(row - 1)) : 0
         }),
       ),
-      notes: ['The darker a cell, the more clients.'],
+      notes: ['The stronger the colour of a cell, the more clients.'],
     },
     {
       kind: 'timeline',
