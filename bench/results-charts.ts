@@ -131,7 +131,12 @@ function loadLines({ blocks, seed, quick }: Results): Lines[] {
         y: { label: `TTFB ${which}`, unit: 'ms', logarithmic: true },
         series: [...series, ...theory],
         notes: [
-          `Dashed: Lindley's recursion, W' = max(0, W + S − A), over the same arrivals at each load; between the loads that were measured, S and the first byte of a client alone lie on a line between theirs.${which === 'p99' ? ' Rows of fewer than 1,000 clients have no p99.' : ''} Rows that are INVALID are left out.`,
+          ...(theory.length === 0
+            ? []
+            : [
+                "Dashed: Lindley's recursion, W' = max(0, W + S − A), over the same arrivals at each load; between the loads that were measured, S and the first byte of a client alone lie on a line between theirs.",
+              ]),
+          `Rows that are INVALID are left out.${which === 'p99' ? ' Rows of fewer than 1,000 clients have no p99.' : ''}`,
         ],
       }
     })

@@ -55,6 +55,7 @@ ${sections(blocks, palette)}
 /** Charts of one kind that follow one another stand in a grid, the others on their own. */
 function sections(blocks: Document['blocks'], palette: Palette): Markup[] {
   const parts: Markup[] = []
+  nameColours(blocks, palette)
   let row: (Chart & { kind: 'percentiles' | 'lines' })[] = []
   const flush = (): void => {
     const charts = row.map((chart, index) => {
@@ -74,6 +75,14 @@ function sections(blocks: Document['blocks'], palette: Palette): Markup[] {
   })
   flush()
   return parts
+}
+
+/** In the order of the chart that has most of them, so that a line that is missing in the first changes no colour. */
+function nameColours(blocks: Document['blocks'], palette: Palette): void {
+  const charts = blocks.filter((block) => block.kind === 'percentiles' || block.kind === 'lines')
+  for (const { series } of charts.toSorted((one, other) => other.series.length - one.series.length)) {
+    for (const { name, theory } of series) if (theory !== true) palette.classOf(name)
+  }
 }
 
 function text({ heading, text: words }: Text, opens: boolean): Markup {

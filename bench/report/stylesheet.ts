@@ -22,7 +22,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}
 .stem{stroke:var(--bad);stroke-opacity:.5}
 svg text.incident-name{fill:var(--bad)}
 .mark{stroke:var(--ink);stroke-width:1.5}
-.phase{stroke:var(--page);stroke-width:1}
+.phase{fill-opacity:.7}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;margin:8px 0 0;padding:0;font-size:.8125rem;font-weight:600}
 .key{display:inline-block;width:18px;border-top:3px solid currentColor;vertical-align:middle;margin-right:6px}
 .key.dashed{border-top:2px dashed currentColor}
@@ -50,7 +50,7 @@ footer code{color:var(--ink)}
 dl{display:flex;flex-wrap:wrap;gap:6px 28px;margin:12px 0 0}
 dt{font-size:.75rem}
 dd{margin:0;color:var(--ink);overflow-wrap:anywhere}
-@media (max-width:1099px){.charts{display:block}.wide{max-width:760px}}
+@media (max-width:1099px){.charts{display:block}.charts .wide{max-width:640px}.charts .full .wide{max-width:none}}
 @media screen and (max-width:719px){
 main,footer{padding-left:16px;padding-right:16px}
 header{padding-top:24px}
@@ -62,11 +62,12 @@ h1{font-size:1.375rem}
 @media print{
 html{font-size:12px}
 .charts{display:block}
-.wide{max-width:640px}
+.charts .wide{max-width:560px}
 .block{break-inside:avoid;margin-top:24px}
 .scroll{overflow:visible}
 table{font-size:8px}
-th,td{padding:2px 4px;white-space:normal}
+th,td{padding:2px 4px}
+td.left{white-space:normal}
 details{display:none}
 }
 `

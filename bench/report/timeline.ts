@@ -62,7 +62,7 @@ export function timeline(
   const named = series.map(({ name }) => name).join(', ')
   return {
     svg: svg(width, height, `${title} Lines: ${named}. Incidents: ${incidents.length}.`, [
-      grid(area, x, y, { x: 's', y: 'share of time' }),
+      grid(area, x, y, { x: 'time, s', y: 'share of time' }),
       ...marks,
       ...lines,
       ...(isLabelled ? labels : []),
