@@ -65,7 +65,7 @@ function dotsOf(name: string, points: readonly Point[]): Curve['dots'] {
 
 export function lineCurves({ title, x, y, series }: Lines, width: number, palette: Palette): Drawing {
   const curves = series.map(({ name, theory = false, points }): Curve => {
-    const drawn = points.filter((point) => point.every(Number.isFinite))
+    const drawn = points.filter(([atX, atY]) => hasPlace(x, atX) && hasPlace(y, atY))
     const isMarked = !theory && drawn.length <= MOST_DOTS
     const text = ([atX, atY]: Point): string =>
       `${name}: ${numberText(atY)}${unit(y)} at ${numberText(atX)}${unit(x)}`
@@ -85,6 +85,11 @@ export function lineCurves({ title, x, y, series }: Lines, width: number, palett
     },
     palette,
   )
+}
+
+/** A logarithmic axis has no place for zero. */
+function hasPlace({ logarithmic: isLogarithmic }: Axis, value: number): boolean {
+  return Number.isFinite(value) && (isLogarithmic !== true || value > 0)
 }
 
 function unit({ unit: name }: Axis): string {

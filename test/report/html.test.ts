@@ -162,6 +162,57 @@ test('texts stay inside of their drawings', async () => {
   }
 })
 
+test('what has no place on an axis is left out', () => {
+  const points: [number, number][] = [
+    [0, 0],
+    [1, 0],
+    [2, 5],
+    [3, -1],
+  ]
+  const axes = [{ label: 'plain' }, { label: 'nines', logarithmic: true }]
+  const html = toHtml({
+    ...LEAST,
+    blocks: [
+      ...axes.flatMap((x) =>
+        axes.map((y) => ({
+          kind: 'lines' as const,
+          title: '',
+          x,
+          y,
+          series: [{ name: '', points }],
+          notes: [],
+        })),
+      ),
+      {
+        kind: 'lines',
+        title: '',
+        x: { label: '' },
+        y: { label: '' },
+        series: [{ name: '', points: [[1, 1]] }],
+        notes: [],
+      },
+      {
+        kind: 'percentiles',
+        title: '',
+        series: [
+          {
+            name: '',
+            points: [
+              [0, 0],
+              [50, 0],
+              [99, 7],
+              [100, 9],
+            ],
+          },
+        ],
+        notes: [],
+      },
+      ...LEAST.blocks,
+    ],
+  })
+  expect(html).not.toMatch(/NaN|Infinity|undefined|\[object/)
+})
+
 test('texts are texts', async () => {
   const { page } = await open(HOSTILE)
   expect(await page.locator('h1').textContent()).toBe(HOSTILE.title)
