@@ -14,6 +14,8 @@ export interface Document {
   /** The machine, as name and value. */
   environment: readonly (readonly [name: string, value: string])[]
   blocks: readonly Block[]
+  /** What the tool has measured, raw, for whoever wants to compute with it. Not shown. */
+  results?: object
 }
 
 export type Block = Text | Table | Percentiles | Lines | HeatMap | Timeline | Waterfall
@@ -35,6 +37,7 @@ export interface Table {
   notes: readonly string[]
 }
 
+/** In a column with the title `verdict` the words have colours: green for ok and reached, red for missed, … */
 export interface Column {
   title: string
   /** Shown in the head of the column. */
@@ -45,7 +48,7 @@ export interface Column {
   digits?: number
 }
 
-/** Latency by percentile, with 1 ÷ (1 − p) on a logarithmic x. */
+/** Latency by percentile (0 to 100), with 1 ÷ (1 − p ÷ 100) on a logarithmic x. */
 export interface Percentiles {
   kind: 'percentiles'
   title: string
