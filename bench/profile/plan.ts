@@ -114,8 +114,8 @@ export interface Summary {
   max: number
   /** For the curve: percentile from 0 to 1, and ms. Only finite ones. */
   curve: [percentile: number, ms: number][]
-  /** The median of each tenth of the run: how much it drifted. */
-  tenths: number[]
+  /** Of each tenth of the run: how much it drifted. */
+  tenths: { p50: number[]; p90: number[] }
 }
 
 /** A stream that was watched closely, in ms since its intended start. */

@@ -1,5 +1,5 @@
 import { build, type Histogram } from 'hdr-histogram-js'
-import { median } from '../percentiles.ts'
+import { rank } from '../percentiles.ts'
 import type { Summary } from './plan.ts'
 
 /** Above so many samples a histogram takes over: it needs no more memory, and is right to a thousandth. */
@@ -76,8 +76,13 @@ export class Samples {
       p999: samples < FEWEST_FOR_P999 ? undefined : at(0.999),
       max: samples === 0 ? NaN : this.#failed > 0 ? Infinity : this.#max,
       curve: curve(samples, at),
-      tenths: this.#tenths.filter((tenth) => tenth.length > 0).map(median),
+      tenths: { p50: this.#ofTenths(0.5), p90: this.#ofTenths(0.9) },
     }
+  }
+
+  #ofTenths(share: number): number[] {
+    const tenths = this.#tenths.filter((tenth) => tenth.length > 0)
+    return tenths.map((tenth) => rank(Float64Array.from(tenth).toSorted(), share))
   }
 
   #count(ms: number): void {
