@@ -147,6 +147,8 @@ export interface Measurement {
   /** Arrivals that count: all but those of the warm-up. */
   arrivals: number
   scheduled: number
+  /** When the first stream was to begin, on the host's monotonic clock. */
+  startMs: number
   outcomes: Partial<Record<Outcome, number>>
   /** What the first streams that failed said, by outcome. */
   details: Partial<Record<Outcome, string>>

@@ -55,13 +55,7 @@ export function toDocument(profile: Profile): Document {
     title: `What clients see of ${url}`,
     command,
     startedAt,
-    environment: [
-      ['node', process.version],
-      ['system', `${process.platform} ${process.arch} ${release()}`],
-      ['CPU', cpus()[0]?.model.trim() ?? 'unknown'],
-      ['cores', String(availableParallelism())],
-      ['server', address],
-    ],
+    environment: [...machine(), ['server', address]],
     blocks: [{ kind: 'text', heading: 'In words', text: summary(profile) }, ...blocks(profile)],
     ...(measurement === undefined && profile.capacity === undefined
       ? {}
@@ -76,6 +70,16 @@ export function toDocument(profile: Profile): Document {
           },
         }),
   }
+}
+
+/** What one has to know to compare a run with another. */
+export function machine(): [name: string, value: string][] {
+  return [
+    ['node', process.version],
+    ['system', `${process.platform} ${process.arch} ${release()}`],
+    ['CPU', cpus()[0]?.model.trim() ?? 'unknown'],
+    ['cores', String(availableParallelism())],
+  ]
 }
 
 /** Without the request, whose headers may hold a secret. */

@@ -196,6 +196,7 @@ export class Recorder {
     const fromMs = this.#startMs + load.warmupMs
     return {
       arrivals: this.#arrivals,
+      startMs: this.#startMs,
       scheduled,
       outcomes: this.#outcomes,
       details: this.#details,
