@@ -79,7 +79,7 @@ class Run implements StreamOwner {
     this.plan = plan
     this.request = requestOf(plan)
     this.#schedule = scheduleOf(plan)
-    this.#startMs = nowMs() + LEAD_MS
+    this.#startMs = nowMs() + (plan.load.closed === undefined ? LEAD_MS : 0)
     this.recorder = new Recorder(plan, this.#startMs, this.#schedule.length)
     const { rate } = plan.load
     this.#pollMs = rate === undefined || rate <= OFTEN ? POLLED_MS : (POLLED_SHARE * 1_000) / rate
@@ -91,7 +91,7 @@ class Run implements StreamOwner {
     if (closed === undefined) this.#arrive()
     else {
       for (let place = 0; place < closed; place++) this.#beginClosed()
-      setTimeout(() => this.#endArrivals(), LEAD_MS + warmupMs + durationMs)
+      setTimeout(() => this.#endArrivals(), warmupMs + durationMs)
     }
     await this.#finished
     clearInterval(noting)

@@ -69,7 +69,7 @@ export interface Plan {
  *
  * - `refused`: no connection was made (refused, no such host or socket)
  * - `tls`: the handshake failed
- * - `reset`: the connection broke
+ * - `reset`: the connection broke. Where that comes along with the last bytes, libuv shows it as an end: `truncated`
  * - `timeout`: not over in time
  * - `status`: not a 200
  * - `not-event-stream`: a 200 of another content type

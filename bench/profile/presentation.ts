@@ -103,6 +103,7 @@ function blocks(profile: Profile): Block[] {
     timeline(measurement, server),
     waterfall(measurement),
   )
+  if (server !== undefined && server.threads.length > 0) made.push(threadTable(server))
   if (server !== undefined && server.queueWaits.length > 0) made.push(queueTable(server))
   if (server !== undefined && server.incidents.length > 0) made.push(incidentTable(server))
   return made
@@ -144,7 +145,7 @@ function measurementWords(measurement: Measurement, { load, end }: Plan): string
   const words = [
     load.closed === undefined
       ? `${numberText(load.rate ?? 0)} streams were begun per second for ${seconds} s: ${count(arrivals)}, of which ${count(good)} were good (${share(good / arrivals)}).`
-      : `Closed loop: ${count(load.closed)} clients, one stream after another, for ${seconds} s: ${count(arrivals)} streams, of which ${count(good)} were good (${share(good / arrivals)}). Clients that wait for the server do not come while it stalls, so that these times say less than those of an open loop (--rate).`,
+      : `Closed loop: ${load.closed === 1 ? '1 client' : `${count(load.closed)} clients`}, one stream after another, for ${seconds} s: ${count(arrivals)} streams, of which ${count(good)} were good (${share(good / arrivals)}). Clients that wait for the server do not come while it stalls, so that these times say less than those of an open loop (--rate).`,
   ]
   if (good > 0) {
     const [p, of] =
@@ -429,6 +430,19 @@ function waterfall({ sampled }: Measurement): Waterfall {
       return { label: `${(atMs / 1_000).toFixed(2)} s${failed}`, phases, marksMs: eventsMs }
     }),
     notes: ['Spread over the run, and the slowest. Marks are events.'],
+  }
+}
+
+function threadTable({ threads }: ServerView): Table {
+  return {
+    kind: 'table',
+    title: "How busy the server's threads were",
+    columns: [{ title: 'thread' }, right('mean'), right('highest second')],
+    rows: threads.map(({ name, points }) => {
+      const shares = points.map(([, share]) => share)
+      return [name, shares.reduce((sum, share) => sum + share, 0) / shares.length, Math.max(...shares)]
+    }),
+    notes: ['Utilisation of their event loops, from 0 to 1.'],
   }
 }
 
