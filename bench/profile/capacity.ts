@@ -8,7 +8,7 @@ const ARRIVALS_FOR_P999 = 10_400
 const LOWEST_RATE = 0.5
 const MOST_STEPS = 24
 
-export interface CapacityStep {
+interface CapacityStep {
   rate: number
   holds: boolean
   judged: Judged

@@ -195,16 +195,20 @@ class Run implements StreamOwner {
   }
 
   connect(isNew: boolean): Connection {
-    while (!isNew) {
-      const idle = this.#idle.pop()
-      if (idle === undefined) break
-      if (!idle.isClosed) return idle
-    }
+    const idle = isNew ? undefined : this.#usable()
+    if (idle !== undefined) return idle
     this.recorder.connectionsOpened++
     return new Connection(this.plan.target, (closed) => {
       const place = this.#idle.indexOf(closed)
       if (place >= 0) this.#idle.splice(place, 1)
     })
+  }
+
+  #usable(): Connection | undefined {
+    for (;;) {
+      const idle = this.#idle.pop()
+      if (idle === undefined || !idle.isClosed) return idle
+    }
   }
 
   gap(stream: Stream, ms: number): void {

@@ -13,7 +13,7 @@ export interface Target {
   body: Uint8Array
 }
 
-export interface TlsPlan {
+interface TlsPlan {
   servername: string
   /** Certificates that are trusted, in PEM; undefined for those of Node. */
   ca: string | undefined

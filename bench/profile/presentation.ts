@@ -278,9 +278,9 @@ function streamTable(measurement: Measurement, { plan }: Profile): Table {
     if (outcome === 'good' || number === 0) continue
     const said =
       outcome === 'status'
-        ? `${Object.entries(statuses)
+        ? Object.entries(statuses)
             .map(([code, times]) => `${code}: ${times}`)
-            .join(', ')}`
+            .join(', ')
         : details[outcome]
     rows.push([WORDS[outcome], count(number), share(number / arrivals), said ?? ''])
   }
@@ -326,9 +326,10 @@ function streamTable(measurement: Measurement, { plan }: Profile): Table {
   }
 }
 
+const verdict = (holds: boolean): string => (holds ? 'ok' : 'INVALID')
+
 function validityTable(measurement: Measurement, { closed }: Load): Table {
   const { lagP99Ms, utilisation, achieved } = validity(measurement, closed !== undefined)
-  const verdict = (holds: boolean): string => (holds ? 'ok' : 'INVALID')
   const rows: (string | number)[][] = []
   if (closed === undefined) {
     rows.push(

@@ -151,7 +151,6 @@ export class Recorder {
       this.#watched.push(sampled)
       return
     }
-    const slowness = ({ firstEventMs }: Sampled): number => firstEventMs ?? Infinity
     if (this.#slowest.length < SLOWEST) this.#slowest.push(sampled)
     else if (slowness(sampled) > slowness(this.#slowest[0] as Sampled)) this.#slowest[0] = sampled
     else return
@@ -233,4 +232,8 @@ export class Recorder {
       interrupted,
     }
   }
+}
+
+function slowness({ firstEventMs }: Sampled): number {
+  return firstEventMs ?? Infinity
 }

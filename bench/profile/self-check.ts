@@ -49,10 +49,8 @@ export async function selfCheck(json: string | undefined): Promise<number> {
     return measureReference(kind, options)
   }
   const startedAt = new Date().toISOString()
-  const delays = await against('delays', [
-    ...['--rate', String(RATE), '--arrivals', 'uniform', '--warmup', '0', '--duration', `${SECONDS}s`],
-    ...['--stamp', 'ns:at'],
-  ])
+  const evenly = `--rate ${RATE} --arrivals uniform --warmup 0 --duration ${SECONDS}s --stamp ns:at`
+  const delays = await against('delays', evenly.split(' '))
   const few = ['--rate', '20', '--duration', '2s', '--warmup', '500ms']
   const unflushed = await against('unflushed', few)
   const flushed = await against('flushed', few)
@@ -64,7 +62,6 @@ export async function selfCheck(json: string | undefined): Promise<number> {
   const checks = compareStamps(delays)
   const failures = checks.filter((check) => !isRight(check)).map(({ figure }) => `${figure} is off`)
   failures.push(...validity(delays.measurement, false).failures)
-  const apart = (found: Found): number => found.measurement.ttfe.p50 - found.measurement.ttfb.p50
   if (apart(unflushed) > TOGETHER_MS || apart(flushed) < APART_MS) {
     failures.push('BROKEN: a head that is held back is not told from one that is flushed')
   }
@@ -221,5 +218,7 @@ function figures(name: string, { p50, p90, p95, p99, max }: Summary, own: readon
 function isRight({ reported, own }: Check): boolean {
   return Math.abs(reported - own) <= Math.max(WITHIN_MS, own * WITHIN_SHARE)
 }
+
+const apart = ({ measurement: { ttfb, ttfe } }: Found): number => ttfe.p50 - ttfb.p50
 
 const count = (value: number): string => value.toLocaleString('en')

@@ -49,7 +49,7 @@ export class ServerWatch {
   async begin(): Promise<void> {
     await this.#ask()
     this.#startedMs = Date.now()
-    this.#timer = setInterval(() => (this.#asking ??= this.#note()), ASKED_EACH_MS)
+    this.#timer = setInterval(() => void (this.#asking ??= this.#note()), ASKED_EACH_MS)
   }
 
   async end(): Promise<ServerView> {

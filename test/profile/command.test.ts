@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,16 +128,24 @@ describe('headfirst profile', () => {
   test('writes what there is when interrupted', async () => {
     const json = join(folder(), 'a.json')
     let asked = 0
-    let onTenth: () => void = () => {}
-    const tenth = new Promise<void>((resolve) => (onTenth = resolve))
+    const tenth = new EventEmitter()
     const url = await answering((socket) => {
       socket.end(HEAD + chunk('data: a\n\n') + END)
-      if (++asked === 10) onTenth()
+      if (++asked === 10) tenth.emit('asked')
     })
     const command = new Command(
-      ...['profile', url, '--closed', '1', '--duration', '1h', '--warmup', '0', '--json', json],
+      'profile',
+      url,
+      '--closed',
+      '1',
+      '--duration',
+      '1h',
+      '--warmup',
+      '0',
+      '--json',
+      json,
     )
-    await tenth
+    await once(tenth, 'asked')
     command.child.kill('SIGINT')
     const { code, stdout } = await command.done()
     expect(code).toBe(130)
@@ -163,8 +172,22 @@ describe('headfirst profile', () => {
       }, 50)
     })
     const { stdout } = await run(
-      ...['profile', url, '--rate', '20', '--arrivals', 'uniform', '--duration', '400ms', '--warmup', '0'],
-      ...['--find-capacity', 'errors:rate<0.1', '--precision', '50%', '--json', json],
+      'profile',
+      url,
+      '--rate',
+      '20',
+      '--arrivals',
+      'uniform',
+      '--duration',
+      '400ms',
+      '--warmup',
+      '0',
+      '--find-capacity',
+      'errors:rate<0.1',
+      '--precision',
+      '50%',
+      '--json',
+      json,
     )
     const { steps, highest } = (documentIn(json).results as Results).capacity
     expect(stdout).toContain('Which rate holds errors:rate<0.1?')
@@ -186,7 +209,13 @@ describe('headfirst profile', () => {
   test('keeps secrets out of what it writes', async () => {
     const json = join(folder(), 'a.json')
     const { code } = await run(
-      ...['profile', await good(), ...CLOSED, '-H', 'Authorization: Bearer hush-hush', '--json', json],
+      'profile',
+      await good(),
+      ...CLOSED,
+      '-H',
+      'Authorization: Bearer hush-hush',
+      '--json',
+      json,
     )
     expect(code).toBe(0)
     expect(readFileSync(json, 'utf8')).not.toContain('hush-hush')

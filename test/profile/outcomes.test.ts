@@ -1,4 +1,4 @@
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -12,6 +12,10 @@ import { answering, BRIEFLY, chunk, END, HEAD, listening, measure } from './prof
 
 const EVENTS = HEAD + chunk('data: a\n\n') + chunk('data: b\n\ndata: c\n\n') + END
 const QUICK = ['--timeout', '150ms']
+
+function gzippedHead(length: number): string {
+  return `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: ${length}\r\n\r\n`
+}
 
 describe('what becomes of a stream', () => {
   const gzipped = gzipSync('data: a\n\n')
@@ -35,10 +39,6 @@ describe('what becomes of a stream', () => {
     ['ends without an event', 'no-event', HEAD + chunk(': nothing\n\n') + END, 'end'],
     ['does not end', 'timeout', HEAD + chunk('data: a\n\n'), 'stay'],
   ]
-
-  function gzippedHead(length: number): string {
-    return `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: ${length}\r\n\r\n`
-  }
 
   test.each(broken)('of a server that %s: %s', async (_, outcome, bytes, then) => {
     const url = await answering((socket) => {
@@ -136,16 +136,21 @@ describe('a stream is good', () => {
   })
 })
 
+/** Its first event comes a while after the handler has begun. */
+const headServer = (isFlushed: boolean): HttpServer =>
+  createHttpServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    if (isFlushed) response.flushHeaders()
+    setTimeout(() => response.end('data: a\n\n'), 100)
+  })
+
+const stamped = (): string =>
+  chunk(`data: {"sent":{"at":${Date.now() - 5_000}}}\n\ndata: no stamp\n\ndata: {"sent":{"at":null}}\n\n`)
+
 describe('what is measured', () => {
   test('a head that leaves with the first event is seen with it, one that leaves before is not', async () => {
-    const server = (isFlushed: boolean) =>
-      createHttpServer((_, response) => {
-        response.writeHead(200, { 'content-type': 'text/event-stream' })
-        if (isFlushed) response.flushHeaders()
-        setTimeout(() => response.end('data: a\n\n'), 100)
-      })
-    const held = await measure(await listening(server(false)), ...BRIEFLY)
-    const flushed = await measure(await listening(server(true)), ...BRIEFLY)
+    const held = await measure(await listening(headServer(false)), ...BRIEFLY)
+    const flushed = await measure(await listening(headServer(true)), ...BRIEFLY)
     const together = held.ttfe.p50 - held.ttfb.p50
     expect(together).toBeLessThan(flushed.ttfe.p50 - flushed.ttfb.p50)
     expect(flushed.ttfb.p50).toBeLessThan(held.ttfb.p50)
@@ -167,8 +172,6 @@ describe('what is measured', () => {
   })
 
   test("the way of an event, by the server's stamp", async () => {
-    const stamped = (): string =>
-      chunk(`data: {"sent":{"at":${Date.now() - 5_000}}}\n\ndata: no stamp\n\ndata: {"sent":{"at":null}}\n\n`)
     const url = await answering((socket) => socket.end(HEAD + stamped() + END))
     const { latency, unstamped } = await measure(url, ...BRIEFLY, '--stamp', 'json:sent.at')
     expect(latency?.samples).toBe(10)
@@ -207,6 +210,8 @@ describe('what is measured', () => {
   })
 })
 
+const file = (name: string): Buffer => readFileSync(new URL(`../http/${name}`, import.meta.url))
+
 describe('how streams are asked for', () => {
   test('with a method, headers and a body', async () => {
     const asked: string[] = []
@@ -231,7 +236,14 @@ describe('how streams are asked for', () => {
     const url = await listening(server)
     const { outcomes, connectionsOpened, arrivals } = await measure(
       url,
-      ...['--closed', '1', '--duration', '200ms', '--warmup', '0', '--connections', 'keep-alive'],
+      '--closed',
+      '1',
+      '--duration',
+      '200ms',
+      '--warmup',
+      '0',
+      '--connections',
+      'keep-alive',
     )
     expect(outcomes).toEqual({ good: arrivals })
     expect({ connections, connectionsOpened }).toEqual({ connections: 1, connectionsOpened: 1 })
@@ -247,7 +259,14 @@ describe('how streams are asked for', () => {
     })
     const { outcomes, arrivals, connectionsOpened } = await measure(
       url,
-      ...['--closed', '1', '--duration', '200ms', '--warmup', '0', '--connections', 'keep-alive'],
+      '--closed',
+      '1',
+      '--duration',
+      '200ms',
+      '--warmup',
+      '0',
+      '--connections',
+      'keep-alive',
     )
     expect(outcomes).toEqual({ good: arrivals })
     expect(connectionsOpened).toBe(arrivals)
@@ -270,7 +289,6 @@ describe('how streams are asked for', () => {
   })
 
   test('over TLS, whose certificate is checked', async () => {
-    const file = (name: string): Buffer => readFileSync(new URL(`../http/${name}`, import.meta.url))
     const [cert, key] = [file('test-only-certificate.pem'), file('test-only-key.pem')]
     const server = createTlsServer({ cert, key }, (socket) => {
       socket.on('error', () => {})

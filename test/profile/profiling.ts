@@ -32,14 +32,14 @@ export async function listening(server: Server, sockets: Set<Socket> = new Set()
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/stream`
 }
 
-export function planOf(...args: string[]): Plan {
+function planOf(...args: string[]): Plan {
   const parsed = parseProfileArguments(args)
   const { end, load, stamp, slo } = parsed
   return { target: targetOf(parsed, parsed.url?.hostname), end, load, stamp, slo }
 }
 
 /** A generator's process that ends with the test. */
-export function session(): Session {
+function session(): Session {
   const started = new Session()
   onTestFinished(async () => started.end())
   return started
@@ -50,9 +50,9 @@ export async function measure(...args: string[]): Promise<Measurement> {
 }
 
 /** Few streams, in a short time, all of which count. */
-export const BRIEFLY: readonly string[] = [
-  ...['--rate', '50', '--arrivals', 'uniform', '--duration', '200ms', '--warmup', '0'],
-]
+export const BRIEFLY: readonly string[] = '--rate 50 --arrivals uniform --duration 200ms --warmup 0'.split(
+  ' ',
+)
 
 export interface Ran {
   code: number | null

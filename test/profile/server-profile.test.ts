@@ -1,5 +1,5 @@
 import Fastify from 'fastify'
-import { once } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ServerWatch } from '../../bench/profile/server-view.ts'
 import headfirst, {
@@ -31,6 +31,22 @@ const registering = async (profile: unknown): Promise<unknown> =>
   Promise.resolve(Fastify().register(headfirst, { profile } as HeadfirstOptions)).catch(
     (error: unknown) => error,
   )
+
+/** Blocks in a turn of the loop that is not its first. */
+const later = async (stream: EventStream): Promise<void> => {
+  stream.send('first')
+  await nextTurn()
+  block()
+}
+
+/** A server that listens, with one route that blocks. */
+async function listening(): Promise<{ origin: string }> {
+  const app = Fastify()
+  onTestFinished(async () => app.close())
+  await app.register(headfirst, { profile: PROFILE })
+  app.get('/slow', { sse: true }, async (_, reply) => reply.sse(computing, BLOCKED_MS))
+  return { origin: await app.listen({ port: 0, host: '127.0.0.1' }) }
+}
 
 describe('the option profile', () => {
   test('is off by default', async () => {
@@ -89,11 +105,6 @@ describe('the option profile', () => {
 
   test('names the routes that had a producer there when it was blocked later', async () => {
     const testbed = await Testbed.make({ profile: PROFILE })
-    const later = async (stream: EventStream): Promise<void> => {
-      stream.send('first')
-      await once(process.stdout, 'drain', { signal: AbortSignal.timeout(1) }).catch(() => {})
-      block()
-    }
     testbed.app.get('/later', { sse: true }, async (_, reply) => reply.sse(later))
     await ask(testbed)
     await testbed.request('/later')
@@ -153,20 +164,21 @@ describe('the option profile', () => {
 })
 
 describe('the profiler', () => {
-  /** A server that listens, with one route that blocks. */
-  async function listening(): Promise<{ origin: string }> {
-    const app = Fastify()
-    onTestFinished(async () => app.close())
-    await app.register(headfirst, { profile: PROFILE })
-    app.get('/slow', { sse: true }, async (_, reply) => reply.sse(computing, BLOCKED_MS))
-    return { origin: await app.listen({ port: 0, host: '127.0.0.1' }) }
-  }
-
   test("shows the server's view beside that of its clients", async () => {
     const { origin } = await listening()
     const { stdout } = await run(
-      ...['profile', `${origin}/slow`, '--closed', '1', '--duration', '1s', '--warmup', '0'],
-      ...['--server-profile', `${origin}${PROFILE.path}`, '--token', TOKEN],
+      'profile',
+      `${origin}/slow`,
+      '--closed',
+      '1',
+      '--duration',
+      '1s',
+      '--warmup',
+      '0',
+      '--server-profile',
+      `${origin}${PROFILE.path}`,
+      '--token',
+      TOKEN,
     )
     expect(stdout).toMatch(/GET \/slow +\| +\d+ \|/)
     expect(stdout).toContain('How long streams waited for their producer, on the server')
@@ -177,7 +189,12 @@ describe('the profiler', () => {
   test('says what is wrong with the token before it measures', async () => {
     const { origin } = await listening()
     const { code, stderr } = await run(
-      ...['profile', `${origin}/slow`, '--server-profile', `${origin}${PROFILE.path}`, '--token', 'another'],
+      'profile',
+      `${origin}/slow`,
+      '--server-profile',
+      `${origin}${PROFILE.path}`,
+      '--token',
+      'another',
     )
     expect(stderr).toContain('is the token that one?')
     expect(code).toBe(2)
