@@ -53,13 +53,19 @@ export async function findCapacity(
     precision,
   }
   let rate = from
+  let isAgain = false
   while (capacity.steps.length < MOST_STEPS) {
     const measurement = await measure(rate)
     if (measurement === undefined) break
     const step = judgeStep(condition, rate, measurement)
     capacity.steps.push(step)
-    // A generator that can't keep up says nothing of the server, and higher rates would say no more.
-    if (step.invalid.length > 0 && step.holds) break
+    if (step.invalid.length > 0) {
+      // A generator that can't keep up says nothing of the server. Something else may have had the core: once more.
+      if (isAgain) break
+      isAgain = true
+      continue
+    }
+    isAgain = false
     if (step.holds) capacity.highest = rate
     else capacity.lowestFailing = rate
     const next = nextRate(capacity, rate)

@@ -514,7 +514,9 @@ function capacityTable({ steps, condition }: Capacity): Table {
           ? 'kept'
           : `missed${judged.why === '' ? '' : `: ${judged.why}`}`,
     ]),
-    notes: ['Each rate is tried once: near the limit a second search may differ by a step.'],
+    notes: [
+      'Each rate is tried once, or again where it was INVALID: near the limit a second search may differ by a step.',
+    ],
   }
 }
 
