@@ -100,7 +100,7 @@ function blocks(profile: Profile): Block[] {
     validityTable(measurement, plan.load),
     percentileCurves(measurement),
     heatMap(measurement),
-    timeline(measurement, server),
+    timeline(measurement, plan.load, server),
     waterfall(measurement),
   )
   if (server !== undefined && server.threads.length > 0) made.push(threadTable(server))
@@ -392,19 +392,27 @@ function heatMap({ heat: { secondsPerColumn, rows, counts } }: Measurement): Blo
   }
 }
 
-function timeline({ busy }: Measurement, server: ServerView | undefined): Block {
+function timeline({ busy, startMs }: Measurement, { warmupMs }: Load, server: ServerView | undefined): Block {
+  // Seconds of the time that counts.
+  const aheadSeconds = server === undefined ? 0 : (startMs + warmupMs - server.startedMs) / 1_000
+  const counted = (points: readonly [seconds: number, share: number][]): [number, number][] =>
+    points
+      .map(([seconds, share]): [number, number] => [seconds - aheadSeconds, share])
+      .filter(([seconds]) => seconds >= 0)
   return {
     kind: 'timeline',
     title: server === undefined ? 'How busy the generator was' : 'How busy the server and the generator were',
     series: [
-      ...(server?.threads ?? []),
+      ...(server?.threads ?? []).map(({ name, points }) => ({ name, points: counted(points) })),
       { name: 'generator', points: busy.filter(([seconds]) => seconds >= 0) },
     ],
-    incidents: (server?.incidents ?? []).map(({ atSeconds, forMs, routes }) => ({
-      atSeconds,
-      forMs,
-      label: `blocked: ${routesOf(routes)}`,
-    })),
+    incidents: (server?.incidents ?? [])
+      .filter(({ atSeconds }) => atSeconds >= aheadSeconds)
+      .map(({ atSeconds, forMs, routes }) => ({
+        atSeconds: atSeconds - aheadSeconds,
+        forMs,
+        label: `blocked: ${routesOf(routes)}`,
+      })),
     notes: ["Utilisation of each thread's event loop, by second."],
   }
 }

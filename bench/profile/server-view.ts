@@ -1,5 +1,6 @@
 import { request as requestPlainly } from 'node:http'
 import { request as requestSecurely } from 'node:https'
+import { nowMs } from '../clock.ts'
 
 /** What a server answers where headfirst has the option `profile`: all of it since it was last asked. */
 export interface ServerProfile {
@@ -12,6 +13,8 @@ export interface ServerProfile {
 }
 
 export interface ServerView {
+  /** What its seconds count from, on the monotonic clock of the profiler's host, in ms. */
+  startedMs: number
   /** Each thread's utilisation over time. */
   threads: { name: string; points: [seconds: number, share: number][] }[]
   incidents: { atSeconds: number; forMs: number; routes: string[] }[]
@@ -23,6 +26,7 @@ export interface ServerView {
 
 const ASKED_EACH_MS = 1_000
 const WITHIN_MS = 5_000
+const SHORTEST_MS = 500
 const LONGEST_ANSWER = 4_194_304
 
 /** Asks the server once a second how it is. */
@@ -33,7 +37,13 @@ export class ServerWatch {
   #timer: NodeJS.Timeout | undefined
   #startedMs = 0
   #asking: Promise<void> | undefined
-  readonly view: ServerView = { threads: [], incidents: [], queueWaits: [], failure: undefined }
+  readonly view: ServerView = {
+    startedMs: 0,
+    threads: [],
+    incidents: [],
+    queueWaits: [],
+    failure: undefined,
+  }
 
   constructor({ url, token }: { url: URL; token: string }, insecure: boolean) {
     this.#url = url
@@ -49,6 +59,7 @@ export class ServerWatch {
   async begin(): Promise<void> {
     await this.#ask()
     this.#startedMs = Date.now()
+    this.view.startedMs = nowMs()
     this.#timer = setInterval(() => void (this.#asking ??= this.#note()), ASKED_EACH_MS)
   }
 
@@ -74,7 +85,8 @@ export class ServerWatch {
   #add(profile: ServerProfile, atMs: number): void {
     const { threads, incidents, queueWaits } = this.view
     const seconds = (atMs - this.#startedMs) / 1_000
-    for (const { name, utilisation } of profile.threads) {
+    // What a thread did in a moment says nothing of a second.
+    for (const { name, utilisation } of profile.sinceMs < SHORTEST_MS ? [] : profile.threads) {
       let thread = threads.find((known) => known.name === name)
       if (thread === undefined) threads.push((thread = { name, points: [] }))
       thread.points.push([seconds, utilisation])
