@@ -24,7 +24,9 @@ export type {
   Executors,
   ExecutorStats,
   Task,
+  ThreadTime,
 } from './runtime/executor.ts'
+export type { BlockedLoop, ProfileAnswer, ProfileOptions } from './runtime/profile.ts'
 export type { RouteStats } from './runtime/route.ts'
 export type { Stats } from './runtime/scope.ts'
 export type { EventFields, EventInput, Serializer } from './sse/event.ts'

@@ -29,6 +29,7 @@ import { ExecutorSlot } from './runtime/executor-slot.ts'
 import type { Executor } from './runtime/executor.ts'
 import { checkRouteOptions, milliseconds, offeredCodings, type RouteOptions } from './runtime/options.ts'
 import { portability, type Producer } from './runtime/producer.ts'
+import { checkProfile, Profiler, type ProfileOptions } from './runtime/profile.ts'
 import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
 import { negotiateCoding, type ContentCoding } from './sse/compression.ts'
@@ -53,6 +54,11 @@ export interface HeadfirstOptions extends SseRouteOptions {
    * registration, that of the outer one.
    */
   graceMs?: number
+  /**
+   * A route that tells `headfirst profile` how the server is: utilisation of each thread, waits of streams for their
+   * producer, and routes whose producers have blocked the loop. Default: none. Only in the outermost registration.
+   */
+  profile?: ProfileOptions
 }
 
 /** What `app.sse` is: of the innermost registration. */
@@ -111,11 +117,13 @@ type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
 
 async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   if (Object.hasOwn(app, kScope)) throw new HF_ERR_ALREADY_REGISTERED()
-  const { executors, graceMs, ...defaults } = checkRouteOptions(options, "headfirst's options", {
+  const { executors, graceMs, profile, ...defaults } = checkRouteOptions(options, "headfirst's options", {
     executors: ['an object of executors, by name', isPlainObject],
     graceMs: milliseconds(0),
+    profile: ['an object of path and token', isPlainObject],
   })
   const parent = app[kScope]
+  const checkedProfile = profile === undefined ? undefined : checkOutermost(profile, parent)
   const named: Record<string, Executor> = {
     ...(parent === undefined && {
       inline: inline(),
@@ -129,13 +137,18 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   const scope = new Scope(parent, defaults, slots, graceMs)
   if (parent === undefined) decorate(app)
   for (const slot of slots) slot.claim()
+  const profiler = checkedProfile === undefined ? parent?.profiler : new Profiler(checkedProfile)
+  for (const slot of slots) profiler?.watch(slot)
+  scope.profiler = profiler
   app[kScope] = scope
   if (parent !== undefined) {
     parent.adopt(scope)
     return
   }
 
+  if (profile !== undefined && profiler !== undefined) addProfile(app, profile.path, profiler, scope)
   app.addHook('preClose', async () => {
+    profiler?.close()
     const running = await scope.close()
     if (running.length > 0) app.log.warn({ running }, 'producers still run after the grace of the shutdown')
   })
@@ -168,6 +181,30 @@ function decorate(app: Scoped): void {
   })
   app.addHook('onReady', async () => {
     if (app.hasPlugin('@fastify/sse')) throw new HF_ERR_REPLY_SSE_TAKEN('@fastify/sse')
+  })
+}
+
+/** @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID */
+function checkOutermost(
+  options: ProfileOptions,
+  parent: Scope<FastifyRequest> | undefined,
+): Required<ProfileOptions> {
+  const checked = checkProfile(options)
+  if (parent === undefined) return checked
+  const expected = 'left to the outermost registration, whose profile is that of nested ones too'
+  throw new HF_ERR_OPTION_INVALID('profile', "headfirst's options", expected, 'one of its own')
+}
+
+function addProfile(app: Scoped, url: string, profiler: Profiler, scope: Scope<FastifyRequest>): void {
+  app.route({
+    method: 'GET',
+    url,
+    exposeHeadRoute: false,
+    handler(request, reply) {
+      const answer = profiler.answer(request.headers.authorization)
+      if (answer === undefined) reply.callNotFound()
+      else reply.header('cache-control', 'no-store').send({ ...answer, stats: scope.stats() })
+    },
   })
 }
 

@@ -209,7 +209,10 @@ export class Connection<Request> implements Openable {
     if (!this.#route.executor.isWaiting(this)) return Promise.resolve()
     const settled = new Promise<void>((resolve) => (this.#onSettled = resolve))
     this.start()
+    const { profiler } = this.#route.executor
+    profiler?.enter(this.route)
     this.#produce(pause)
+    profiler?.ran(this.route, performance.now() - (this.#startedAt as number))
     return settled
   }
 
@@ -233,7 +236,10 @@ export class Connection<Request> implements Openable {
   }
 
   start(): void {
-    if (this.#route.executor.start(this)) this.#startedAt = performance.now()
+    const { executor } = this.#route
+    if (!executor.start(this)) return
+    this.#startedAt = performance.now()
+    executor.profiler?.waited(executor, this.#startedAt - (this.#headAt ?? this.#startedAt))
   }
 
   end(): void {
@@ -353,7 +359,11 @@ export class Connection<Request> implements Openable {
   /** The task counts no longer. False when it did not. */
   #settle(): boolean {
     this.#onSettled?.()
-    return this.#route.executor.settle(this)
+    const { executor } = this.#route
+    const counted = executor.settle(this)
+    // Only what runs on this thread is waited for by whoever has called produce().
+    if (counted && this.#onSettled !== undefined) executor.profiler?.leave(this.route)
+    return counted
   }
 
   /** Nobody waits for an async hook of the route; what it rejects with is logged. */

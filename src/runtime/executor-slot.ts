@@ -1,8 +1,9 @@
 import { HF_ERR_EXECUTOR_INVALID, HF_ERR_EXECUTOR_TAKEN } from '../errors.ts'
 import { show } from '../sse/event.ts'
 import type { Executor, ExecutorLoad, ExecutorStats, Task } from './executor.ts'
+import type { Profiler } from './profile.ts'
 
-const CAPABILITIES = ['prepare', 'admit', 'cancel', 'stats', 'close'] as const
+const CAPABILITIES = ['prepare', 'admit', 'cancel', 'stats', 'threadTimes', 'close'] as const
 
 /** Executors that some registration owns: threads and queues are not shared between apps. */
 const owned = new WeakSet<Executor>()
@@ -11,6 +12,8 @@ const owned = new WeakSet<Executor>()
 export class ExecutorSlot {
   readonly name: string
   readonly executor: Executor
+  /** Set where the plugin's option `profile` asks for it. */
+  profiler: Profiler | undefined
   /** Tasks that are admitted and have not started. */
   readonly #waiting = new Set<Task>()
   /** Tasks that have started and are not done, also where their client has left. */

@@ -51,6 +51,8 @@ export interface Executor {
   readonly compresses?: boolean
   /** What only this executor knows, for `app.sse.stats()`. */
   stats?(): ExecutorDetails
+  /** How busy each of its threads has been, for the plugin's option `profile`. */
+  threadTimes?(): readonly ThreadTime[]
   /** The server closes and all streams were cancelled: release threads and timers within `graceMs`. */
   close?(graceMs: number): void | Promise<void>
 }
@@ -124,6 +126,16 @@ export interface ExecutorLoad {
 export interface ExecutorDetails {
   /** Threads alive. */
   threads?: number
+}
+
+/** One thread alive, since its start. */
+export interface ThreadTime {
+  /** Never that of another thread of this executor. */
+  id: number
+  /** For how long its event loop did something, in ms. */
+  activeMs: number
+  /** For how long it waited, in ms. */
+  idleMs: number
 }
 
 export interface ExecutorStats extends ExecutorLoad, ExecutorDetails {}

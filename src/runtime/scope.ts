@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
 import type { ExecutorStats } from './executor.ts'
 import { checkRouteOptions, resolveOptions, type RouteOptions } from './options.ts'
+import type { Profiler } from './profile.ts'
 import { Route, type RouteStats } from './route.ts'
 
 /** What `app.sse.stats()` answers. */
@@ -26,6 +27,8 @@ export class Scope<Request> {
   readonly #children: Scope<Request>[] = []
   readonly #graceMs: number
   readonly #sessions = new ClosingSessions()
+  /** Set where the option `profile` asks for it; nested registrations have that of the outermost. */
+  profiler: Profiler | undefined
   #closing = false
   #onEmpty: (() => void) | undefined
 

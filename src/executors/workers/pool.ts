@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { ResourceLimits } from 'node:worker_threads'
 import { HF_ERR_EXECUTOR_FULL, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_THREAD_LOST } from '../../errors.ts'
 import { streamTimeout } from '../../runtime/deadlines.ts'
-import type { Executor, ExecutorDetails, ExecutorLoad, Task } from '../../runtime/executor.ts'
+import type { Executor, ExecutorDetails, ExecutorLoad, Task, ThreadTime } from '../../runtime/executor.ts'
 import { checkOptions, milliseconds, whole, type Rule } from '../../runtime/options.ts'
 import { portability } from '../../runtime/producer.ts'
 import type { CloseReason } from '../../sse/stream.ts'
@@ -133,6 +133,10 @@ class WorkerPool implements Executor {
 
   stats(): ExecutorDetails {
     return { threads: this.#threads?.size ?? 0 }
+  }
+
+  threadTimes(): readonly ThreadTime[] {
+    return this.#threads?.times() ?? []
   }
 
   async close(graceMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { ResourceLimits } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { HF_ERR_THREAD_LOST } from '../../errors.ts'
+import type { ThreadTime } from '../../runtime/executor.ts'
 import { isHello, type StreamOrder, type ThreadSettings } from './protocol.ts'
 import { Thread, type Running } from './thread.ts'
 
@@ -76,6 +77,13 @@ export class Threads {
   /** Threads alive, ready or not. */
   get size(): number {
     return this.#threads.size
+  }
+
+  times(): ThreadTime[] {
+    return Array.from(this.#threads.values(), ({ id, worker }) => {
+      const { active, idle } = worker.performance.eventLoopUtilization()
+      return { id, activeMs: active, idleMs: idle }
+    })
   }
 
   /** True while threads die as they start, and none is there. */

@@ -1,0 +1,164 @@
+/** `headfirst profile`: from arguments to a report and an exit code. */
+import { writeFileSync } from 'node:fs'
+import { Progress } from '../progress.ts'
+import { toHtml } from '../report/html.ts'
+import { toTerminal } from '../report/terminal.ts'
+import { addressOf } from './address.ts'
+import { HELP, parseProfileArguments, targetOf, type ProfileArguments } from './arguments.ts'
+import { findCapacity, stepLoad } from './capacity.ts'
+import { compare, readMeasurement, replacer } from './comparison.ts'
+import { judgeCondition } from './condition.ts'
+import type { Measurement, Plan, Standing } from './plan.ts'
+import { toDocument, type Profile } from './presentation.ts'
+import { ServerWatch } from './server-view.ts'
+import { Session } from './session.ts'
+import { UsageError } from './usage-error.ts'
+import { validity } from './validity.ts'
+
+const EXIT = { pass: 0, usage: 2, invalid: 3, threshold: 99, interrupted: 130 } as const
+
+/**
+ * @returns the exit code
+ * @throws UsageError
+ */
+export async function profile(argv: readonly string[]): Promise<number> {
+  const args = parseProfileArguments(argv)
+  if (args.help) {
+    process.stdout.write(HELP)
+    return EXIT.pass
+  }
+  if (args.selfCheck) {
+    const { selfCheck } = await import('./self-check.ts')
+    return selfCheck(args.json)
+  }
+  const before = args.compare === undefined ? undefined : readMeasurement(args.compare)
+  const session = new Session()
+  const interrupt = (): void => session.interrupt()
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  try {
+    const found = await measured(args, session, `headfirst profile ${argv.map(quoted).join(' ')}`)
+    if (before !== undefined && found.measurement !== undefined) {
+      found.compared = { command: before.command, lines: compare(before.measurement, found.measurement) }
+    }
+    show(found, args)
+    return exitCode(found)
+  } finally {
+    process.removeListener('SIGINT', interrupt)
+    process.removeListener('SIGTERM', interrupt)
+    await session.end()
+  }
+}
+
+async function measured(args: ProfileArguments, session: Session, command: string): Promise<Profile> {
+  const url = args.url as URL
+  const isDirect = args.socketPath === undefined
+  const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port)
+  const address = isDirect ? await addressOf(url.hostname.replaceAll(/[[\]]/g, ''), port) : undefined
+  const target = targetOf(args, address)
+  const { end, load, stamp, slo } = args
+  const plan: Plan = { target, end, load, stamp, slo }
+  const found: Profile = {
+    url: url.href,
+    address: isDirect ? `${target.host} port ${port}` : (args.socketPath as string),
+    command,
+    startedAt: new Date().toISOString(),
+    plan,
+    measurement: undefined,
+    held: undefined,
+    capacity: undefined,
+    judged: [],
+    compared: undefined,
+    server: undefined,
+    interrupted: false,
+  }
+  const progress = new Progress(1)
+  const watch = args.server === undefined ? undefined : new ServerWatch(args.server, args.insecure)
+  try {
+    await watch?.begin().catch((error: unknown) => {
+      throw new UsageError(`--server-profile: ${(error as Error).message}`, { cause: error })
+    })
+    if (args.hold > 0) {
+      progress.next(`opening ${args.hold} streams`)
+      await session.hold(plan, args.hold)
+    }
+    const tell = (rate: number | undefined) => (standing: Standing) => {
+      const { open, good, failed, events } = standing
+      const pace = rate === undefined ? 'closed loop' : `${rate}/s`
+      progress.now(`${pace}: ${open} open, ${good} good, ${failed} failed, ${events} events`)
+    }
+    progress.next(url.href)
+    if (args.capacity === undefined) {
+      found.measurement = await session.measure(plan, tell(load.rate))
+    } else {
+      await search(args, session, found, tell)
+    }
+    if (args.hold > 0) found.held = await session.held()
+    found.server = await watch?.end()
+  } finally {
+    await watch?.end()
+    progress.clear()
+  }
+  found.interrupted = session.interrupted
+  const { measurement } = found
+  if (measurement !== undefined) {
+    found.judged = args.thresholds.map((threshold) => judgeCondition(threshold, measurement))
+  }
+  return found
+}
+
+/** What stands in the report is the step at the highest rate that held. */
+async function search(
+  { capacity, load, precision }: ProfileArguments,
+  session: Session,
+  found: Profile,
+  tell: (rate: number) => (standing: Standing) => void,
+): Promise<void> {
+  if (capacity === undefined) return
+  const measure = async (rate: number): Promise<Measurement | undefined> => {
+    if (session.interrupted) return undefined
+    const plan = { ...found.plan, load: stepLoad(load, rate, capacity) }
+    const measurement = await session.measure(plan, tell(rate))
+    return session.interrupted ? undefined : measurement
+  }
+  found.capacity = await findCapacity(capacity, load.rate as number, precision, measure)
+  const { steps, highest } = found.capacity
+  const shown = steps.find(({ rate }) => rate === highest) ?? steps.at(-1)
+  if (shown === undefined) return
+  found.measurement = shown.measurement
+  found.plan = { ...found.plan, load: stepLoad(load, shown.rate, capacity) }
+}
+
+function show(found: Profile, { json, html }: ProfileArguments): void {
+  const document = toDocument(found)
+  const colours = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
+  const width = process.stdout.isTTY ? process.stdout.columns : Infinity
+  process.stdout.write(toTerminal(document, { colours, width }))
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(document, replacer, 2)}\n`)
+  if (html !== undefined) writeFileSync(html, toHtml(document))
+}
+
+function exitCode({ interrupted, capacity, measurement, plan, judged }: Profile): number {
+  if (interrupted) return EXIT.interrupted
+  if (capacity !== undefined) {
+    return capacity.highest === undefined ? EXIT.threshold : thresholdCode(judged)
+  }
+  if (measurement === undefined) return EXIT.invalid
+  if (validity(measurement, plan.load.closed !== undefined).failures.length > 0) return EXIT.invalid
+  return thresholdCode(judged)
+}
+
+function thresholdCode(judged: Profile['judged']): number {
+  return judged.every(({ holds }) => holds) ? EXIT.pass : EXIT.threshold
+}
+
+const SECRET = /^(authorization|cookie|proxy-authorization|x-api-key)\s*:/i
+
+/** As a shell takes it; what is secret stays out of reports. */
+function quoted(argument: string, index: number, all: readonly string[]): string {
+  if (all[index - 1] === '--token') return 'TOKEN'
+  if (argument.startsWith('--token=')) return '--token=TOKEN'
+  const header = argument.replace(/^(?:-H|--header=)/, '')
+  if (SECRET.test(header)) return `'${argument.slice(0, argument.indexOf(':'))}: …'`
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`
+}

@@ -1,0 +1,224 @@
+import { EventEmitter, once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Document } from '../../bench/report/document.ts'
+import { answering, chunk, Command, END, HEAD, run } from './profiling.ts'
+
+/** A closed loop: no send lag that a busy machine could make a measurement invalid with. */
+const CLOSED = ['--closed', '1', '--duration', '300ms', '--warmup', '0']
+
+/** Each stream takes a while, so that the generator of a closed loop is not busy. */
+const good = async (): Promise<string> =>
+  answering((socket) => {
+    socket.write(HEAD + chunk('data: a\n\n'))
+    setTimeout(() => socket.end(END), 20)
+  })
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'headfirst-'))
+  onTestFinished(() => rmSync(path, { recursive: true }))
+  return path
+}
+
+const documentIn = (file: string): Document => JSON.parse(readFileSync(file, 'utf8')) as Document
+
+interface Results {
+  measurement: { arrivals: number; interrupted: boolean }
+  capacity: { steps: { rate: number; holds: boolean }[]; highest?: number }
+}
+
+describe('headfirst profile', () => {
+  test('shows what it has measured, with the formulas, and writes it', async () => {
+    const [json, html] = [join(folder(), 'a.json'), join(folder(), 'a.html')]
+    const url = await good()
+    const { code, stdout } = await run('profile', url, ...CLOSED, '--json', json, '--html', html)
+    expect(code).toBe(0)
+    expect(stdout).toContain('TTFB = first byte of the response − intended start')
+    expect(stdout).toContain('Closed loop')
+    const { tool, blocks, results } = documentIn(json)
+    expect(tool).toBe('profile')
+    expect(new Set(blocks.map(({ kind }) => kind))).toEqual(
+      new Set(['text', 'table', 'percentiles', 'heatmap', 'timeline', 'waterfall']),
+    )
+    expect((results as Results).measurement.arrivals).toBeGreaterThan(0)
+    expect(readFileSync(html, 'utf8')).toContain(url)
+  })
+
+  test('gives no p99 of fewer than 1,000 streams', async () => {
+    const json = join(folder(), 'a.json')
+    const url = await good()
+    await run('profile', url, '--rate', '50', '--duration', '200ms', '--warmup', '0', '--json', json)
+    const { ttfb } = (documentIn(json).results as { measurement: { ttfb: Record<string, number> } })
+      .measurement
+    expect(ttfb['p50']).toBeGreaterThan(0)
+    expect(ttfb['p99']).toBeUndefined()
+  })
+
+  test('teaches', async () => {
+    const { code, stdout } = await run('profile', '--help')
+    expect(code).toBe(0)
+    expect(stdout).toContain('headfirst profile http://localhost:3000/ticks --rate 200 --duration 30s')
+  })
+
+  test.each([
+    [[], /Expected a command/],
+    [['bench'], /got "bench"/],
+    [['profile'], /Expected a URL/],
+    [['profile', 'ftp://x/'], /got "ftp:\/\/x\/"/],
+    [['profile', 'http://x/', '--rate', 'fast'], /--rate: expected streams per second/],
+    [['profile', 'http://x/', '--for', '5'], /--for: expected a time with its unit/],
+    [['profile', 'http://x/', '--threshold', 'ttfb<5'], /'ttfb:p99<50'/],
+    [['profile', 'http://x/', '--threshold', 'ttfb:p98<5'], /Use one of: min, mean, p50/],
+    [['profile', 'http://x/', '-H', 'accept-encoding: gzip'], /leave accept-encoding out/],
+    [['profile', 'http://x/', '-H', 'no colon'], /'name: value'/],
+    [['profile', 'http://x/', '--closed', '5', '--rate', '5'], /exclude each other/],
+    [['profile', 'http://x/', '--slo', 'speed:5'], /ttfb:50,ttfe:500/],
+    [['profile', 'http://x/', '--stamp', 'json'], /json:KEY/],
+    [['profile', 'http://x/', '--compare', '/no/such/file'], /there is no file/],
+    [['profile', 'http://x/', '--compare', 'package.json'], /no file that headfirst profile --json/],
+    [['profile', 'http://x/', '--json', '/no/such/folder/x'], /can't write/],
+    [['profile', 'http://x/', '--server-profile', 'http://x/p'], /HEADFIRST_TOKEN/],
+    [['profile', 'http://x/', '--speed'], /Unknown option '--speed'/],
+  ])('says what to do when asked for %j', async (args, message) => {
+    const { code, stderr } = await run(...args)
+    expect(stderr).toMatch(message)
+    expect(stderr).toContain('--help')
+    expect(code).toBe(2)
+  })
+
+  test('exits with 99 when a threshold is missed, of no samples too', async () => {
+    const url = await good()
+    const kept = await run('profile', url, ...CLOSED, '--threshold', 'errors:rate<0.5')
+    expect(kept.stdout).toContain('Every threshold is kept.')
+    expect(kept.code).toBe(0)
+    const missed = await run('profile', url, ...CLOSED, '--threshold', 'ttfb:p50<0')
+    expect(missed.stdout).toContain('Not kept: ttfb:p50<0.')
+    expect(missed.code).toBe(99)
+    const none = await run('profile', url, ...CLOSED, '--threshold', 'latency:max<5000')
+    expect(none.stdout).toMatch(/latency:max<5000 .* missed: no samples/)
+    expect(none.code).toBe(99)
+  })
+
+  test('exits with 3 when nothing was good', async () => {
+    const url = await answering((socket) => socket.end('HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n'))
+    const { code, stdout } = await run('profile', url, ...CLOSED)
+    expect(stdout).toMatch(/status: not 200 .* 404: /)
+    expect(stdout).toContain('INVALID')
+    expect(code).toBe(3)
+  })
+
+  test('says what streams need that do not end', async () => {
+    const url = await answering((socket) => socket.write(HEAD + chunk('data: a\n\n')))
+    const { stdout } = await run('profile', url, ...CLOSED, '--timeout', '200ms')
+    expect(stdout).toContain('--events N or --for 5s')
+  })
+
+  test('compares with a run of before', async () => {
+    const before = join(folder(), 'before.json')
+    const url = await good()
+    await run('profile', url, ...CLOSED, '--json', before)
+    const { code, stdout } = await run('profile', url, ...CLOSED, '--compare', before)
+    expect(stdout).toMatch(/ttfb p50, ms .*(no difference|slower|faster)/)
+    expect(stdout).toMatch(/errors, share .* no difference/)
+    expect(code).toBe(0)
+  })
+
+  test('writes what there is when interrupted', async () => {
+    const json = join(folder(), 'a.json')
+    let asked = 0
+    const tenth = new EventEmitter()
+    const url = await answering((socket) => {
+      socket.end(HEAD + chunk('data: a\n\n') + END)
+      if (++asked === 10) tenth.emit('asked')
+    })
+    const command = new Command(
+      'profile',
+      url,
+      '--closed',
+      '1',
+      '--duration',
+      '1h',
+      '--warmup',
+      '0',
+      '--json',
+      json,
+    )
+    await once(tenth, 'asked')
+    command.child.kill('SIGINT')
+    const { code, stdout } = await command.done()
+    expect(code).toBe(130)
+    expect(stdout).toContain('Interrupted')
+    const { measurement } = documentIn(json).results as Results
+    expect(measurement.interrupted).toBe(true)
+    expect(measurement.arrivals).toBeGreaterThanOrEqual(8)
+  })
+
+  test('finds the highest rate that holds', async () => {
+    const json = join(folder(), 'a.json')
+    let open = 0
+    // At most 4 at a time: a stream takes 50 ms, so that about 80 of them go through in a second.
+    const url = await answering((socket) => {
+      if (open >= 4) {
+        socket.end('HTTP/1.1 503 Full\r\ncontent-length: 0\r\n\r\n')
+        return
+      }
+      open++
+      socket.write(HEAD + chunk('data: a\n\n'))
+      setTimeout(() => {
+        open--
+        socket.end(END)
+      }, 50)
+    })
+    const { stdout } = await run(
+      'profile',
+      url,
+      '--rate',
+      '20',
+      '--arrivals',
+      'uniform',
+      '--duration',
+      '400ms',
+      '--warmup',
+      '0',
+      '--find-capacity',
+      'errors:rate<0.1',
+      '--precision',
+      '50%',
+      '--json',
+      json,
+    )
+    const { steps, highest } = (documentIn(json).results as Results).capacity
+    expect(stdout).toContain('Which rate holds errors:rate<0.1?')
+    expect(steps[0]?.rate).toBe(20)
+    // A busy machine may have made every step invalid.
+    expect([undefined, true]).toContain(steps.find(({ rate }) => rate === highest)?.holds)
+  })
+
+  test('holds streams open beside those that it measures', async () => {
+    let asked = 0
+    const url = await answering((socket) => {
+      socket.write(HEAD + chunk('data: a\n\n'))
+      if (++asked > 20) setTimeout(() => socket.end(END), 20)
+    })
+    const { code, stdout } = await run('profile', url, ...CLOSED, '--hold', '20')
+    expect(stdout).toContain('Beside them 20 streams were held open.')
+    expect(code).toBe(0)
+  })
+
+  test('keeps secrets out of what it writes', async () => {
+    const json = join(folder(), 'a.json')
+    const { code } = await run(
+      'profile',
+      await good(),
+      ...CLOSED,
+      '-H',
+      'Authorization: Bearer hush-hush',
+      '--json',
+      json,
+    )
+    expect(code).toBe(0)
+    expect(readFileSync(json, 'utf8')).not.toContain('hush-hush')
+  })
+})
