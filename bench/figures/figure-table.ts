@@ -41,7 +41,7 @@ export function figureTable({ figures, quick }: Results): Table {
       judged(one, quick),
     ]),
     notes: [
-      'Each in rounds of fresh processes, A B, B A, A B, …; ratio: median ÷ median, least and most: of any one round.',
+      "Each in rounds of fresh processes, A B, B A, A B, …; ratio: the median of the rounds' own, least and most: of any one round.",
       'A goal that some rounds reach and others do not is unclear.',
       ...[...formulas].map(([formula, whats]) => `${[...whats].join('; ')}: ${formula}`),
     ],

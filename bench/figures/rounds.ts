@@ -16,17 +16,18 @@ export async function inAlternation<Contender extends string, Measured>(
   { quick, tell }: Bench,
   rounds: number,
   contenders: readonly Contender[],
-  measure: (contender: Contender) => Promise<Measured>,
+  measure: (contender: Contender, round: number) => Promise<Measured>,
 ): Promise<Record<Contender, Measured[]>> {
   const measured = new Map<Contender, Measured[]>(contenders.map((contender) => [contender, []]))
-  const once = async (contender: Contender): Promise<void> => {
+  const once = async (contender: Contender, round: number): Promise<void> => {
     tell(contender)
-    measured.get(contender)?.push(await measure(contender))
+    measured.get(contender)?.push(await measure(contender, round))
   }
-  if (quick) await Promise.all(contenders.map(once))
+  if (quick) await Promise.all(contenders.map(async (contender) => once(contender, 0)))
   else {
     for (let round = 0; round < rounds; round++) {
-      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) await once(contender)
+      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed())
+        await once(contender, round)
     }
   }
   return Object.fromEntries(measured) as Record<Contender, Measured[]>
