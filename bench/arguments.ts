@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Scenario } from './scenarios.ts'
+import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Contender, type Scenario } from './scenarios.ts'
 import type { OwnExecutor } from './testbed.ts'
 
 export const HELP: string = `headfirst's bench: when do clients see their first byte and their first event?
@@ -11,11 +11,25 @@ export const HELP: string = `headfirst's bench: when do clients see their first 
   npm run bench -- --only block-5ms@1.5           one scenario
   npm run bench -- --only way-back,many-streams   what a thread costs, against what it is to replace
   npm run bench -- --executor ./mine.js           your own executor, beside the built-in ones
+  npm run bench -- --producer ./mine.js           your own producer, on every executor
+  npm run bench -- --compare workers,inline --only block-5ms@1.5 --rounds 12
+                                                  is there a difference, and how sure is that?
 
 Options
   --only NAME[,NAME]   only these scenarios. "block-5ms" means all that begin with "block-5ms@".
   --executor FILE      a module whose default export is an executor, or a function that makes one. It runs as
                        one more row of each scenario. (docs/writing-an-executor.md builds one.)
+  --producer FILE      a module that exports one portable producer, as its default or as the only one. How long a
+                       stream takes of one thread is measured first; then clients come at 0.5, 0.8 and 1.2 times
+                       what one thread can serve, on each executor. It is called without input, and its streams
+                       have to end by themselves. In place of all scenarios.
+  --compare A,B        two executors (inline, microtask, deferred, workers, idle, own) in rounds A B, B A, …, with the
+                       same clients in both halves of a round: the median of the rounds' ratios A ÷ B, with its
+                       interval of 95 % (bootstrap), in words. First B runs against itself: what differs then is
+                       noise. Of block-5ms@1.5, or what --only or --producer names, one with executors; 200
+                       arrivals each, with --full all, and a p99.
+  --rounds N           of --compare, and of the scenarios against a baseline, from 1 to 1000. Default of --compare:
+                       10. Of fewer than six no interval is given.
   --full               everything: 1,000 arrivals, and so a p99, in every row of block-5ms, and the scenarios
                        against a baseline: about 15 minutes more.
   --quick              tiny counts, in a few seconds: shows that all works and that the counts agree, no more.
@@ -30,11 +44,13 @@ Options
 Scenarios
 ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
 
-  block-Bms@L          clients arrive at random, L times as many as one thread can serve. Each gets an event,
+  block-Bms@L          (also sleep-, async-: asleep in place, waiting for a timer) clients arrive at random, L times as many as one thread can serve. Each gets an event,
                        then the producer computes for B ms, then comes another event. "idle" is the same server
                        and the same clients, with producers that do not compute.
   events-per-second    one client takes one stream of 58-byte events as fast as they come. "@event": each event
                        is handed to the kernel at once; "@tick": what one turn of the loop sends leaves together.
+  baselines            the same at 0.8 with other servers: bare node:http with its head flushed ("node:http") and
+                       not, and the other libraries. With --only or --full.
   encode               events to text, against a naive template and the encoders of other libraries.
   hand-off             from the call of an executor until the producer runs.
 
@@ -43,6 +59,8 @@ Scenarios against a baseline, in alternating rounds, with --only or --full
                        (event, tick) as above: workers against an executor that posts a message per event, and
                        that against a bare loop of messages. Events/s, and CPU of the server's main thread.
   many-streams         1,000 streams on one thread, 15 events/s each: CPU of the main thread, to inline.
+  tokens               100 streams of 200 events, 50/s each: the same.
+  burst-10000          one stream of 10,000 events, workers to inline, which may well win.
   idle-latency         one event each 20 ms: from the producer's stamp to the client, to inline.
   saturated            clients at 1.2 times what all cores can serve, on workers: first byte, to the same server
                        with nothing to compute; and that of a fast inline route beside.
@@ -65,6 +83,10 @@ export interface Arguments {
   help: boolean
   scenarios: readonly Scenario[]
   own: OwnExecutor | undefined
+  producer: OwnExecutor | undefined
+  /** Two executors, the first to be looked at beside the second. */
+  compare: readonly [subject: Contender, baseline: Contender] | undefined
+  rounds: number | undefined
   full: boolean
   quick: boolean
   seed: number
@@ -86,10 +108,20 @@ export function parseArguments(args: readonly string[]): Arguments {
     throw new UsageError('--quick and --full exclude each other')
   if (values.quick === true && values.picture !== undefined)
     throw new UsageError('--picture needs a run without --quick, which says nothing about speed')
+  if (values.producer !== undefined && values.only !== undefined)
+    throw new UsageError('--producer and --only exclude each other: a producer is a scenario of its own')
+  const own = values.executor === undefined ? undefined : ownModule('executor', values.executor)
+  const compare = values.compare === undefined ? undefined : comparison(values.compare, own)
+  const scenarios = values.only === undefined ? unnamed(values) : only(values.only)
+  if (values.rounds !== undefined && compare === undefined && !scenarios.some((one) => 'rounds' in one))
+    throw new UsageError('--rounds: nothing that is to run has rounds. Add --compare A,B')
   return {
     help: values.help ?? false,
-    scenarios: values.only === undefined ? unnamed(values) : only(values.only),
-    own: values.executor === undefined ? undefined : ownExecutor(values.executor),
+    scenarios: compare === undefined ? scenarios : comparable(values.only),
+    own,
+    producer: values.producer === undefined ? undefined : ownModule('producer', values.producer),
+    compare,
+    rounds: values.rounds === undefined ? undefined : rounds(values.rounds),
     full: values.full ?? false,
     quick: values.quick ?? false,
     seed: values.seed === undefined ? 1 : seed(values.seed),
@@ -109,6 +141,9 @@ function parsed(args: readonly string[]) {
         help: { type: 'boolean', short: 'h' },
         only: { type: 'string' },
         executor: { type: 'string' },
+        producer: { type: 'string' },
+        compare: { type: 'string' },
+        rounds: { type: 'string' },
         full: { type: 'boolean' },
         quick: { type: 'boolean' },
         seed: { type: 'string' },
@@ -142,10 +177,56 @@ function only(names: string): Scenario[] {
 
 const TAKEN = new Set(['inline', 'microtask', 'deferred', 'workers', 'idle'])
 
-function ownExecutor(file: string): OwnExecutor {
+/** What two executors are compared in: the one scenario that says most, unless others are named. */
+function comparable(names: string | undefined): readonly Scenario[] {
+  const chosen = only(names ?? 'block-5ms@1.5')
+  for (const { kind, name } of chosen) {
+    if (kind === 'block' || kind === 'rate') continue
+    throw new UsageError(
+      `--compare: "${name}" has no executors to choose from. Take ${SCENARIOS.filter(
+        (one) => one.kind === 'block' || one.kind === 'rate',
+      )
+        .map((one) => one.name)
+        .join(', ')}`,
+    )
+  }
+  return chosen
+}
+
+function comparison(names: string, own: OwnExecutor | undefined): [subject: Contender, baseline: Contender] {
+  const pair = names.split(',').map((name) => name.trim())
+  if (pair.length !== 2) {
+    throw new UsageError(`--compare: expected two executors with a comma between them, got "${names}"`)
+  }
+  const [subject, baseline] = pair.map((name): Contender => {
+    if (name === 'own' || name === own?.name) {
+      if (own === undefined) throw new UsageError('--compare: "own" needs --executor FILE')
+      return 'own'
+    }
+    if (TAKEN.has(name)) return name as Contender
+    throw new UsageError(
+      `--compare: there is no executor "${name}". There are: ${[...TAKEN].join(', ')}, own`,
+    )
+  }) as [Contender, Contender]
+  if (subject === baseline) {
+    throw new UsageError('--compare: expected two different executors. The second runs against itself anyway')
+  }
+  return [subject, baseline]
+}
+
+function rounds(text: string): number {
+  const number = Number(text)
+  if (!/^\d+$/.test(text) || number < 1 || number > MOST_ROUNDS) {
+    throw new UsageError(`--rounds: expected a whole number from 1 to ${MOST_ROUNDS}, got "${text}"`)
+  }
+  return number
+}
+const MOST_ROUNDS = 1_000
+
+function ownModule(option: 'executor' | 'producer', file: string): OwnExecutor {
   const path = resolve(file)
   if (!existsSync(path) || !statSync(path).isFile())
-    throw new UsageError(`--executor: there is no file ${path}`)
+    throw new UsageError(`--${option}: there is no file ${path}`)
   const name = basename(path, extname(path))
   return { name: TAKEN.has(name) ? `own ${name}` : name, url: pathToFileURL(path).href }
 }

@@ -12,10 +12,12 @@
  */
 import { judge, type Gate } from './gate.ts'
 import { median, percentiles, type Percentiles } from './percentiles.ts'
-import type { BlockScenario, Contender } from './scenarios.ts'
+import { isPeer, type Peer } from './peers.ts'
+import type { BlockScenario, Contender, Work } from './scenarios.ts'
 import { poissonSchedule } from './schedule.ts'
 import type { Outcome } from './stream-client.ts'
-import type { Testbed } from './testbed.ts'
+import type { Recording } from './generator.ts'
+import type { Testbed, TestServer } from './testbed.ts'
 import { lindleyWaits } from './theory.ts'
 
 /** What the theory says of the first byte, and how far the measurement is from it. */
@@ -33,7 +35,7 @@ interface Theory {
 export interface BlockRow {
   scenario: string
   executor: string
-  contender: Contender
+  contender: Contender | Peer
   /** In times one thread's capacity. */
   load: number
   perSecond: number
@@ -67,8 +69,13 @@ const burst = (streams: number): Float64Array => new Float64Array(streams)
  * without a break: what a load of 1.0 is. A burst before it warms up; then the least of some bursts counts, since
  * whatever disturbs one makes it slower.
  */
-export async function serviceTime(testbed: Testbed, blockMs: number, streams: number): Promise<number> {
-  return testbed.withServer(testbed.blockPlan('inline', blockMs), async (server) => {
+export async function serviceTime(
+  testbed: Testbed,
+  blockMs: number,
+  streams: number,
+  work?: Work,
+): Promise<number> {
+  return testbed.withServer(testbed.blockPlan('inline', blockMs, work), async (server) => {
     const drainMs = 4 * streams * blockMs + DRAIN_MS
     await server.openLoop(burst(streams), drainMs)
     let leastMs = Infinity
@@ -82,7 +89,7 @@ export async function serviceTime(testbed: Testbed, blockMs: number, streams: nu
 
 export interface BlockRowPlan {
   scenario: BlockScenario
-  contender: Contender
+  contender: Contender | Peer
   arrivals: number
   /** What a load of 1.0 is. */
   serviceMs: number
@@ -93,16 +100,18 @@ export async function measureBlockRow(testbed: Testbed, plan: BlockRowPlan): Pro
   const { scenario, contender, arrivals, serviceMs, seed } = plan
   const perSecond = (scenario.load * 1_000) / serviceMs
   const schedule = poissonSchedule(arrivals, perSecond, seed)
-  return testbed.withServer(testbed.blockPlan(contender, scenario.blockMs), async (server) => {
+  const measure = async (server: TestServer): Promise<BlockRow> => {
     await server.openLoop(burst(WARM_UP_STREAMS), DRAIN_MS)
     const alone = await server.closedLoop(STREAMS_ALONE)
     const { recording, ...cost } = await server.openLoop(schedule, 2 * arrivals * serviceMs + DRAIN_MS)
 
     const firstByteMs = percentiles(recording.firstByteMs)
     const { good: _, ...errors } = recording.outcomes
+    const hidesCores = hasThreads(contender) || isAsleep(scenario)
+    const gate = judge(recording, schedule, hidesCores ? undefined : cost.cpuMs / cost.activeMs)
     return {
       scenario: scenario.name,
-      executor: testbed.nameOf(contender),
+      executor: isPeer(contender) ? contender : testbed.nameOf(contender),
       contender,
       load: scenario.load,
       perSecond,
@@ -113,19 +122,51 @@ export async function measureBlockRow(testbed: Testbed, plan: BlockRowPlan): Pro
         ? theory(schedule, cost.activeMs / arrivals, median(alone.recording.firstByteMs), firstByteMs)
         : undefined,
       errors,
-      gate: judge(recording, schedule, hasThreads(contender) ? undefined : cost.cpuMs / cost.activeMs),
+      gate: { ...gate, failures: [...gate.failures, ...broken(plan, recording)] },
       server: cost,
       samples: { firstByteMs: rounded(recording.firstByteMs), firstEventMs: rounded(recording.firstEventMs) },
     }
-  })
+  }
+  if (isPeer(contender)) {
+    return testbed.withPeer({ peer: contender, producer: testbed.blockFor(scenario.blockMs) }, measure)
+  }
+  return testbed.withServer(testbed.blockPlan(contender, scenario.blockMs, scenario.work), measure)
+}
+
+/** A server that does not compute is not without its core when it takes little of it. */
+function isAsleep({ work }: BlockScenario): boolean {
+  return work !== undefined && work !== 'compute'
+}
+
+/** A first byte that does not wait for the event is this much of the work earlier; one that does, no more than that. */
+const EARLY = 0.5
+const TOGETHER = 0.1
+
+/**
+ * What two baselines must show, or what the bench takes for the first byte and the first event is something else: all
+ * of a response leaves at once where its head is not flushed, and where it is flushed the head is ahead of the event,
+ * which the server holds back.
+ */
+function broken({ contender, scenario }: BlockRowPlan, recording: Recording): string[] {
+  const aheadMs = median(
+    recording.firstEventMs.map((ms, index) => ms - (recording.firstByteMs[index] ?? NaN)),
+  )
+  const ahead = aheadMs / scenario.blockMs
+  if (contender === 'node:http unflushed' && !(ahead <= TOGETHER)) {
+    return [`the bench is broken: an unflushed head is ${aheadMs.toFixed(1)} ms ahead of its event`]
+  }
+  if (contender === 'node:http' && !(ahead >= EARLY)) {
+    return [`the bench is broken: a flushed head is only ${aheadMs.toFixed(1)} ms ahead of its event`]
+  }
+  return []
 }
 
 /** Or may have: a user's executor runs producers where it likes. */
-function hasThreads(contender: Contender): boolean {
+function hasThreads(contender: Contender | Peer): boolean {
   return contender === 'workers' || contender === 'own'
 }
 
-function isSingleQueue(contender: Contender): boolean {
+function isSingleQueue(contender: Contender | Peer): boolean {
   return contender === 'inline' || contender === 'microtask'
 }
 

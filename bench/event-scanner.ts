@@ -5,6 +5,7 @@ const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20
 const COLON = 0x3a
+const QUOTE = 0x22
 const ZERO = 0x30
 const NINE = 0x39
 const DATA: readonly number[] = [...Buffer.from('data')]
@@ -45,8 +46,9 @@ export class EventScanner implements EventBody {
         while (index + 1 < to && chunk[index + 1] !== LF && chunk[index + 1] !== CR) index++
       } else if (this.#place === 'name') {
         this.#readName(byte)
-      } else if (this.#place === 'value' && byte === SPACE) {
-        this.#place = 'digits'
+      } else if (this.#place === 'value' && (byte === SPACE || byte === QUOTE)) {
+        // Some libraries make JSON of a string. What follows the number is not looked at.
+        continue
       } else if (byte >= ZERO && byte <= NINE) {
         this.#place = 'digits'
         this.#number = (this.#number < 0 ? 0 : this.#number * 10) + byte - ZERO

@@ -20,7 +20,11 @@ import { measureBlockRow, serviceTime } from './block-row.ts'
 import { environment } from './environment.ts'
 import type { MicroQuestions } from './micro-benchmarks.ts'
 import type { Effort } from './micro/rounds.ts'
+import { compareBlock, compareRate } from './figures/compare.ts'
 import { measureFigures } from './figures/measure.ts'
+import type { Bench } from './figures/rounds.ts'
+import { isPeer, type Peer } from './peers.ts'
+import { producerScenarios } from './producer-scenarios.ts'
 import { Progress } from './progress.ts'
 import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
@@ -45,6 +49,8 @@ const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as co
 const MICRO: Effort = { rounds: 3, timeMs: 60, warmupMs: 20 }
 const QUICK_MICRO: Effort = { rounds: 1, timeMs: 5, warmupMs: 1 }
 const QUICK_SERVICE_SAMPLES = 10
+const COMPARED_ROUNDS = 10
+const COMPARED_ARRIVALS = 200
 const MICRO_TIMEOUT_MS = 120_000
 
 /** In the order of the table. */
@@ -54,7 +60,9 @@ class Run {
   readonly results: Results
   readonly #args: Arguments
   readonly #testbed: Testbed
-  readonly #progress: Progress
+  /** What runs, in order. */
+  #scenarios: readonly Scenario[]
+  #progress: Progress
 
   constructor(args: Arguments) {
     const { seed, quick, full } = args
@@ -74,15 +82,15 @@ class Run {
       figures: [],
     }
     this.#testbed = new Testbed(args.own)
-    this.#progress = new Progress(
-      this.#scenarios().reduce((steps, scenario) => steps + this.#steps(scenario), 0),
-    )
+    this.#scenarios = quick ? args.scenarios.filter(isTriedQuickly) : args.scenarios
+    this.#progress = this.#begin()
   }
 
   async measure(): Promise<void> {
     try {
       if (this.#args.own !== undefined) await this.#checkOwn(this.#args.own)
-      for (const scenario of this.#scenarios()) await this.#measure(scenario)
+      if (this.#args.producer !== undefined) await this.#takeProducer(this.#args.producer)
+      for (const scenario of this.#scenarios) await this.#measure(scenario)
     } finally {
       this.#progress.clear()
     }
@@ -100,15 +108,37 @@ class Run {
     }
   }
 
-  #scenarios(): readonly Scenario[] {
-    const { scenarios, quick } = this.#args
-    return quick ? scenarios.filter(isTriedQuickly) : scenarios
+  /** What a user's producer takes is measured first, and tells what to run. */
+  async #takeProducer({ name, url }: OwnExecutor): Promise<void> {
+    const { quick, full } = this.#args
+    this.#testbed.producer = { name, url, waits: false }
+    try {
+      const { waits, serviceMs, scenarios } = await producerScenarios(this.#testbed, name, { quick, full })
+      this.#testbed.producer = { name, url, waits }
+      this.results.serviceMs[name] = serviceMs
+      this.#scenarios = scenarios
+      this.#progress = this.#begin()
+    } catch (error) {
+      if (this.results.interrupted) throw error
+      throw new UsageError(`--producer: no load can be made with ${url}. ${(error as Error).message}`, {
+        cause: error,
+      })
+    }
+  }
+
+  #begin(): Progress {
+    return new Progress(this.#scenarios.reduce((steps, scenario) => steps + this.#steps(scenario), 0))
   }
 
   /** How many steps a scenario has, for the progress. */
-  #steps({ kind }: Scenario): number {
-    if (kind === 'block') return this.#executors().length + 1
-    return kind === 'rate' ? this.#executors().length : 1
+  #steps(scenario: Scenario): number {
+    if (this.#args.compare !== undefined) return 1
+    if (scenario.kind === 'block') return this.#contenders(scenario).length
+    return scenario.kind === 'rate' ? this.#executors().length : 1
+  }
+
+  #contenders({ contenders }: BlockScenario): readonly (Contender | Peer)[] {
+    return contenders ?? [...this.#executors(), 'idle']
   }
 
   #executors(): readonly Contender[] {
@@ -143,16 +173,32 @@ class Run {
     const { blockMs, name } = scenario
     const kind = name.slice(0, name.indexOf('@'))
     const samples = quick ? QUICK_SERVICE_SAMPLES : scenario.serviceSamples
-    const serviceMs = (this.results.serviceMs[kind] ??= await serviceTime(this.#testbed, blockMs, samples))
-    for (const contender of [...this.#executors(), 'idle'] as const) {
-      this.#progress.next(`${name} ${this.#testbed.nameOf(contender)}`)
-      const plan = { scenario, contender, serviceMs, seed }
-      const row = await measureBlockRow(this.#testbed, {
-        ...plan,
-        arrivals: this.#arrivals(scenario, contender),
-      })
-      this.results.blocks.push(row)
+    const serviceMs = (this.results.serviceMs[kind] ??= await serviceTime(
+      this.#testbed,
+      blockMs,
+      samples,
+      scenario.work,
+    ))
+    if (this.#args.compare !== undefined) {
+      const arrivals = this.#comparedArrivals(scenario)
+      this.#progress.next(name)
+      const plan = { pair: this.#args.compare, rounds: COMPARED_ROUNDS, arrivals, serviceMs }
+      this.results.figures.push(...(await compareBlock(this.#bench(name), scenario, plan)))
+      return
     }
+    for (const contender of this.#contenders(scenario)) {
+      const shown = isPeer(contender) ? contender : this.#testbed.nameOf(contender)
+      this.#progress.next(`${name} ${shown}`)
+      const arrivals = this.#arrivals(scenario, isPeer(contender) ? 'inline' : contender)
+      const plan = { scenario, contender, serviceMs, seed, arrivals }
+      this.results.blocks.push(await measureBlockRow(this.#testbed, plan))
+    }
+  }
+
+  /** Many rounds of few say more than few rounds of many. */
+  #comparedArrivals(scenario: BlockScenario): number {
+    const arrivals = this.#arrivals(scenario, 'inline')
+    return this.#args.full ? arrivals : Math.min(arrivals, COMPARED_ARRIVALS)
   }
 
   #arrivals({ arrivals, quickArrivals }: BlockScenario, contender: Contender): number {
@@ -161,7 +207,13 @@ class Run {
   }
 
   async #measureRate(scenario: RateScenario): Promise<void> {
-    const { quick } = this.#args
+    const { quick, compare } = this.#args
+    if (compare !== undefined) {
+      this.#progress.next(scenario.name)
+      const plan = { pair: compare, rounds: COMPARED_ROUNDS }
+      this.results.figures.push(...(await compareRate(this.#bench(scenario.name), scenario, plan)))
+      return
+    }
     for (const contender of this.#executors()) {
       this.#progress.next(`${scenario.name} ${this.#testbed.nameOf(contender)}`)
       const events = quick ? scenario.quickEvents : scenario.events
@@ -183,12 +235,14 @@ class Run {
   }
 
   async #measureFigures(scenario: FigureScenario): Promise<void> {
-    const { quick, seed } = this.#args
     this.#progress.next(scenario.name)
-    const tell = (contender: string): void => this.#progress.now(`${scenario.name} ${contender}`)
-    this.results.figures.push(
-      ...(await measureFigures({ testbed: this.#testbed, quick, seed, tell }, scenario)),
-    )
+    this.results.figures.push(...(await measureFigures(this.#bench(scenario.name), scenario)))
+  }
+
+  #bench(name: string): Bench {
+    const { quick, seed, rounds } = this.#args
+    const tell = (contender: string): void => this.#progress.now(`${name} ${contender}`)
+    return { testbed: this.#testbed, quick, seed, rounds, tell }
   }
 }
 

@@ -1,5 +1,6 @@
 /** A server of another library, or of none, in a process of its own: what headfirst is compared with. */
 import type { Server } from 'node:http'
+import { burn } from './burn.ts'
 import { payloads } from './payload.ts'
 import { loadPeer, type PeerStream } from './peers.ts'
 import { serve } from './remote.ts'
@@ -21,6 +22,7 @@ async function start({ peer, producer, beside }: PeerPlan): Promise<Address> {
 
 function stream({ name, input }: ProducerPlan): PeerStream {
   if (name === 'burst') return { name, events: input.events, payload: payloads(input) }
+  if (name === 'block') return { name, work: () => burn(input.steps) }
   if (name === 'single' || name === 'subscribe') return { name }
   throw new Error(`No peer knows the producer ${name}`)
 }

@@ -15,17 +15,34 @@ export const PEERS = {
   hono: { module: 'hono', frameBytes: 8 },
   'node:http': { module: 'node-http', frameBytes: 8 },
   'node:http at once': { module: 'node-http-at-once', frameBytes: 8 },
+  'node:http unflushed': { module: 'node-http-unflushed', frameBytes: 8 },
   'fastify stream': { module: 'fastify-stream', frameBytes: 8 },
   'bare fastify': { module: 'bare-fastify', frameBytes: 8 },
 } as const
 
 export type Peer = keyof typeof PEERS
 
+/** Those that a blocking stream is compared with. `node:http` hands over its head at once, and holds each event back. */
+export const BASELINES: readonly Peer[] = [
+  'node:http unflushed',
+  'node:http',
+  'node:http at once',
+  '@fastify/sse',
+  'better-sse',
+  'fastify-sse-v2',
+  'hono',
+]
+
 export const isPeer = (name: string): name is Peer => name in PEERS
 
-/** What a peer's stream is to do: send events of these data, or what `peers/raw-stream.mjs` does. */
+/**
+ * What a peer's stream is to do: send events of these data; send an event, work, and send another; or what
+ * `peers/raw-stream.mjs` does.
+ */
 export type PeerStream =
-  { name: 'burst'; events: number; payload: (number: number) => Payload } | { name: 'single' | 'subscribe' }
+  | { name: 'burst'; events: number; payload: (number: number) => Payload }
+  | { name: 'block'; work: () => number }
+  | { name: 'single' | 'subscribe' }
 
 /** What each module in `peers/` exports. */
 export interface PeerModule {

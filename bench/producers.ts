@@ -3,6 +3,7 @@
  *
  * Each event's data begins with its number in its stream, from 0, by which the client sees a gap.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { producer, type EventStream, type PortableProducer } from 'headfirst'
 import { burn } from './burn.ts'
 import { nowMs } from './clock.ts'
@@ -16,6 +17,28 @@ export const block: PortableProducer<{ steps: number }> = producer(
     stream.send(`1 ${burn(steps)}`)
   },
   { name: 'block' },
+)
+
+/** The same, but asleep: its thread can do nothing else, and takes no core. */
+export const nap: PortableProducer<{ ms: number }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { ms }: { ms: number }) => {
+    stream.send('0 begins')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+    stream.send('1 ends')
+  },
+  { name: 'nap' },
+)
+
+/** The same, but waiting for a timer: its thread can do what it likes. */
+export const pause: PortableProducer<{ ms: number }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { ms }: { ms: number }) => {
+    stream.send('0 begins')
+    await sleep(ms)
+    stream.send('1 ends')
+  },
+  { name: 'pause' },
 )
 
 /** One event and the end: what a stream costs that does not block. */

@@ -9,21 +9,33 @@
  */
 import type { Coding } from './decoded-body.ts'
 import type { BurstPlan } from './payload.ts'
-import type { Peer } from './peers.ts'
+import { BASELINES, type Peer } from './peers.ts'
 
 /** The executors that a first look compares. `own` stands for one given with `--executor`. */
 export type Contender = 'inline' | 'microtask' | 'deferred' | 'workers' | 'own' | 'idle'
 
-/** Clients arrive on their own schedule; each stream emits an event, blocks, emits another, and ends. */
+/**
+ * What a stream does between its events: arithmetic, sleeping in place (the thread can do nothing else), or waiting
+ * for a timer (it can). `own` stands for a producer given with `--producer`, of which nothing is known.
+ */
+export type Work = 'compute' | 'sleep' | 'wait' | 'own'
+
+/** Clients arrive on their own schedule; each stream emits an event, works, emits another, and ends. */
 export interface BlockScenario {
   kind: 'block'
   name: string
-  /** CPU work of one stream, in ms on an idle core. */
+  /** Default: `compute`. */
+  work?: Work
+  /** How long one stream works, in ms; of computing, on an idle core. */
   blockMs: number
   /** Offered load, in times one thread's capacity. */
   load: number
   /** How many clients each contender gets. `idle` is the same server with streams that do not block. */
   arrivals: Record<Contender, number>
+  /** Default: all executors, and `idle`. */
+  contenders?: readonly (Contender | Peer)[]
+  /** Left out where nothing is named, unless with `--full`. */
+  inFull?: true
   /** Streams in each burst from which the service time is taken. */
   serviceSamples: number
   /** Arrivals with `--quick`; a scenario without is left out there. */
@@ -74,7 +86,7 @@ export interface ManyStreamsScenario extends RoundsScenario {
   /** How long the server is looked at, with all streams open. */
   forMs: number
   quickForMs: number
-  goal: Goal
+  goal: Goal | undefined
 }
 
 /** One event now and then, with nothing else to do. */
@@ -189,6 +201,16 @@ export type Scenario = BlockScenario | RateScenario | MicroScenario | FigureScen
 const LONG = 1_000
 const SHORT = 100
 
+/** The same for every contender. */
+const each = (arrivals: number): Record<Contender, number> => ({
+  inline: arrivals,
+  microtask: arrivals,
+  deferred: arrivals,
+  workers: arrivals,
+  own: arrivals,
+  idle: arrivals,
+})
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     kind: 'block',
@@ -220,8 +242,69 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'block-50ms@1.5',
     blockMs: 50,
     load: 1.5,
-    arrivals: { inline: 30, microtask: 30, deferred: 30, workers: 30, own: 30, idle: 30 },
+    arrivals: each(30),
     serviceSamples: 5,
+  },
+  ...[0.2, 0.95, 1.2].map((load): BlockScenario => ({
+    kind: 'block',
+    name: `block-5ms@${load}`,
+    blockMs: 5,
+    load,
+    arrivals: each(LONG),
+    serviceSamples: 50,
+    inFull: true,
+  })),
+  ...[0.2, 0.5, 0.8, 0.95, 1.2].map((load): BlockScenario => ({
+    kind: 'block',
+    name: `block-50ms@${load}`,
+    blockMs: 50,
+    load,
+    arrivals: each(SHORT),
+    serviceSamples: 5,
+    inFull: true,
+  })),
+  {
+    kind: 'block',
+    name: 'block-500ms@1.2',
+    blockMs: 500,
+    load: 1.2,
+    arrivals: each(20),
+    serviceSamples: 2,
+    inFull: true,
+  },
+  // Threads that sleep take no core: a pool serves as many times what one thread can as it has threads.
+  ...[0.8, 1.2].map((load): BlockScenario => ({
+    kind: 'block',
+    name: `sleep-50ms@${load}`,
+    work: 'sleep',
+    blockMs: 50,
+    load,
+    arrivals: each(SHORT),
+    serviceSamples: 5,
+    inFull: true,
+  })),
+  // Nobody is in anybody's way, so no executor should win. It stays here for whoever expects that one does.
+  {
+    kind: 'block',
+    name: 'async-50ms@0.1',
+    work: 'wait',
+    blockMs: 50,
+    load: 0.1,
+    arrivals: each(LONG),
+    serviceSamples: 100,
+    quickArrivals: 5,
+    inFull: true,
+  },
+  {
+    kind: 'block',
+    name: 'baselines@0.8',
+    blockMs: 5,
+    load: 0.8,
+    arrivals: each(200),
+    contenders: ['inline', 'workers', ...BASELINES],
+    serviceSamples: 50,
+    quickArrivals: 5,
+    inFull: true,
   },
   {
     kind: 'rate',
@@ -270,6 +353,32 @@ export const SCENARIOS: readonly Scenario[] = [
     rounds: 3,
     quick: true,
     goal: { is: 'at most', ratio: 1.15 },
+  },
+  // 50 tokens a second, 200 of them.
+  {
+    kind: 'many-streams',
+    name: 'tokens',
+    streams: 100,
+    quickStreams: 5,
+    everyMs: 20,
+    forMs: 2_300,
+    quickForMs: 100,
+    rounds: 3,
+    quick: false,
+    goal: undefined,
+  },
+  {
+    kind: 'one-stream',
+    name: 'burst-10000',
+    flush: 'event',
+    data: 'string',
+    eventBytes: 58,
+    baseline: 'inline',
+    events: { workers: 10_000, baseline: 10_000 },
+    quickEvents: 200,
+    rounds: 7,
+    quick: false,
+    goals: undefined,
   },
   {
     kind: 'idle-latency',
@@ -404,7 +513,9 @@ export const SCENARIOS: readonly Scenario[] = [
 ]
 
 /** Those of the figures take minutes, and are run where they are asked for. */
-export const DEFAULT_SCENARIOS: readonly Scenario[] = SCENARIOS.filter((scenario) => !('rounds' in scenario))
+export const DEFAULT_SCENARIOS: readonly Scenario[] = SCENARIOS.filter(
+  (scenario) => !('rounds' in scenario || (scenario.kind === 'block' && scenario.inFull === true)),
+)
 
 /** Whether `--quick` tries it. */
 export function isTriedQuickly(scenario: Scenario): boolean {

@@ -39,6 +39,8 @@ export type RouteName = 'main' | 'beside'
 export type ProducerPlan =
   | { name: 'single' | 'subscribe' | 'wait'; input?: undefined }
   | { name: 'block'; input: { steps: number } }
+  | { name: 'own'; input?: undefined; module: string }
+  | { name: 'nap' | 'pause'; input: { ms: number } }
   | { name: 'burst'; input: BurstPlan }
   | { name: 'ticker'; input: TickerPlan }
 

@@ -6,7 +6,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import headfirst, { workers, type Producer, type RouteStats } from 'headfirst'
 import { naive } from './naive/executor.ts'
 import { loadExecutor } from './own-executor.ts'
-import { block, burst, single, subscribe, ticker, wait } from './producers.ts'
+import { loadProducer } from './own-producer.ts'
+import { block, burst, nap, pause, single, subscribe, ticker, wait } from './producers.ts'
 import { serve } from './remote.ts'
 import {
   PATHS,
@@ -18,7 +19,7 @@ import {
 } from './server-plan.ts'
 import { memory, usage } from './usage.ts'
 
-const PRODUCERS = { block, burst, single, subscribe, ticker, wait }
+const PRODUCERS = { block, burst, nap, pause, single, subscribe, ticker, wait }
 
 /** Overload is what is measured here: nobody may be refused for it. */
 const QUEUE_WITHOUT_REFUSAL = 100_000
@@ -43,8 +44,8 @@ async function start(plan: ServerPlan): Promise<Address> {
       ...(module === undefined ? {} : { [executor]: await loadExecutor(module) }),
     },
   })
-  addRoute(app, PATHS.main, plan)
-  if (beside !== undefined) addRoute(app, PATHS.beside, beside)
+  await addRoute(app, PATHS.main, plan)
+  if (beside !== undefined) await addRoute(app, PATHS.beside, beside)
   await app.listen({ host: '127.0.0.1', port: 0, backlog: 4_096 })
   snapshot = () => {
     const { routes } = app.sse.stats()
@@ -59,14 +60,15 @@ async function start(plan: ServerPlan): Promise<Address> {
   return { port: (app.server.address() as { port: number }).port, paths: PATHS }
 }
 
-function addRoute(
-  app: FastifyInstance,
-  path: string,
-  { executor, flush, producer, coding }: RoutePlan,
-): void {
+async function addRoute(app: FastifyInstance, path: string, plan: RoutePlan): Promise<void> {
+  const { executor, flush, producer, coding } = plan
   const compress = coding === undefined ? false : { encodings: [coding] }
+  const produce =
+    producer.name === 'own'
+      ? await loadProducer(producer.module)
+      : (PRODUCERS[producer.name] as Producer<unknown>)
   app.get(path, { sse: { executor, flush, compress } }, async (_request, reply) =>
-    reply.sse(PRODUCERS[producer.name] as Producer<unknown>, producer.input),
+    reply.sse(produce, producer.input),
   )
 }
 

@@ -8,8 +8,8 @@ import { ResponseParser } from './response-parser.ts'
 export interface Target {
   port: number
   path: string
-  /** How many events each stream has. */
-  events: number
+  /** How many events each stream has, numbered from 0; undefined where nothing is known of them. */
+  events: number | undefined
   /** Undefined where events may be of any kind. */
   shape?: EventShape | undefined
   /** What the client accepts, and the body has to be in. Its events are seen some ms late. Default: none. */
@@ -153,6 +153,7 @@ export class StreamClient {
   }
 
   #verdict(): Outcome {
+    if (this.#target.events === undefined) return 'good'
     const { events, inSequence } = this.parser.body
     if (!inSequence) return 'hole'
     return events === this.#target.events ? 'good' : 'truncated'

@@ -1,7 +1,7 @@
 /**
  * The processes of a run: one generator for all of it, and a fresh server for each row.
  */
-import type { RouteStats } from 'headfirst'
+import type { CloseReason, RouteStats } from 'headfirst'
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stepsPerMs } from './burn.ts'
@@ -19,7 +19,7 @@ import type {
   ServerQuestions,
   Snapshot,
 } from './server-plan.ts'
-import type { Contender } from './scenarios.ts'
+import type { Contender, Work } from './scenarios.ts'
 import type { Target } from './stream-client.ts'
 import type { Memory, Usage } from './usage.ts'
 
@@ -40,15 +40,25 @@ const ALONE_MS = 20_000
 /** Idle streams are opened so many at a time. */
 const OPENED_AT_A_TIME = 32
 
+/** Streams of one worker thread that wait for timers. */
+const TOGETHER = 1_000
+
 /** A user's executor, under the name of its file. */
 export interface OwnExecutor {
   name: string
   url: string
 }
 
+/** A user's producer, under the name of its file. */
+export interface OwnProducer extends OwnExecutor {
+  /** Whether its streams wait more than they compute, so that a worker thread may run many of them. */
+  waits: boolean
+}
+
 export class Testbed {
   readonly generator: Remote<GeneratorQuestions>
   readonly own: OwnExecutor | undefined
+  producer: OwnProducer | undefined
   readonly #stepsPerMs: number
 
   constructor(own: OwnExecutor | undefined) {
@@ -94,12 +104,22 @@ export class Testbed {
     }
   }
 
-  /** What a server needs to run a contender's streams, that block for `blockMs` (but `idle`'s do not). */
-  blockPlan(contender: Contender, blockMs: number): ServerPlan {
+  /** What a server needs to run a contender's streams, that work for `blockMs` (but `idle`'s do not). */
+  blockPlan(contender: Contender, blockMs: number, work: Work = 'compute'): ServerPlan {
     if (contender === 'idle') {
       return { executor: 'inline', module: undefined, flush: 'event', producer: { name: 'single' } }
     }
-    return { ...this.executorOf(contender), flush: 'event', producer: this.blockFor(blockMs) }
+    const plan = { ...this.executorOf(contender), flush: 'event' } as const
+    if (work === 'compute') return { ...plan, producer: this.blockFor(blockMs) }
+    const together = { workers: { streamsPerThread: TOGETHER } }
+    if (work === 'own') {
+      if (this.producer === undefined) throw new Error('There is no producer of a user')
+      const { url, waits } = this.producer
+      return { ...plan, producer: { name: 'own', module: url }, ...(waits ? together : {}) }
+    }
+    const producer = { name: work === 'sleep' ? 'nap' : 'pause', input: { ms: blockMs } } as const
+    // Streams that wait share a thread as they would share the server's.
+    return { ...plan, producer, ...(work === 'wait' ? together : {}) }
   }
 
   /** A producer that computes for so long on an idle core. */
@@ -127,12 +147,16 @@ function expected(
 
 function eventsOf(producer: ProducerPlan, frameBytes: number): Pick<Target, 'events' | 'shape'> {
   switch (producer.name) {
+    case 'own':
+      return { events: undefined }
     case 'subscribe':
     case 'wait':
       return { events: 0 }
     case 'single':
       return { events: 1 }
     case 'block':
+    case 'nap':
+    case 'pause':
       return { events: 2 }
     case 'burst': {
       const { events, eventBytes } = producer.input
@@ -178,7 +202,11 @@ export class TestServer {
     { atATime = 1, drainMs = ALONE_MS, route = 'main' }: ClosedLoopSettings = {},
   ): Promise<Loaded> {
     return this.#loaded(route, (target) =>
-      this.#generator.ask('closedLoop', { ...target, streams, atATime, drainMs }, streams * drainMs),
+      this.#generator.ask(
+        'closedLoop',
+        { ...target, streams, atATime, drainMs },
+        streams * drainMs + ANSWER_MS,
+      ),
     )
   }
 
@@ -287,6 +315,12 @@ export interface Loaded {
 function agree(recording: Recording, before: RouteStats, after: RouteStats): void {
   const streams = recording.lagMs.length
   if (recording.outcomes.good !== streams) return
+  const others = Object.entries(after.closed).filter(
+    ([reason, count]) => reason !== 'ended' && count !== (before.closed[reason as CloseReason] ?? 0),
+  )
+  if (others.length > 0) {
+    throw new Error(`Streams were over for the server by ${others.map(([reason]) => reason).join(', ')}`)
+  }
   const sent = {
     streams: (after.closed.ended ?? 0) - (before.closed.ended ?? 0),
     events: after.events - before.events,

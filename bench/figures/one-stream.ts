@@ -12,12 +12,15 @@ import { inAlternation, type Bench } from './rounds.ts'
 import { bursts, busyClients, takeStream, type TakenStream } from './taken-stream.ts'
 
 const POSTED_MS = 120_000
+/** From here on megabytes say more than events. */
+const LARGE_BYTES = 10_000
 
 type Contender = 'workers' | 'naive' | 'inline' | 'bare postMessage'
 
 export async function measureOneStream(bench: Bench, scenario: OneStreamScenario): Promise<Figure[]> {
   const { name, baseline, goals } = scenario
   const hasBare = baseline === 'naive'
+  const isLarge = scenario.eventBytes >= LARGE_BYTES
   const contenders: Contender[] = ['workers', baseline, ...(hasBare ? ['bare postMessage' as const] : [])]
   const measured = await inAlternation(bench, scenario.rounds, contenders, async (contender) => {
     const events = bench.quick
@@ -34,10 +37,10 @@ export async function measureOneStream(bench: Bench, scenario: OneStreamScenario
   })
   const rate = {
     scenario: name,
-    what: hasBare ? 'events/s' : 'MB/s',
-    formula: `${hasBare ? 'events' : 'bytes of events'} ÷ (receipt of the last − intended start)`,
+    what: isLarge ? 'MB/s' : 'events/s',
+    formula: `${isLarge ? 'bytes of events' : 'events'} ÷ (receipt of the last − intended start)`,
   }
-  const perEvent = hasBare ? 1 : scenario.eventBytes / 1e6
+  const perEvent = isLarge ? scenario.eventBytes / 1e6 : 1
   const perSecond = (contender: Contender): Side =>
     side(contender, ({ eventsPerSecond }) => eventsPerSecond * perEvent)
   const mainCpu = (contender: Contender): Side => side(contender, (one) => one.mainCpu)

@@ -7,14 +7,16 @@ export interface Bench {
   quick: boolean
   /** Of arrival times. */
   seed: number
+  /** In place of a scenario's own number of rounds. */
+  rounds: number | undefined
   /** Says what is measured now. */
   tell: (what: string) => void
 }
 
 /** Measures each contender once a round, in alternating order: A B, B A, A B, … */
 export async function inAlternation<Contender extends string, Measured>(
-  { quick, tell }: Bench,
-  rounds: number,
+  { quick, tell, rounds: wanted }: Bench,
+  usual: number,
   contenders: readonly Contender[],
   measure: (contender: Contender, round: number) => Promise<Measured>,
 ): Promise<Record<Contender, Measured[]>> {
@@ -23,6 +25,7 @@ export async function inAlternation<Contender extends string, Measured>(
     tell(contender)
     measured.get(contender)?.push(await measure(contender, round))
   }
+  const rounds = wanted ?? usual
   if (quick) await Promise.all(contenders.map(async (contender) => once(contender, 0)))
   else {
     for (let round = 0; round < rounds; round++) {

@@ -4,10 +4,15 @@ import { FastifySSEPlugin } from 'fastify-sse-v2'
 export async function listen(streams) {
   const app = Fastify()
   await app.register(FastifySSEPlugin, { retryDelay: false })
-  for (const [path, { events, payload }] of Object.entries(streams)) {
+  for (const [path, { name, work, events, payload }] of Object.entries(streams)) {
     app.get(path, (_request, reply) => {
       reply.sse(
         (async function* () {
+          if (name === 'block') {
+            yield { data: '0 begins' }
+            yield { data: `1 ${work()}` }
+            return
+          }
           for (let number = 0; number < events; number++) yield { data: JSON.stringify(payload(number)) }
         })(),
       )

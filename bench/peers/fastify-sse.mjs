@@ -6,8 +6,13 @@ import { once } from 'node:events'
 export async function listen(streams) {
   const app = Fastify()
   await app.register(sse)
-  for (const [path, { events, payload }] of Object.entries(streams)) {
+  for (const [path, { name, work, events, payload }] of Object.entries(streams)) {
     app.get(path, { sse: { kind: 'only', heartbeat: false } }, async (_request, reply) => {
+      if (name === 'block') {
+        await reply.sse.send({ data: '0 begins' })
+        await reply.sse.send({ data: `1 ${work()}` })
+        return
+      }
       const stream = reply.sse.stream()
       stream.pipe(reply.raw, { end: false })
       for (let number = 0; number < events; number++) {

@@ -6,9 +6,14 @@ import { createServer } from 'node:http'
 /** With the least that takes a `fetch` handler's response to `node:http`, in place of `@hono/node-server`. */
 export async function listen(streams) {
   const app = new Hono()
-  for (const [path, { events, payload }] of Object.entries(streams)) {
+  for (const [path, { name, work, events, payload }] of Object.entries(streams)) {
     app.get(path, (context) =>
       streamSSE(context, async (stream) => {
+        if (name === 'block') {
+          await stream.writeSSE({ data: '0 begins' })
+          await stream.writeSSE({ data: `1 ${work()}` })
+          return
+        }
         for (let number = 0; number < events; number++) {
           await stream.writeSSE({ data: JSON.stringify(payload(number)) })
         }

@@ -1,3 +1,3 @@
 import { listenRaw } from './raw-stream.mjs'
 
-export const listen = async (streams) => listenRaw(streams, true)
+export const listen = async (streams) => listenRaw(streams, { atOnce: true })

@@ -13,25 +13,36 @@ const subscribers = new Set()
 
 /**
  * @param {import('node:http').ServerResponse} response
- * @param {{ name: string }} stream `single`: one event and the end; `subscribe`: kept open
- * @param {boolean} atOnce whether the event is handed to the kernel before `write()` returns; else it leaves with the
- *   end, at the end of the turn
+ * @param {{ name: string }} stream `single`: one event and the end; `subscribe`: kept open; `block`: an event, work,
+ *   another event
+ * @param {object} [options]
+ * @param {boolean} options.flush whether the head is handed to the kernel at once; else it leaves with what follows
+ * @param {boolean} options.atOnce whether an event is handed to the kernel before `write()` returns; else it leaves with
+ *   the end, at the end of the turn
  */
-export function rawStream(response, { name }, atOnce = false) {
+export function rawStream(response, { name, work }, { flush = true, atOnce = false } = {}) {
   response.writeHead(200, HEADERS)
-  response.flushHeaders()
+  if (flush) response.flushHeaders()
   if (name === 'subscribe') {
     subscribers.add(response)
     return
   }
-  if (atOnce) response.cork()
-  response.write('data: 0 only\n\n')
-  if (atOnce) response.uncork()
+  const send = (data) => {
+    if (atOnce) response.cork()
+    response.write(`data: ${data}\n\n`)
+    if (atOnce) response.uncork()
+  }
+  if (name === 'block') {
+    send('0 begins')
+    send(`1 ${work()}`)
+  } else {
+    send('0 only')
+  }
   response.end()
 }
 
-export async function listenRaw(streams, atOnce) {
-  const server = createServer((request, response) => rawStream(response, streams[request.url], atOnce))
+export async function listenRaw(streams, options) {
+  const server = createServer((request, response) => rawStream(response, streams[request.url], options))
   server.listen({ host: '127.0.0.1', port: 0, backlog: 4_096 })
   await once(server, 'listening')
   return server

@@ -1,0 +1,28 @@
+import type { PortableProducer } from 'headfirst'
+
+/** By which headfirst knows what its `producer()` has returned. */
+const PORTABLE = Symbol.for('headfirst.portable')
+
+const isPortable = (exported: unknown): exported is PortableProducer<unknown> =>
+  typeof exported === 'function' && PORTABLE in exported
+
+/**
+ * The producer of a user's module: its default export, or the only portable one that it exports.
+ *
+ * @throws when there is none, more than one, or one that a thread can't import
+ */
+export async function loadProducer(url: string): Promise<PortableProducer<unknown>> {
+  const exports = (await import(url)) as Record<string, unknown>
+  if (isPortable(exports['default'])) return exports['default']
+  const [found, ...others] = Object.entries(exports).filter(([, exported]) => isPortable(exported))
+  const wanted = `${url} should export one portable producer (what producer(import.meta.url, …) returns)`
+  if (found === undefined) {
+    const names = Object.keys(exports).join(', ')
+    throw new Error(`${wanted}; it exports ${names === '' ? 'nothing' : `none among: ${names}`}`)
+  }
+  if (others.length > 0) {
+    const names = [found, ...others].map(([name]) => name).join(', ')
+    throw new Error(`${wanted}, or one as its default export; it exports ${names}`)
+  }
+  return found[1] as PortableProducer<unknown>
+}
