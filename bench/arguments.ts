@@ -49,7 +49,7 @@ ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
                        and the same clients, with producers that do not compute.
   events-per-second    one client takes one stream of 58-byte events as fast as they come. "@event": each event
                        is handed to the kernel at once; "@tick": what one turn of the loop sends leaves together.
-  baselines            the same at 0.8 with other servers: bare node:http with its head flushed ("node:http") and
+  baselines            the same at 0.5 with other servers: bare node:http with its head flushed ("node:http") and
                        not, and the other libraries. With --only or --full.
   encode               events to text, against a naive template and the encoders of other libraries.
   hand-off             from the call of an executor until the producer runs.
@@ -69,6 +69,9 @@ Scenarios against a baseline, in alternating rounds, with --only or --full
                        fastify-sse-v2 and Hono, each in its fastest way. Events/s.
   open-close           10,000 streams of one event, to bare node:http: streams per second of the server's thread.
   idle-streams         1,000 to 5,000 open streams that send nothing, to bare node:http: memory of each.
+  isolation            a fast inline route beside a slow one, on each executor: first byte, to the same alone.
+  tls                  5,000 events/s on 200 streams, and streams of one event: CPU of the main thread, behind TLS
+                       to without.
   compression@L        gzip, br, and zstd where Node has it, to no coding, inline and on workers. L is how events
                        come: "rhythm", 5,000/s on 200 streams; "json", "html", one stream as fast as they come,
                        of 58 bytes and of 2 KiB. CPU of the main thread and of the others, bytes on the wire.

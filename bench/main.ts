@@ -162,6 +162,8 @@ class Run {
       case 'peers':
       case 'idle-streams':
       case 'compression':
+      case 'isolation':
+      case 'tls':
         return this.#measureFigures(scenario)
       default:
         scenario satisfies never

@@ -145,6 +145,29 @@ export interface IdleStreamsScenario extends RoundsScenario {
   comparisons: readonly Comparison[]
 }
 
+/** A fast inline route beside a slow one, on each executor. */
+export interface IsolationScenario extends RoundsScenario {
+  kind: 'isolation'
+  /** The slow route: CPU work of a stream, and offered load in times one thread's capacity. */
+  blockMs: number
+  load: number
+  executors: readonly ('inline' | 'microtask' | 'deferred' | 'workers')[]
+  /** The fast one: clients in all, and a second. */
+  arrivals: number
+  quickArrivals: number
+  fastPerSecond: number
+}
+
+/** Behind TLS and without. */
+export interface TlsScenario extends RoundsScenario {
+  kind: 'tls'
+  rhythm: RhythmLoad
+  /** Of one event each. */
+  streams: number
+  quickStreams: number
+  atATime: number
+}
+
 /** Streams in each content coding and in none. */
 export interface CompressionScenario extends RoundsScenario {
   kind: 'compression'
@@ -183,6 +206,8 @@ export type FigureScenario =
   | PeersScenario
   | IdleStreamsScenario
   | CompressionScenario
+  | IsolationScenario
+  | TlsScenario
 
 /** What a ratio should be. */
 export interface Goal {
@@ -297,9 +322,9 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     kind: 'block',
-    name: 'baselines@0.8',
+    name: 'baselines@0.5',
     blockMs: 5,
-    load: 0.8,
+    load: 0.5,
     arrivals: each(200),
     contenders: ['inline', 'workers', ...BASELINES],
     serviceSamples: 50,
@@ -470,6 +495,28 @@ export const SCENARIOS: readonly Scenario[] = [
       { subject: 'workers', baseline: 'node:http', goal: undefined },
       { subject: 'bare fastify', baseline: 'node:http', goal: undefined },
     ],
+  },
+  {
+    kind: 'isolation',
+    name: 'isolation',
+    blockMs: 50,
+    load: 0.8,
+    executors: ['inline', 'microtask', 'deferred', 'workers'],
+    arrivals: 1_000,
+    quickArrivals: 10,
+    fastPerSecond: 100,
+    rounds: 3,
+    quick: true,
+  },
+  {
+    kind: 'tls',
+    name: 'tls',
+    rhythm: { is: 'rhythm', streams: 200, quickStreams: 5, everyMs: 40, forMs: 4_000, quickForMs: 100 },
+    streams: 2_000,
+    quickStreams: 20,
+    atATime: 32,
+    rounds: 4,
+    quick: true,
   },
   {
     kind: 'compression',

@@ -23,6 +23,8 @@ export interface ServerPlan extends RoutePlan {
   workers?: WorkersOptions
   /** A second route of the same server. */
   beside?: RoutePlan
+  /** Whether it speaks HTTPS. Default: no. */
+  tls?: boolean
 }
 
 /** A server of another library, or of none: see `peers/`. */

@@ -2,7 +2,9 @@
  * The server under test: a Fastify app with headfirst and one route or two, in a process of its own, started afresh for
  * each row, so that no row inherits another's heap, threads or compiled code. `main.ts` starts it.
  */
-import Fastify, { type FastifyInstance } from 'fastify'
+import { readFileSync } from 'node:fs'
+import { extname } from 'node:path'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import headfirst, { workers, type Producer, type RouteStats } from 'headfirst'
 import { naive } from './naive/executor.ts'
 import { loadExecutor } from './own-executor.ts'
@@ -30,8 +32,8 @@ let snapshot: (() => Snapshot) | undefined
 const NOTHING_YET: RouteStats = { open: 0, opened: 0, closed: {}, events: 0, bytes: 0, dropped: 0 }
 
 async function start(plan: ServerPlan): Promise<Address> {
-  const { executor, module, beside } = plan
-  const app = Fastify()
+  const { executor, module, beside, tls = false } = plan
+  const app = Fastify(tls ? https() : {})
   await app.register(headfirst, {
     executors: {
       workers: workers({
@@ -58,6 +60,15 @@ async function start(plan: ServerPlan): Promise<Address> {
     }
   }
   return { port: (app.server.address() as { port: number }).port, paths: PATHS }
+}
+
+/** With the certificate of the tests, whose key everybody knows. Its name in Fastify's types is another. */
+function https(): FastifyServerOptions {
+  const folder = extname(import.meta.url) === '.ts' ? '../test/http/' : '../../test/http/'
+  const read = (file: string): string => readFileSync(new URL(`${folder}${file}`, import.meta.url), 'utf8')
+  return {
+    https: { key: read('test-only-key.pem'), cert: read('test-only-certificate.pem') },
+  } as FastifyServerOptions
 }
 
 async function addRoute(app: FastifyInstance, path: string, plan: RoutePlan): Promise<void> {

@@ -60,7 +60,7 @@ export function bootstrap(values: readonly number[], seed: number): Interval {
 
 /** The median; between the two in the middle of an even number. NaN of none. */
 export function middle(values: ArrayLike<number>): number {
-  const sorted = Float64Array.from(values).sort()
+  const sorted = Float64Array.from(values).toSorted()
   const half = sorted.length / 2
   return ((sorted[Math.ceil(half) - 1] ?? NaN) + (sorted[Math.floor(half)] ?? NaN)) / 2
 }

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { nowMs } from './clock.ts'
 import { DecodedBody, type Coding } from './decoded-body.ts'
 import type { EventShape } from './event-body.ts'
@@ -8,6 +9,8 @@ import { ResponseParser } from './response-parser.ts'
 export interface Target {
   port: number
   path: string
+  /** Whether to speak TLS, and to believe any certificate. Default: no. */
+  tls?: boolean
   /** How many events each stream has, numbered from 0; undefined where nothing is known of them. */
   events: number | undefined
   /** Undefined where events may be of any kind. */
@@ -85,18 +88,23 @@ export class StreamClient {
     this.#onSettled = onSettled
     this.#onHead = onHead
     this.lagMs = nowMs() - intendedMs
-    this.#socket = connect({
-      host: '127.0.0.1',
-      port: target.port,
-      noDelay: true,
-      onread: {
-        buffer: READ_BUFFER,
-        callback: (length, buffer) => {
-          this.#read(buffer as Buffer, length)
-          return true
-        },
-      },
-    })
+    const { tls = false, port } = target
+    const read = (length: number, buffer: Uint8Array): true => {
+      this.#read(buffer as Buffer, length)
+      return true
+    }
+    this.#socket = tls
+      ? // It reads into buffers of its own.
+        connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }).on(
+          'data',
+          (chunk: Buffer) => read(chunk.length, chunk),
+        )
+      : connect({
+          host: '127.0.0.1',
+          port,
+          noDelay: true,
+          onread: { buffer: READ_BUFFER, callback: read },
+        })
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.settle(error.code === 'ECONNREFUSED' ? 'refused' : 'reset')
     })

@@ -93,10 +93,11 @@ export class Testbed {
     const remote = new Remote<ServerQuestions<ServerPlan | PeerPlan>>(name, ['--expose-gc'])
     try {
       const { port, paths } = await remote.ask('start', plan, START_MS)
+      const tls = 'tls' in plan && plan.tls
       return await measure(
         new TestServer(remote, this.generator, {
-          main: { port, path: paths.main, ...expected(plan, frameBytes) },
-          beside: { port, path: paths.beside, ...expected(plan.beside ?? plan, frameBytes) },
+          main: { port, path: paths.main, tls, ...expected(plan, frameBytes) },
+          beside: { port, path: paths.beside, tls, ...expected(plan.beside ?? plan, frameBytes) },
         }),
       )
     } finally {

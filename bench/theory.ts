@@ -13,13 +13,15 @@
  * Lindley's recursion over a schedule: each client waits for what is left of the work before it,
  * W' = max(0, W + S − A), with service time S and the gap A to the client before.
  *
+ * @param serviceMs of every client, or of each
  * @returns ms that each client waits until it is served
  */
-export function lindleyWaits(schedule: Float64Array, serviceMs: number): Float64Array {
+export function lindleyWaits(schedule: Float64Array, serviceMs: number | Float64Array): Float64Array {
   const waits = new Float64Array(schedule.length)
   for (let index = 1; index < schedule.length; index++) {
     const gap = (schedule[index] as number) - (schedule[index - 1] as number)
-    waits[index] = Math.max(0, (waits[index - 1] as number) + serviceMs - gap)
+    const before = typeof serviceMs === 'number' ? serviceMs : (serviceMs[index - 1] as number)
+    waits[index] = Math.max(0, (waits[index - 1] as number) + before - gap)
   }
   return waits
 }

@@ -2,12 +2,15 @@
  * Two executors against each other, in any scenario that runs on all of them (`--compare A,B`).
  *
  * First the one that is compared with runs against itself: whatever differs then is noise. Then the two take turns,
- * A B, B A, …, each time on a fresh server; within a round both face the same clients, in each round others.
+ * A B, B A, …, each time on a fresh server; within a round both face the same clients, in each round others. Rounds of
+ * which one half fails the validity gate are left out on both sides, and counted; the gate knows nothing of who won.
  */
 import { measureBlockRow, type BlockRow } from '../block-row.ts'
+import type { Gate } from '../gate.ts'
 import { measureRateRow, type RateRow } from '../rate-row.ts'
 import type { BlockScenario, Contender, RateScenario } from '../scenarios.ts'
-import { figure, type Comparison, type Figure, type FigureDefinition, type Side } from './figure.ts'
+import { FEWEST_ROUNDS } from '../statistics.ts'
+import { figure, type Comparison, type Figure, type FigureDefinition } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 
 export interface ComparisonPlan {
@@ -43,13 +46,8 @@ export async function compareBlock(
       serviceMs,
       seed: (bench.seed + round) % 2 ** 32,
     })
-  const failures = ({ gate, errors }: BlockRow): string[] => [
-    ...gate.failures,
-    ...Object.entries(errors).map(([name, count]) => `${count} streams: ${name}`),
-  ]
   const tail = arrivals >= 1_000 ? 'p99' : 'p90'
-  const tailOf = ({ p90, p99 }: BlockRow['firstByteMs']): number => p99 ?? p90
-  return comparePair(bench, scenario.name, { pair, rounds }, take, failures, [
+  return comparePair(bench, scenario.name, { pair, rounds }, take, streamErrors, [
     {
       what: 'TTFB p50, ms',
       formula: 'first byte of the status line − intended start',
@@ -83,6 +81,15 @@ export async function compareBlock(
   ])
 }
 
+/** A failed stream is slower than all, and of such a row no ratio says anything. */
+function streamErrors({ errors }: BlockRow): string[] {
+  return Object.entries(errors).map(([name, count]) => `${count} streams: ${name}`)
+}
+
+function tailOf({ p90, p99 }: BlockRow['firstByteMs']): number {
+  return p99 ?? p90
+}
+
 export async function compareRate(
   bench: Bench,
   scenario: RateScenario,
@@ -91,7 +98,7 @@ export async function compareRate(
   const events = bench.quick ? scenario.quickEvents : scenario.events
   const take = async (contender: Contender): Promise<RateRow> =>
     measureRateRow(bench.testbed, scenario, contender, events)
-  return comparePair(bench, scenario.name, { pair, rounds }, take, ({ gate }) => gate.failures, [
+  return comparePair(bench, scenario.name, { pair, rounds }, take, () => [], [
     {
       what: 'events/s',
       formula: 'events ÷ (receipt of the last − intended start), the median stream of a round',
@@ -107,7 +114,7 @@ export async function compareRate(
   ])
 }
 
-async function comparePair<Row>(
+async function comparePair<Row extends { gate: Gate }>(
   bench: Bench,
   scenario: string,
   { pair: [subject, baseline], rounds }: Pick<ComparisonPlan, 'pair' | 'rounds'>,
@@ -115,43 +122,70 @@ async function comparePair<Row>(
   failuresOf: (row: Row) => string[],
   measures: readonly Measure<Row>[],
 ): Promise<Figure[]> {
-  const nameOf = (contender: Contender): string => bench.testbed.nameOf(contender)
-  const inPairs = async (first: Contender, second: Contender): Promise<[Rows<Row>, Rows<Row>]> => {
-    const rows = await inAlternation(bench, rounds, ['first', 'second'], async (place, round) =>
-      take(place === 'first' ? first : second, round),
+  const { quick, testbed } = bench
+  const against = async (one: Contender, other: Contender): Promise<Pairs<Row>> => {
+    const { first, second } = await inAlternation(bench, rounds, ['first', 'second'], async (place, round) =>
+      take(place === 'first' ? one : other, round),
     )
-    return [
-      { name: first === second ? `${nameOf(first)} again` : nameOf(first), rows: rows.first },
-      { name: nameOf(second), rows: rows.second },
-    ]
+    const name = testbed.nameOf(one)
+    return {
+      names: [one === other ? `${name} again` : name, testbed.nameOf(other)],
+      ...valid(first, second, quick),
+    }
   }
   const compared = (
-    [one, other]: [Rows<Row>, Rows<Row>],
+    { names: [one, other], first, second, notes, failures }: Pairs<Row>,
     { what, formula, words, of }: Measure<Row>,
     noise: Figure['interval'],
     same: boolean,
   ): Figure =>
     figure(
-      { scenario, what, formula, goal: undefined },
-      side(one, of),
-      side(other, of),
-      [...one.rows, ...other.rows].flatMap(failuresOf),
+      { scenario, what, formula: `${formula}${notes}`, goal: undefined },
+      { contender: one, values: first.map(of) },
+      { contender: other, values: second.map(of) },
+      [...failures, ...[...first, ...second].flatMap(failuresOf)],
       { words, noise, same },
     )
-  const itself = await inPairs(baseline, baseline)
+  const itself = await against(baseline, baseline)
   const noise = measures.map((measure) => compared(itself, measure, undefined, true))
-  const both = await inPairs(subject, baseline)
+  const both = await against(subject, baseline)
   return [
     ...noise,
     ...measures.map((measure, index) => compared(both, measure, noise[index]?.interval, false)),
   ]
 }
 
-interface Rows<Row> {
-  name: string
-  rows: readonly Row[]
+interface Rounds<Row> {
+  first: readonly Row[]
+  second: readonly Row[]
+  /** How many are missing, for the formula; and why the others must not be believed either. */
+  notes: string
+  failures: string[]
 }
 
-function side<Row>({ name, rows }: Rows<Row>, of: (row: Row) => number): Side {
-  return { contender: name, values: rows.map(of) }
+interface Pairs<Row> extends Rounds<Row> {
+  names: [first: string, second: string]
+}
+
+/** The rounds of which both halves are valid. In a quick run nothing is judged. */
+function valid<Row extends { gate: Gate }>(
+  first: readonly Row[],
+  second: readonly Row[],
+  quick: boolean,
+): Rounds<Row> {
+  const reasons = first.map((row, round) => [...row.gate.failures, ...(second[round]?.gate.failures ?? [])])
+  const isValid = (_: Row, round: number): boolean => quick || reasons[round]?.length === 0
+  const kept = first.filter(isValid)
+  const lost = first.length - kept.length
+  const [reason] = reasons.flat()
+  return {
+    first: kept,
+    second: second.filter(isValid),
+    notes:
+      lost === 0 ? '' : `; ${lost} of ${first.length} rounds were not valid (${reason}) and are left out`,
+    failures:
+      lost > 0 && kept.length < FEWEST_ROUNDS
+        ? [`${kept.length} of ${first.length} rounds valid: ${reason}`]
+        : [],
+  }
 }

@@ -11,7 +11,7 @@ import type { ManyStreamsScenario } from '../scenarios.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 
-export interface Ticking {
+interface Ticking {
   /** CPU time of the server's own thread, in s per million events. */
   mainCpu: number
   /** That of all the server's threads. */
@@ -27,7 +27,7 @@ const APART_MS = 2
 const DRAIN_MS = 20_000
 /** How long the last streams stay open after the server was looked at: more than looking takes. */
 const SPARE_MS = 1_500
-const QUICK_SPARE_MS = 500
+const QUICK_SPARE_MS = 1_000
 
 export async function measureManyStreams(bench: Bench, scenario: ManyStreamsScenario): Promise<Figure[]> {
   const { quick } = bench
@@ -66,7 +66,7 @@ export async function measureManyStreams(bench: Bench, scenario: ManyStreamsScen
   ]
 }
 
-export interface TickingPlan {
+interface TickingPlan {
   streams: number
   /** Between two events of a stream. */
   everyMs: number
@@ -74,6 +74,7 @@ export interface TickingPlan {
   forMs: number
   executor: 'inline' | 'workers'
   coding?: Coding | undefined
+  tls?: boolean
   /** For messages. */
   place: string
 }
@@ -85,7 +86,7 @@ export interface TickingPlan {
  */
 export async function takeTicking(
   { testbed, quick }: Bench,
-  { streams, everyMs, forMs, executor, coding, place }: TickingPlan,
+  { streams, everyMs, forMs, executor, coding, tls = false, place }: TickingPlan,
 ): Promise<Ticking> {
   const schedule = Float64Array.from({ length: streams }, (_, index) => index * APART_MS)
   const events = Math.ceil((streams * APART_MS + forMs + (quick ? QUICK_SPARE_MS : SPARE_MS)) / everyMs)
@@ -95,6 +96,7 @@ export async function takeTicking(
     producer: { name: 'ticker', input: { events, everyMs } },
     workers: { threads: 1, streamsPerThread: streams },
     coding,
+    tls,
   } as const
   return testbed.withServer(plan, async (server): Promise<Ticking> => {
     const [{ recording }, look] = await Promise.all([

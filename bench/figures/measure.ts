@@ -3,12 +3,14 @@ import { measureCompression } from './compression.ts'
 import type { Figure } from './figure.ts'
 import { measureIdleLatency } from './idle-latency.ts'
 import { measureIdleStreams } from './idle-streams.ts'
+import { measureIsolation } from './isolation.ts'
 import { measureManyStreams } from './many-streams.ts'
 import { measureOneStream } from './one-stream.ts'
 import { measurePeers } from './peers.ts'
 import type { Bench } from './rounds.ts'
 import { measureSaturated } from './saturated.ts'
 import { measureShortStreams } from './short-streams.ts'
+import { measureTls } from './tls.ts'
 
 export async function measureFigures(bench: Bench, scenario: FigureScenario): Promise<Figure[]> {
   switch (scenario.kind) {
@@ -28,6 +30,10 @@ export async function measureFigures(bench: Bench, scenario: FigureScenario): Pr
       return measureIdleStreams(bench, scenario)
     case 'compression':
       return measureCompression(bench, scenario)
+    case 'isolation':
+      return measureIsolation(bench, scenario)
+    case 'tls':
+      return measureTls(bench, scenario)
     default:
       return scenario satisfies never
   }

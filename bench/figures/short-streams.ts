@@ -12,7 +12,7 @@ import type { TestServer } from '../testbed.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 
-interface Measured {
+interface ShortStreams {
   streamsPerSecond: number
   /** Streams that the server's own thread could serve in a second of CPU time. */
   perCpuSecond: number
@@ -29,7 +29,7 @@ export async function measureShortStreams(bench: Bench, scenario: ShortStreamsSc
   const streams = quick ? scenario.quickStreams : scenario.streams
   const contenders = [...new Set(comparisons.flatMap(({ subject, baseline }) => [subject, baseline]))]
   const measured = await inAlternation(bench, scenario.rounds, contenders, async (contender) => {
-    const take = async (server: TestServer): Promise<Measured> =>
+    const take = async (server: TestServer): Promise<ShortStreams> =>
       takeStreams(server, streams, atATime, `${name} on ${contender}`)
     const producer = { name: 'single' } as const
     if (isPeer(contender)) return testbed.withPeer({ peer: contender, producer }, take)
@@ -40,7 +40,7 @@ export async function measureShortStreams(bench: Bench, scenario: ShortStreamsSc
   })
   const compared = (
     comparison: ShortStreamsScenario['comparisons'][number],
-    of: keyof Measured,
+    of: keyof ShortStreams,
     definition: Pick<FigureDefinition, 'what' | 'formula' | 'goal'>,
   ): Figure => {
     const [subject, baseline] = [comparison.subject, comparison.baseline].map((contender) => ({
@@ -73,13 +73,16 @@ export async function measureShortStreams(bench: Bench, scenario: ShortStreamsSc
   ])
 }
 
-/** @throws when a stream has failed */
-async function takeStreams(
+/**
+ * @param place for the message
+ * @throws when a stream has failed
+ */
+export async function takeStreams(
   server: TestServer,
   streams: number,
   atATime: number,
   place: string,
-): Promise<Measured> {
+): Promise<ShortStreams> {
   const settings = { atATime, drainMs: STREAM_MS }
   await server.closedLoop(Math.ceil(streams * WARM_UP_SHARE), settings)
   const { recording, mainCpuMs } = await server.closedLoop(streams, settings)

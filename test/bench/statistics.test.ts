@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, double, nat, property, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
 import { randomFrom } from '../../bench/schedule.ts'
 import {
@@ -10,9 +10,9 @@ import {
   spansOne,
 } from '../../bench/statistics.ts'
 
-const positive = fc.double({ min: 0.01, max: 100, noNaN: true })
-const rounds = fc.array(fc.tuple(positive, positive), { minLength: FEWEST_ROUNDS, maxLength: 12 })
-const seeds = fc.nat()
+const positive = double({ min: 0.01, max: 100, noNaN: true })
+const rounds = array(tuple(positive, positive), { minLength: FEWEST_ROUNDS, maxLength: 12 })
+const seeds = nat()
 const RUNS = { numRuns: 30 }
 
 const split = (pairs: readonly [number, number][]): [number[], number[]] => [
@@ -77,8 +77,8 @@ test.each([FEWEST_ROUNDS, 8, 12])(
 )
 
 test('the interval holds the ratio and lies between the least and the most of any round', () => {
-  fc.assert(
-    fc.property(rounds, seeds, (pairs, seed) => {
+  assert(
+    property(rounds, seeds, (pairs, seed) => {
       const { ratio, interval } = pairedRatio(...split(pairs), seed)
       const ratios = pairs.map(([one, other]) => one / other)
       const [low, high] = interval as [number, number]
@@ -93,8 +93,8 @@ test('the interval holds the ratio and lies between the least and the most of an
 })
 
 test('the same seed gives the same interval', () => {
-  fc.assert(
-    fc.property(rounds, seeds, (pairs, seed) => {
+  assert(
+    property(rounds, seeds, (pairs, seed) => {
       expect(pairedRatio(...split(pairs), seed)).toEqual(pairedRatio(...split(pairs), seed))
     }),
     RUNS,
@@ -102,8 +102,8 @@ test('the same seed gives the same interval', () => {
 })
 
 test('the units of a round, if they are the same for both, change nothing', () => {
-  fc.assert(
-    fc.property(rounds, positive, seeds, (pairs, scale, seed) => {
+  assert(
+    property(rounds, positive, seeds, (pairs, scale, seed) => {
       const scaled = pairs.map(([one, other]): [number, number] => [one * scale, other * scale])
       const [plain, other] = [pairs, scaled].map((both) => pairedRatio(...split(both), seed))
       expect(other?.ratio).toBeCloseTo(plain?.ratio as number)
