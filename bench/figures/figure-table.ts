@@ -49,8 +49,7 @@ export function figureTable({ figures, quick }: Results): Table {
 }
 
 function judged(one: Figure, quick: boolean): string {
-  if (Number.isNaN(one.ratio)) return 'not measured'
-  if (quick) return 'counts agree'
+  if (quick && !Number.isNaN(one.ratio)) return 'counts agree'
   return one.failures.length > 0 ? `INVALID: ${one.failures[0]}` : verdict(one)
 }
 

@@ -1,7 +1,6 @@
 import { producer, type EventStream, type PortableProducer } from 'headfirst'
 
-/** Beside what is none. */
-export const LIMIT = 3
+const LIMIT = 3
 
 export const counts: PortableProducer = producer(import.meta.url, (stream: EventStream) => {
   for (let number = 0; number < LIMIT; number++) stream.send(String(number))
