@@ -147,10 +147,11 @@ const TOGETHER = 0.1
  * of a response leaves at once where its head is not flushed, and where it is flushed the head is ahead of the event,
  * which the server holds back.
  */
-function broken({ contender, scenario }: BlockRowPlan, recording: Recording): string[] {
-  const aheadMs = median(
-    recording.firstEventMs.map((ms, index) => ms - (recording.firstByteMs[index] ?? NaN)),
-  )
+export function broken(
+  { contender, scenario }: { contender: string; scenario: Pick<BlockScenario, 'blockMs'> },
+  { firstByteMs, firstEventMs }: Pick<Recording, 'firstByteMs' | 'firstEventMs'>,
+): string[] {
+  const aheadMs = median(firstEventMs.map((ms, index) => ms - (firstByteMs[index] ?? NaN)))
   const ahead = aheadMs / scenario.blockMs
   if (contender === 'node:http unflushed' && !(ahead <= TOGETHER)) {
     return [`the bench is broken: an unflushed head is ${aheadMs.toFixed(1)} ms ahead of its event`]
