@@ -31,7 +31,7 @@ Options
   --rounds N           of --compare, and of the scenarios against a baseline, from 1 to 1000. Default of --compare:
                        10. Of fewer than six no interval is given.
   --full               everything: 1,000 arrivals, and so a p99, in every row of block-5ms, and the scenarios
-                       against a baseline: about 15 minutes more.
+                       against a baseline: three quarters of an hour.
   --quick              tiny counts, in a few seconds: shows that all works and that the counts agree, no more.
   --seed N             of the arrival times, a whole number from 0. Default 1: each run has the same clients.
   --html FILE          write the report as one file, with all charts: percentiles, load, time. Needs no network.
@@ -44,12 +44,14 @@ Options
 Scenarios
 ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
 
-  block-Bms@L          (also sleep-, async-: asleep in place, waiting for a timer) clients arrive at random, L times as many as one thread can serve. Each gets an event,
+  block-Bms@L          clients arrive at random, L times as many as one thread can serve. Each gets an event,
                        then the producer computes for B ms, then comes another event. "idle" is the same server
                        and the same clients, with producers that do not compute.
+  sleep-, async-       the same with producers that sleep in place (Atomics.wait), and that wait for a timer: there
+                       no executor should win. With --only or --full, as are most loads of block-.
   events-per-second    one client takes one stream of 58-byte events as fast as they come. "@event": each event
                        is handed to the kernel at once; "@tick": what one turn of the loop sends leaves together.
-  baselines            the same at 0.5 with other servers: bare node:http with its head flushed ("node:http") and
+  baselines            block-5ms at 0.5 on other servers: bare node:http with its head flushed ("node:http") and
                        not, and the other libraries. With --only or --full.
   encode               events to text, against a naive template and the encoders of other libraries.
   hand-off             from the call of an executor until the producer runs.
