@@ -20,7 +20,11 @@ Options
                        against a baseline: about 15 minutes more.
   --quick              tiny counts, in a few seconds: shows that all works and that the counts agree, no more.
   --seed N             of the arrival times, a whole number from 0. Default 1: each run has the same clients.
-  --json FILE          write everything, raw samples included. Also written when interrupted.
+  --html FILE          write the report as one file, with all charts: percentiles, load, time. Needs no network.
+  --json FILE          write everything, raw samples included (schema: bench/report/schema.json).
+  --picture FILE       write one SVG: the first byte by executor, in overload. The README's is made so:
+                       npm run bench -- --only block-5ms@1.5 --picture docs/bench.svg
+                       These three are also written when interrupted.
   --help               this text.
 
 Scenarios
@@ -61,8 +65,10 @@ export interface Arguments {
   full: boolean
   quick: boolean
   seed: number
-  /** An absolute path. */
+  /** Absolute paths. */
   json: string | undefined
+  html: string | undefined
+  picture: string | undefined
 }
 
 /** What the user has asked for can't be done. */
@@ -75,6 +81,8 @@ export function parseArguments(args: readonly string[]): Arguments {
   const { values } = parsed(args)
   if (values.quick === true && values.full === true)
     throw new UsageError('--quick and --full exclude each other')
+  if (values.quick === true && values.picture !== undefined)
+    throw new UsageError('--picture needs a run without --quick, which says nothing about speed')
   return {
     help: values.help ?? false,
     scenarios: values.only === undefined ? unnamed(values) : only(values.only),
@@ -82,7 +90,9 @@ export function parseArguments(args: readonly string[]): Arguments {
     full: values.full ?? false,
     quick: values.quick ?? false,
     seed: values.seed === undefined ? 1 : seed(values.seed),
-    json: values.json === undefined ? undefined : writable(values.json),
+    json: writable('json', values.json),
+    html: writable('html', values.html),
+    picture: writable('picture', values.picture),
   }
 }
 
@@ -100,6 +110,8 @@ function parsed(args: readonly string[]) {
         quick: { type: 'boolean' },
         seed: { type: 'string' },
         json: { type: 'string' },
+        html: { type: 'string' },
+        picture: { type: 'string' },
       },
     })
   } catch (error) {
@@ -144,12 +156,13 @@ function seed(text: string): number {
 }
 
 /** A run of two minutes should not end with the news that its results can't be written. */
-function writable(file: string): string {
+function writable(option: string, file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
   const path = resolve(file)
   try {
     accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
   } catch (error) {
-    throw new UsageError(`--json: can't write ${path}: ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`--${option}: can't write ${path}: ${(error as Error).message}`, { cause: error })
   }
   return path
 }

@@ -11,7 +11,7 @@
  * - what is measured: `scenarios.ts`, `producers.ts`, `burn.ts`
  * - the processes: `server.ts`, `generator.ts`, `micro-benchmarks.ts`; how they talk: `remote.ts`, `testbed.ts`
  * - one row: `block-row.ts`, `rate-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
- * - what is told: `results.ts`, `conclusions.ts`, `report.ts`
+ * - what is told: `results.ts`, `conclusions.ts`, `results-document.ts`, `report/`
  */
 import { writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
@@ -24,8 +24,12 @@ import { measureFigures } from './figures/measure.ts'
 import { Progress } from './progress.ts'
 import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
-import { report } from './report.ts'
-import { failedStreams, invalidRows, toJson, type Results } from './results.ts'
+import { toHtml } from './report/html.ts'
+import { toJson } from './report/json.ts'
+import { toTerminal } from './report/terminal.ts'
+import { writePicture } from './picture.ts'
+import { resultsDocument } from './results-document.ts'
+import { failedStreams, invalidRows, type Results } from './results.ts'
 import {
   isTriedQuickly,
   type BlockScenario,
@@ -207,8 +211,12 @@ async function main(): Promise<number> {
     // Whatever was being measured has lost its processes.
     if (!results.interrupted) throw error
   }
-  process.stdout.write(report(results, wantsColours()))
-  if (args.json !== undefined) writeFileSync(args.json, toJson(results))
+  const document = resultsDocument(results, process.argv.slice(2))
+  const width = process.stdout.isTTY ? process.stdout.columns : Infinity
+  process.stdout.write(toTerminal(document, { colours: wantsColours(), width }))
+  if (args.json !== undefined) writeFileSync(args.json, toJson(document))
+  if (args.html !== undefined) writeFileSync(args.html, toHtml(document))
+  if (args.picture !== undefined) writePicture(args.picture, results)
   if (results.interrupted) return EXIT.interrupted
   // In a full run failed streams are a result; a quick one is there to find that something does not work.
   if (results.quick && failedStreams(results) > 0) return EXIT.crash

@@ -24,6 +24,8 @@ export class Progress {
   }
 
   #show(text: string): void {
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`)
+    if (!process.stderr.isTTY) return
+    // A line that is wrapped could not be cleared.
+    process.stderr.write(`\r\u001B[K${text.slice(0, process.stderr.columns - 1)}`)
   }
 }

@@ -1,5 +1,4 @@
 import type { BlockRow } from './block-row.ts'
-import { conclusions, type Conclusion } from './conclusions.ts'
 import type { Environment } from './environment.ts'
 import type { Figure } from './figures/figure.ts'
 import type { EncodeRow } from './micro/encode.ts'
@@ -39,13 +38,4 @@ export function invalidRows({
 
 export function failedStreams({ blocks }: Pick<Results, 'blocks'>): number {
   return blocks.flatMap(({ errors }) => Object.values(errors)).reduce((total, count) => total + count, 0)
-}
-
-/** For `--json`. Infinity, a percentile among failures, becomes null. */
-export function toJson(results: Results): string {
-  const derived: { conclusions: Conclusion[]; invalid: number } = {
-    conclusions: conclusions(results),
-    invalid: invalidRows(results).length,
-  }
-  return `${JSON.stringify({ version: 1, ...results, ...derived })}\n`
 }

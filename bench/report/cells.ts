@@ -17,7 +17,7 @@ export function numberText(value: number, digits: number = DIGITS): string {
 }
 
 export function headText({ title, unit }: Pick<Column, 'title' | 'unit'>): string {
-  return unit === undefined ? title : `${title}, ${unit}`
+  return (unit ?? '') === '' ? title : `${title}, ${unit}`
 }
 
 /** JSON has no undefined: an empty cell may be null there. */

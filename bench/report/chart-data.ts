@@ -32,7 +32,6 @@ export function chartData(chart: Chart): Pick<Table, 'columns' | 'rows'> {
         ...chart.series.map(() => undefined),
         `${label}, ${numberText(forMs)} ms`,
       ])
-      const timeOf = ([seconds]: readonly unknown[]): number => Number(seconds)
       return {
         columns: [...columns, { title: 'incident' }],
         rows: [...rows, ...incidents].toSorted((one, other) => timeOf(one) - timeOf(other)),
@@ -65,6 +64,10 @@ export function chartData(chart: Chart): Pick<Table, 'columns' | 'rows'> {
     default:
       return chart satisfies never
   }
+}
+
+function timeOf([seconds]: readonly unknown[]): number {
+  return Number(seconds)
 }
 
 function byX(

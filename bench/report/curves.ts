@@ -65,7 +65,7 @@ function dotsOf(name: string, points: readonly Point[]): Curve['dots'] {
 
 export function lineCurves({ title, x, y, series }: Lines, width: number, palette: Palette): Drawing {
   const curves = series.map(({ name, theory = false, points }): Curve => {
-    const drawn = points.filter((point) => point.every(Number.isFinite))
+    const drawn = points.filter(([atX, atY]) => hasPlace(x, atX) && hasPlace(y, atY))
     const isMarked = !theory && drawn.length <= MOST_DOTS
     const text = ([atX, atY]: Point): string =>
       `${name}: ${numberText(atY)}${unit(y)} at ${numberText(atX)}${unit(x)}`
@@ -85,6 +85,11 @@ export function lineCurves({ title, x, y, series }: Lines, width: number, palett
     },
     palette,
   )
+}
+
+/** A logarithmic axis has no place for zero. */
+function hasPlace({ logarithmic: isLogarithmic }: Axis, value: number): boolean {
+  return Number.isFinite(value) && (isLogarithmic !== true || value > 0)
 }
 
 function unit({ unit: name }: Axis): string {
@@ -171,16 +176,28 @@ function labels(
   })
 }
 
-/** Without the points that nobody could see, since they are less than a pixel from the one before. */
+/** In pixels: nobody sees what is less far from the line. */
+const UNSEEN = 0.3
+
+/** Without the points that nobody could see, since the line passes there anyway. */
 export function pathOf(points: readonly Point[], x: Scale, y: Scale): string {
-  let path = ''
-  let [lastX, lastY] = [-Infinity, -Infinity]
-  points.forEach(([valueX, valueY], index) => {
-    const [atX, atY] = [px(x.at(valueX)), px(y.at(valueY))]
-    const isSeen = Math.abs(atX - lastX) >= 1 || Math.abs(atY - lastY) >= 1 || index === points.length - 1
-    if (!isSeen) return
-    path += `${path === '' ? 'M' : 'L'}${atX} ${atY}`
-    ;[lastX, lastY] = [atX, atY]
+  const places = points.map(([atX, atY]): Point => [x.at(atX), y.at(atY)])
+  return simplified(places)
+    .map(([atX, atY], index) => `${index === 0 ? 'M' : 'L'}${px(atX)} ${px(atY)}`)
+    .join('')
+}
+
+/** Ramer, Douglas and Peucker: the point that is furthest from the line between the ends stays, if it can be seen. */
+function simplified(places: readonly Point[]): readonly Point[] {
+  const [first, last] = [places[0], places.at(-1)]
+  if (first === undefined || last === undefined || places.length < 3) return places
+  const [deltaX, deltaY] = [last[0] - first[0], last[1] - first[1]]
+  const length = Math.hypot(deltaX, deltaY) || 1
+  let [furthest, distance] = [0, 0]
+  places.forEach(([atX, atY], index) => {
+    const away = Math.abs(deltaX * (first[1] - atY) - deltaY * (first[0] - atX)) / length
+    if (away > distance) [furthest, distance] = [index, away]
   })
-  return path
+  if (distance < UNSEEN) return [first, last]
+  return [...simplified(places.slice(0, furthest + 1)).slice(0, -1), ...simplified(places.slice(furthest))]
 }

@@ -1,4 +1,4 @@
-/** How many samples fell into each cell, the darker the more. */
+/** How many samples fell into each cell, the stronger its colour the more. */
 import { numberText } from './cells.ts'
 import { axisName } from './curves.ts'
 import type { HeatMap } from './document.ts'

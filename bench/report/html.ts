@@ -8,7 +8,7 @@ import { chartData, type Chart } from './chart-data.ts'
 import { lineCurves, percentileCurves } from './curves.ts'
 import type { Document, Table, Text } from './document.ts'
 import { heatMap } from './heat-map.ts'
-import { Markup, markup, NOTHING } from './markup.ts'
+import { markup, NOTHING, type Markup } from './markup.ts'
 import { DRAWING_STYLE, Palette, paletteStyle, style } from './palette.ts'
 import type { Drawing } from './plot.ts'
 import { STYLESHEET } from './stylesheet.ts'
@@ -52,30 +52,37 @@ ${sections(blocks, palette)}
   return page.source
 }
 
-/** Charts that follow one another stand in a grid, the others on their own. */
+/** Charts of one kind that follow one another stand in a grid, the others on their own. */
 function sections(blocks: Document['blocks'], palette: Palette): Markup[] {
-  const shown: Markup[] = []
+  const parts: Markup[] = []
+  nameColours(blocks, palette)
   let row: (Chart & { kind: 'percentiles' | 'lines' })[] = []
   const flush = (): void => {
-    const width = row.length === 1 ? WIDTHS.full : WIDTHS.half
-    // An odd one takes the whole width, and comes first: what is seen first matters most.
-    const odd = row.length % 2 === 1 ? row.slice(0, 1) : []
-    const charts = row.map((chart) => figure(chart, odd.includes(chart) ? WIDTHS.full : width, palette))
-    if (charts.length > 0) shown.push(markup`<div class="charts">${charts}</div>`)
+    const charts = row.map((chart, index) => {
+      // The last of an odd number would stand alone: it takes the whole width.
+      const isAlone = row.length % 2 === 1 && index === row.length - 1
+      return figure(chart, isAlone ? WIDTHS.full : WIDTHS.half, palette)
+    })
+    if (charts.length > 0) parts.push(markup`<div class="charts">${charts}</div>`)
     row = []
   }
   blocks.forEach((block, index) => {
-    if (block.kind === 'percentiles' || block.kind === 'lines') {
-      row.push(block)
-      return
-    }
-    flush()
-    if (block.kind === 'text') shown.push(text(block, index === 0))
-    else if (block.kind === 'table') shown.push(table(block))
-    else shown.push(figure(block, WIDTHS.full, palette))
+    if (row.length > 0 && row[0]?.kind !== block.kind) flush()
+    if (block.kind === 'percentiles' || block.kind === 'lines') row.push(block)
+    else if (block.kind === 'text') parts.push(text(block, index === 0))
+    else if (block.kind === 'table') parts.push(table(block))
+    else parts.push(figure(block, WIDTHS.full, palette))
   })
   flush()
-  return shown
+  return parts
+}
+
+/** In the order of the chart that has most of them, so that a line that is missing in the first changes no colour. */
+function nameColours(blocks: Document['blocks'], palette: Palette): void {
+  const charts = blocks.filter((block) => block.kind === 'percentiles' || block.kind === 'lines')
+  for (const { series } of charts.toSorted((one, other) => other.series.length - one.series.length)) {
+    for (const { name, theory } of series) if (theory !== true) palette.classOf(name)
+  }
 }
 
 function text({ heading, text: words }: Text, opens: boolean): Markup {
@@ -93,19 +100,25 @@ function cells(block: Pick<Table, 'columns' | 'rows'>, name: string): Markup {
   const { columns, rows } = block
   const sides = columns.map((_, index) => alignment(block, index))
   const head = columns.map(
-    (column, index) => markup`<th scope="col" class="${sides[index]}">${headText(column)}</th>`,
+    (column, index) => markup`<th scope="col"${classes(sides[index])}>${headText(column)}</th>`,
   )
   const body = rows.map((row, atRow) => {
     const isNext = atRow > 0 && row[0] !== rows[atRow - 1]?.[0]
-    const shown = columns.map((column, index) => {
+    const filled = columns.map((column, index) => {
       const words = cellText(row[index], column)
       const found = tone(column, words)
-      if (index === 0) return markup`<th scope="row" class="${sides[index]}">${words}</th>`
-      return markup`<td class="${sides[index]}${found === undefined ? '' : ` ${found}`}">${words}</td>`
+      if (index === 0) return markup`<th scope="row"${classes(sides[index])}>${words}</th>`
+      return markup`<td${classes(sides[index], found)}>${words}</td>`
     })
-    return markup`<tr${new Markup(isNext && isGrouped(rows) ? ' class="next"' : '')}>${shown}</tr>`
+    return markup`<tr${classes(isNext && isGrouped(rows) ? 'next' : undefined)}>${filled}</tr>`
   })
   return markup`<div class="scroll" role="region" tabindex="0" aria-label="${name}"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`
+}
+
+/** Cells are many: those that are as they are by default have no class. */
+function classes(...names: readonly (string | undefined)[]): Markup {
+  const given = names.filter((name) => name !== undefined && name !== 'right')
+  return given.length === 0 ? NOTHING : markup` class="${given.join(' ')}"`
 }
 
 /** Whether rows that follow one another share their first cell. */
@@ -124,6 +137,7 @@ function figure(chart: Chart, width: number, palette: Palette): Markup {
   return markup`<figure class="block${isFull ? ' full' : ''}"><figcaption><h2>${title}</h2></figcaption><div class="wide">${shown(draw(chart, width, palette))}</div><div class="narrow">${shown(draw(chart, WIDTHS.narrow, palette))}</div>${notes(chart.notes)}<details><summary>Numbers</summary>${cells(chartData(chart), `Numbers: ${title}`)}</details></figure>\n`
 }
 
+/** @param palette of what is measured; threads and phases have colours of their own */
 function draw(chart: Chart, width: number, palette: Palette): Drawing {
   switch (chart.kind) {
     case 'percentiles':
@@ -133,9 +147,9 @@ function draw(chart: Chart, width: number, palette: Palette): Drawing {
     case 'heatmap':
       return heatMap(chart, width)
     case 'timeline':
-      return timeline(chart, width, palette)
+      return timeline(chart, width, new Palette())
     case 'waterfall':
-      return waterfall(chart, width, palette)
+      return waterfall(chart, width, new Palette())
     default:
       return chart satisfies never
   }

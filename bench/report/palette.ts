@@ -45,7 +45,7 @@ svg text.ink{fill:var(--ink)}
 .axis{stroke:var(--muted);fill:none}
 .line{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round;stroke-linecap:round}
 .theory{stroke-dasharray:5 5;stroke-width:1.5;stroke-linecap:butt}
-.leader{stroke:currentColor;stroke-width:.75;stroke-opacity:.6;fill:none}
+.leader{stroke:currentColor;stroke-width:1;stroke-dasharray:1 3;fill:none}
 .dot{fill:currentColor;stroke:var(--page);stroke-width:1.5}
 .hit{fill:transparent}
 .fill{fill:currentColor}
@@ -73,8 +73,6 @@ export class Palette {
     return this.classOf(measured ?? name)
   }
 }
-
-export const PALETTE_SIZE: number = COLOURS.length
 
 export function style(...parts: readonly string[]): Markup {
   return new Markup(`<style>${parts.join('').replaceAll('\n', '')}</style>`)

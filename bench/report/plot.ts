@@ -8,7 +8,7 @@ export interface Drawing {
   legend: readonly LegendEntry[]
 }
 
-export interface LegendEntry {
+interface LegendEntry {
   name: string
   /** Of the palette. */
   colour: string
@@ -22,7 +22,7 @@ export interface Area {
   bottom: number
 }
 
-export const TICK_HEIGHT = 12
+const TICK_HEIGHT = 12
 
 /** Of a text in 12 px; a little more than it is in any common font. */
 export function textWidth(text: string): number {

@@ -1,7 +1,7 @@
 /** From values to places: an axis, and the ticks on it. */
 
 export interface Scale {
-  at(value: number): number
+  readonly at: (value: number) => number
   ticks: readonly Tick[]
 }
 
@@ -81,15 +81,19 @@ function roundOutward(value: number, direction: typeof Math.floor): number {
  * @param most the highest percentile, below 100
  */
 export function nines(least: number, most: number): ScaleBetween {
-  const place = (percentile: number): number => -Math.log10(1 - percentile / 100)
   return (from, until) => {
-    const [low, high] = [place(least), place(most)]
+    const [low, high] = [ninesOf(least), ninesOf(most)]
     const span = high - low || 1
     const ticks = [50, 90, 99, 99.9, 99.99, 99.999]
-      .filter((value) => value > least && place(value) <= high + 1e-9)
+      .filter((value) => value > least && ninesOf(value) <= high + 1e-9)
       .map((value) => ({ value, text: `${value} %` }))
-    return { at: (value) => from + ((place(value) - low) / span) * (until - from), ticks }
+    return { at: (value) => from + ((ninesOf(value) - low) / span) * (until - from), ticks }
   }
+}
+
+/** How many nines a percentile has: 1 for 90, 2 for 99. */
+function ninesOf(percentile: number): number {
+  return -Math.log10(1 - percentile / 100)
 }
 
 function niceStep(least: number): number {

@@ -1,6 +1,6 @@
 /** A document as a terminal shows it, and as it can be pasted into Markdown. */
 import { styleText } from 'node:util'
-import { table } from '../table.ts'
+import { table } from './table.ts'
 import { alignment, cellText, headText, tone, type Tone } from './cells.ts'
 import type { Block, Document, Table, Text } from './document.ts'
 

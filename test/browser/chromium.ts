@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Browser } from 'playwright-core'
@@ -64,7 +64,14 @@ async function unpack(directory: string): Promise<string> {
   process.env['AWS_EXECUTION_ENV'] = 'AWS_Lambda_nodejs20.x'
   try {
     const { default: packed } = await import('@sparticuz/chromium')
-    return await packed.executablePath()
+    const executable = await packed.executablePath()
+    // It brings a font, and looks for it where Lambda has it. Without one, texts are not drawn and have no width.
+    const fonts = join(directory, 'fonts')
+    writeFileSync(
+      join(fonts, 'fonts.conf'),
+      `<?xml version="1.0"?><fontconfig><dir>${fonts}</dir><cachedir>${directory}/font-cache</cachedir></fontconfig>`,
+    )
+    return executable
   } finally {
     // It also changes the environment of this process, for what is started from it.
     for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]

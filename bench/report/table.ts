@@ -1,13 +1,10 @@
 import { stripVTControlCharacters } from 'node:util'
 
 /** A column of text, to the left, or of numbers, to the right. */
-export interface Column {
+interface Column {
   title: string
   align: 'left' | 'right'
 }
-
-export const left = (title: string): Column => ({ title, align: 'left' })
-export const right = (title: string): Column => ({ title, align: 'right' })
 
 /** Aligned for a terminal, and a table for whoever pastes it into Markdown. Cells may be coloured. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {

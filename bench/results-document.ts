@@ -1,0 +1,49 @@
+/** The results of a run as a document of blocks, which the terminal, the HTML file and the JSON file show. */
+import { figureTable } from './figures/figure-table.ts'
+import type { Document } from './report/document.ts'
+import { conclusions } from './conclusions.ts'
+import { charts } from './results-charts.ts'
+import { blockTable, encodeTable, handOffTable, rateTable } from './results-tables.ts'
+import { invalidRows, type Results } from './results.ts'
+import { summary } from './summary.ts'
+
+/** Of the shape of the raw results in the JSON file. */
+const VERSION = 1
+
+/** @param args of the command line */
+export function resultsDocument(results: Results, args: readonly string[]): Document {
+  const { environment: machine, blocks, rates, encode, handOff, figures, seed, startedAt } = results
+  return {
+    tool: 'bench',
+    title: 'headfirst bench: when do clients see their first byte and their first event?',
+    command: ['npm run bench', ...(args.length === 0 ? [] : ['--', ...args.map(quoted)])].join(' '),
+    startedAt,
+    environment: [
+      ['headfirst', machine.headfirst],
+      ['Node', machine.node],
+      ['CPU', `${machine.cores} × ${machine.cpu}`],
+      ['memory', `${Math.round(machine.memoryBytes / 2 ** 30)} GiB`],
+      ['system', machine.platform],
+      ['seed', String(seed)],
+    ],
+    blocks: [
+      summary(results),
+      ...(blocks.length > 0 ? [blockTable(results), ...charts(results)] : []),
+      ...(rates.length > 0 ? [rateTable(results)] : []),
+      ...(encode.length > 0 ? [encodeTable(results)] : []),
+      ...(handOff.length > 0 ? [handOffTable(results)] : []),
+      ...(figures.length > 0 ? [figureTable(results)] : []),
+    ],
+    results: {
+      version: VERSION,
+      ...results,
+      conclusions: conclusions(results),
+      invalid: invalidRows(results).length,
+    },
+  }
+}
+
+/** As a shell wants it. */
+function quoted(argument: string): string {
+  return /^[\w@.,:/=+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`
+}

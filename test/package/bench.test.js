@@ -1,0 +1,79 @@
+// The bench as a user runs it, in small: what it writes is what its schema says, and what it prints can be pasted.
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const TSC = join(ROOT, 'node_modules', '.bin', 'tsc')
+const ONLY = 'block-5ms@1.5,events-per-second@tick,hand-off,way-back@string-event'
+
+const scratch = mkdtempSync(join(tmpdir(), 'headfirst-bench-'))
+const html = join(scratch, 'report.html')
+const json = join(scratch, 'report.json')
+
+after(() => rmSync(scratch, { recursive: true, force: true }))
+
+before(() => {
+  execFileSync(TSC, ['-p', 'bench'], { cwd: ROOT })
+})
+
+/** @param {readonly string[]} args */
+function bench(args) {
+  return spawnSync(process.execPath, ['bench/build/main.js', ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
+}
+
+void test('a quick run writes a document after the schema, and the same as HTML', () => {
+  const { status, stdout, stderr } = bench(['--quick', '--only', ONLY, '--html', html, '--json', json])
+  assert.equal(status, 0, stderr)
+  // Nobody watches.
+  assert.equal(stderr, '')
+  assert.ok(!stdout.includes('\u001B'))
+  assert.match(stdout, /Every count agrees\.\n$/)
+
+  const schema = JSON.parse(readFileSync(join(ROOT, 'bench/report/schema.json'), 'utf8'))
+  const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
+  const document = JSON.parse(readFileSync(json, 'utf8'))
+  validate(document)
+  assert.deepEqual(validate.errors ?? [], [])
+  assert.equal(document.$schema, schema.$id)
+  assert.match(document.command, /^npm run bench -- --quick --only block-5ms@1\.5/)
+  const kinds = new Set(document.blocks.map((/** @type {{ kind: string }} */ { kind }) => kind))
+  assert.deepEqual(kinds, new Set(['text', 'table', 'percentiles']))
+  // What was read from the file before it was a document.
+  const { version, blocks, rates, handOff, figures, conclusions, invalid } = document.results
+  assert.equal(version, 1)
+  assert.equal(blocks.length, 5)
+  assert.equal(blocks[0].samples.firstByteMs.length, blocks[0].arrivals)
+  assert.ok(rates.length > 0 && handOff.length > 0 && figures.length > 0)
+  assert.deepEqual([conclusions, invalid], [[], 0])
+
+  const page = readFileSync(html, 'utf8')
+  assert.match(page, /^<!doctype html>/)
+  assert.equal(page.match(/<figure/g)?.length, 1)
+  assert.doesNotMatch(page, /<script|<link|https?:/)
+})
+
+void test('a picture of a quick run is refused', () => {
+  const picture = join(scratch, 'picture.svg')
+  const { status, stderr } = bench(['--quick', '--picture', picture])
+  assert.equal(status, 2)
+  assert.match(stderr, /--picture needs a run without --quick/)
+  assert.ok(!existsSync(picture))
+})
+
+void test('a file that cannot be written is a usage error, before anything is measured', () => {
+  for (const option of ['--json', '--html', '--picture']) {
+    const { status, stderr } = bench([option, join(scratch, 'missing', 'file')])
+    assert.equal(status, 2)
+    assert.match(stderr, new RegExp(`^${option}: can't write `))
+  }
+})
