@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { median, rank } from '../percentiles.ts'
+import type { Document } from '../report/document.ts'
+import { toJson } from '../report/json.ts'
 import { rateOf } from './condition.ts'
 import type { Measurement, Summary } from './plan.ts'
 import { UsageError } from './usage-error.ts'
@@ -39,8 +41,15 @@ export function readMeasurement(path: string): { measurement: Measurement; comma
   throw new UsageError(`--compare: ${path} is no file that headfirst profile --json has written`)
 }
 
+/** A document as JSON, whose results can be read again. */
+export function toReadableJson(document: Document): string {
+  const { results, ...shown } = document
+  if (results === undefined) return toJson(shown)
+  return toJson({ ...shown, results: JSON.parse(JSON.stringify(results, replacer)) as object })
+}
+
 /** JSON has no Infinity: what is infinite is written as a text. */
-export function replacer(_key: string, value: unknown): unknown {
+function replacer(_key: string, value: unknown): unknown {
   return value === Infinity ? 'Infinity' : value
 }
 

@@ -6,7 +6,7 @@ import { toTerminal } from '../report/terminal.ts'
 import { addressOf } from './address.ts'
 import { HELP, parseProfileArguments, targetOf, type ProfileArguments } from './arguments.ts'
 import { findCapacity, stepLoad } from './capacity.ts'
-import { compare, readMeasurement, replacer } from './comparison.ts'
+import { compare, readMeasurement, toReadableJson } from './comparison.ts'
 import { judgeCondition } from './condition.ts'
 import type { Measurement, Plan, Standing } from './plan.ts'
 import { toDocument, type Profile } from './presentation.ts'
@@ -134,7 +134,7 @@ function show(found: Profile, { json, html }: ProfileArguments): void {
   const colours = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
   const width = process.stdout.isTTY ? process.stdout.columns : Infinity
   process.stdout.write(toTerminal(document, { colours, width }))
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(document, replacer, 2)}\n`)
+  if (json !== undefined) writeFileSync(json, toReadableJson(document))
   if (html !== undefined) writeFileSync(html, toHtml(document))
 }
 

@@ -10,7 +10,7 @@ import { Remote } from '../remote.ts'
 import type { Document } from '../report/document.ts'
 import { toTerminal } from '../report/terminal.ts'
 import { parseProfileArguments, targetOf } from './arguments.ts'
-import { replacer } from './comparison.ts'
+import { toReadableJson } from './comparison.ts'
 import { rateOf } from './condition.ts'
 import type { Measurement, Summary } from './plan.ts'
 import { machine } from './presentation.ts'
@@ -142,7 +142,7 @@ export async function selfCheck(json: string | undefined): Promise<number> {
   }
   const colours = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
   process.stdout.write(toTerminal(document, { colours, width: Infinity }))
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(document, replacer, 2)}\n`)
+  if (json !== undefined) writeFileSync(json, toReadableJson(document))
   return failures.length === 0 ? EXIT.right : EXIT.wrong
 }
 

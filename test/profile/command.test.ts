@@ -1,3 +1,4 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -37,6 +38,10 @@ describe('headfirst profile', () => {
     expect(code).toBe(0)
     expect(stdout).toContain('TTFB = first byte of the response − intended start')
     expect(stdout).toContain('Closed loop')
+    const schema = readFileSync(new URL('../../bench/report/schema.json', import.meta.url), 'utf8')
+    const validate = new Ajv2020({ allowUnionTypes: true }).compile(JSON.parse(schema) as object)
+    validate(documentIn(json))
+    expect(validate.errors).toBeNull()
     const { tool, blocks, results } = documentIn(json)
     expect(tool).toBe('profile')
     expect(new Set(blocks.map(({ kind }) => kind))).toEqual(

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest'
+import { compare } from '../../bench/profile/comparison.ts'
+import { Samples } from '../../bench/profile/samples.ts'
+import { answering, BRIEFLY, chunk, END, HEAD, measure } from './profiling.ts'
+
+/** 1 to so many, in ms, in an order that is not theirs. */
+function upTo(count: number, failed = 0): Samples {
+  const samples = new Samples()
+  for (let place = 0; place < count; place++) samples.add(((place * 7_919) % count) + 1, place / count)
+  for (let place = 0; place < failed; place++) samples.add(Infinity, 0.5)
+  return samples
+}
+
+describe('percentiles', () => {
+  test('of few samples are exact, by rank', () => {
+    expect(upTo(1_000).summary()).toMatchObject({ p50: 500, p90: 900, p95: 950, p99: 990, max: 1_000 })
+  })
+
+  test('are not given of too few', () => {
+    expect(upTo(999).summary().p99).toBeUndefined()
+    expect(upTo(9_999).summary()).toMatchObject({ p99: 9_900, p999: undefined })
+    expect(upTo(10_000).summary().p999).toBe(9_990)
+  })
+
+  test('of many are right to a thousandth', () => {
+    const { p50, p90, p99, p999 = 0, max, samples } = upTo(200_000).summary()
+    expect({ max, samples }).toEqual({ max: 200_000, samples: 200_000 })
+    expect(Math.abs(p50 / 100_000 - 1)).toBeLessThan(0.001)
+    expect(Math.abs(p90 / 180_000 - 1)).toBeLessThan(0.001)
+    expect(Math.abs((p99 ?? 0) / 198_000 - 1)).toBeLessThan(0.001)
+    expect(Math.abs(p999 / 199_800 - 1)).toBeLessThan(0.001)
+  })
+
+  test.each([900, 180_000])('of %i samples count failed ones as slower than all', (count) => {
+    const { p50, p90, p95, max, failed } = upTo(count, count / 9).summary()
+    expect(p50 / ((count / 9) * 5)).toBeCloseTo(1, 2)
+    expect(p90 / count).toBeCloseTo(1, 2)
+    expect({ p95, max, failed }).toEqual({ p95: Infinity, max: Infinity, failed: count / 9 })
+  })
+
+  test('of none are none', () => {
+    expect(new Samples().summary()).toMatchObject({ samples: 0, p50: NaN, max: NaN, curve: [] })
+  })
+})
+
+describe('a comparison', () => {
+  test('tells what differs from what does not', async () => {
+    const url = await answering((socket) => socket.end(HEAD + chunk('data: a\n\n') + END))
+    const measured = await measure(url, ...BRIEFLY)
+    const before = { ...measured, ttfb: upTo(1_000).summary(), ttfe: upTo(1_000).summary() }
+    const slower = new Samples()
+    for (let place = 0; place < 1_000; place++) slower.add(2 * (((place * 7_919) % 1_000) + 1), place / 1_000)
+    const now = { ...before, ttfb: slower.summary(), outcomes: { status: 10 } }
+    const verdicts = new Map(compare(before, now).map(({ what, verdict }) => [what, verdict]))
+    expect(verdicts.get('ttfb p50')).toBe('slower by 100 %')
+    expect(verdicts.get('ttfe p50')).toBe('no difference')
+    expect(verdicts.get('errors')).toBe('worse: more streams fail')
+  })
+})
