@@ -29,8 +29,14 @@ function kindOf(scenario: string): string {
   return scenario.split('@')[0] as string
 }
 
+/** Those that are none of ours stand last. */
+function placeOf({ contender }: BlockRow): number {
+  const index = ORDER.indexOf(contender)
+  return index === -1 ? ORDER.length : index
+}
+
 function inOrder(rows: readonly BlockRow[]): BlockRow[] {
-  return rows.toSorted((one, other) => ORDER.indexOf(one.contender) - ORDER.indexOf(other.contender))
+  return rows.toSorted((one, other) => placeOf(one) - placeOf(other))
 }
 
 function groups<Key>(rows: readonly BlockRow[], keyOf: (row: BlockRow) => Key): Map<Key, BlockRow[]> {

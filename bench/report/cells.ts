@@ -40,9 +40,9 @@ export function alignment(
 export type Tone = 'good' | 'bad' | 'unsure'
 
 const TONES: readonly (readonly [Tone, RegExp])[] = [
-  ['bad', /^(invalid|missed|errors?|failed|fails|broken|worse|slower)\b/i],
+  ['bad', /^(invalid|missed|errors?|failed|fails|broken|worse|slower|dearer)\b/i],
   ['unsure', /^(unclear|off theory)\b/i],
-  ['good', /^(ok|reached|passed|pass|kept|met|better|faster)\b/i],
+  ['good', /^(ok|reached|passed|pass|kept|met|better|faster|cheaper)\b/i],
 ]
 
 /** How the words of a verdict sound; undefined for those that judge nothing, and for all other columns. */
