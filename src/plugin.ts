@@ -1,5 +1,6 @@
 /**
- * The seam to Fastify: decorators, hooks, and which executors there are. The one file that wires everything.
+ * The seam to Fastify: decorators, hooks, and which executors there are. The one file that wires everything, and longer
+ * than most, because nothing else may know Fastify.
  */
 import type {
   FastifyInstance,

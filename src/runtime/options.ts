@@ -1,7 +1,10 @@
-/** Route options: what they are, their defaults, and how they are checked, once, when a route is registered. */
+/**
+ * Route options: what they are, their defaults, and how they are checked, once, when a route is registered. Half of it
+ * is what users read of them in their editor.
+ */
 import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN } from '../errors.ts'
 import type { DropPolicy } from '../sse/backlog.ts'
-import { CONTENT_CODINGS, type ContentCoding } from '../sse/compression.ts'
+import { CONTENT_CODINGS, KNOWN_CODINGS, type ContentCoding } from '../sse/compression.ts'
 import { show, type Serializer } from '../sse/event.ts'
 import type { FlushMode } from '../sse/response-sink.ts'
 import type { CloseReason, EventStream } from '../sse/stream.ts'
@@ -214,11 +217,9 @@ function isOverflow(value: unknown): boolean {
 function hasEncodings(value: unknown): boolean {
   const encodings = soleProperty(value, 'encodings')
   if (!Array.isArray(encodings) || encodings.length === 0) return false
+  // Also one that this Node can't make: it is not offered.
   return encodings.every((encoding) => (KNOWN_CODINGS as unknown[]).includes(encoding))
 }
-
-/** Also those that this Node can't make: they are not offered. */
-const KNOWN_CODINGS: readonly ContentCoding[] = ['zstd', 'br', 'gzip']
 
 function soleProperty(value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || Object.keys(value).join() !== key) return undefined

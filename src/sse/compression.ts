@@ -13,9 +13,13 @@ import Negotiator from 'negotiator'
 /** Content codings that browsers decode in event streams. */
 export type ContentCoding = 'zstd' | 'br' | 'gzip'
 
-/** Those that this Node can make, best first: the cheapest to make, the smallest, the one that all can read. */
-export const CONTENT_CODINGS: readonly ContentCoding[] =
-  'createZstdCompress' in zlib ? ['zstd', 'br', 'gzip'] : ['br', 'gzip']
+/** All of them, best first: the cheapest to make, the smallest, the one that all can read. */
+export const KNOWN_CODINGS: readonly ContentCoding[] = ['zstd', 'br', 'gzip']
+
+/** Those that this Node can make: zstd is newer than the oldest Node that is supported. */
+export const CONTENT_CODINGS: readonly ContentCoding[] = KNOWN_CODINGS.filter(
+  (coding) => coding !== 'zstd' || 'createZstdCompress' in zlib,
+)
 
 /**
  * The coding for a client, after RFC 9110, 12.5.3.
@@ -91,7 +95,8 @@ const ZSTD_WINDOW_LOG = 17
 const BROTLI_WINDOW_LOG = 16
 const BROTLI_QUALITY = 5
 const ZSTD_LEVEL = 1
-// Its types know nothing of what it hands on to `node:zlib`.
+
+// The types of minizlib know nothing of what it hands on to `node:zlib`.
 const { BrotliCompress, DeflateRaw, ZstdCompress } = minizlib as unknown as Record<
   'BrotliCompress' | 'DeflateRaw' | 'ZstdCompress',
   new (options: object) => Compressing
@@ -157,7 +162,7 @@ const FORMATS: Readonly<Record<ContentCoding, Format>> = {
   },
 }
 
-/** What was decoded so far, by what was coded. */
+/** Of a body in which nothing has been said. */
 const nothing = (): Checksum => ({ crc: 0, size: 0 })
 
 /** Compresses one body, on whichever thread. What it holds is made with the first text. */
