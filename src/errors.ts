@@ -1,7 +1,8 @@
 /**
  * Every error code, one table. A code is never reused. `docs/errors.md` lists exactly these.
  *
- * Messages say what was expected, what came, and what to do. The placeholders are filled in order.
+ * Messages say what was expected, what came, and what to do. The placeholders are filled in order. Where an error may be
+ * replied to a client, its message holds no path and quotes no cause: those are properties, for the log.
  */
 import createError, { type FastifyErrorConstructor } from '@fastify/error'
 
@@ -85,11 +86,11 @@ export const HF_ERR_PRODUCER_IN_ENTRY: Coded = define(
 )
 export const HF_ERR_PRODUCER_MODULE: Coded = define(
   'HF_ERR_PRODUCER_MODULE',
-  "The producer's module %s could not be loaded: %s. Make it an ES module that loads without a server around it.",
+  "The producer's module %s could not be loaded, for what is logged as the cause of this error. Make it an ES module that loads without a server around it.",
 )
 export const HF_ERR_INPUT_NOT_CLONEABLE: Coded = define(
   'HF_ERR_INPUT_NOT_CLONEABLE',
-  'The input or context of route %s cannot be sent to a thread (%s). Pass plain data that structuredClone() takes: no functions, no request or reply.',
+  'The input or context of route %s cannot be sent to a thread; what is in its way is logged as the cause of this error. Pass plain data that structuredClone() takes: no functions, no request or reply.',
   500,
   TypeError,
 )

@@ -1,5 +1,6 @@
 /** Finding a portable producer: checked on the server's thread before the head, done on the worker after it. */
 import { realpathSync } from 'node:fs'
+import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   HF_ERR_INPUT_NOT_CLONEABLE,
@@ -34,7 +35,8 @@ export function checkPortable(task: Task): Promise<void> | undefined {
   checkCloneable(task)
   const key = `${reference.module}\n${reference.name ?? ''}`
   if (found.has(key)) return undefined
-  if (isEntry(reference.module)) throw new HF_ERR_PRODUCER_IN_ENTRY(reference.module)
+  if (isEntry(reference.module))
+    throw inModule(reference.module, new HF_ERR_PRODUCER_IN_ENTRY(fileName(reference.module)))
   return findProducer(reference).then(() => void found.add(key))
 }
 
@@ -49,7 +51,7 @@ export async function findProducer({ module, name }: ProducerReference): Promise
   try {
     exported = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as object
   } catch (cause) {
-    throw new HF_ERR_PRODUCER_MODULE(module, (cause as Error)?.message ?? String(cause), { cause })
+    throw inModule(module, new HF_ERR_PRODUCER_MODULE(fileName(module), { cause }))
   }
   const producers = Object.entries(exported).filter(([, value]) => portability(value) !== undefined)
   const match =
@@ -59,16 +61,23 @@ export async function findProducer({ module, name }: ProducerReference): Promise
         producers.find(([, value]) => portability(value)?.name === name))
   const names = producers.map(([key]) => key).join(', ')
   if (match === undefined) {
-    throw new HF_ERR_PRODUCER_NOT_EXPORTED(
-      name === undefined ? 'without a name' : `"${name}"`,
-      module,
-      names || 'none',
-    )
+    const wanted = name === undefined ? 'without a name' : `"${name}"`
+    throw inModule(module, new HF_ERR_PRODUCER_NOT_EXPORTED(wanted, fileName(module), names || 'none'))
   }
   if (name === undefined && new Set(producers.map(([, value]) => value)).size > 1) {
-    throw new HF_ERR_PRODUCER_AMBIGUOUS(module, names)
+    throw inModule(module, new HF_ERR_PRODUCER_AMBIGUOUS(fileName(module), names))
   }
   return match[1] as PortableProducer<never>
+}
+
+/** The whole URL is for the log: an error before the head is replied with its message. */
+const inModule = <Coded extends Error>(module: string, error: Coded): Coded =>
+  Object.assign(error, { module })
+
+/** Of a module, as much as a client may see. */
+function fileName(module: string): string {
+  const { protocol, pathname } = new URL(module)
+  return protocol === 'file:' ? decodeURIComponent(posix.basename(pathname)) : `${protocol}…`
 }
 
 /** Clones are thrown away here, but only of what is an object: most inputs are small. */
@@ -78,7 +87,7 @@ function checkCloneable({ input, context, route }: Task): void {
   try {
     structuredClone(suspects)
   } catch (cause) {
-    throw new HF_ERR_INPUT_NOT_CLONEABLE(route, (cause as Error).message, { cause })
+    throw new HF_ERR_INPUT_NOT_CLONEABLE(route, { cause })
   }
 }
 

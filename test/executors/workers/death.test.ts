@@ -123,7 +123,7 @@ describe('a module that does not load', () => {
         reason: 'error',
         error: {
           code: 'HF_ERR_PRODUCER_MODULE',
-          message: expect.stringContaining('no thread for me') as string,
+          cause: { message: expect.stringContaining('no thread for me') as string },
         },
       })
     }
