@@ -103,6 +103,11 @@ export const HF_ERR_NOT_ACCEPTABLE: Coded = define(
   'Route %s offers text/event-stream, which the request does not accept: its Accept header is %s. Send "Accept: text/event-stream", or no such header.',
   406,
 )
+export const HF_ERR_CLIENT_LIMIT: Coded = define(
+  'HF_ERR_CLIENT_LIMIT',
+  'A client may have %s event streams open at a time, and this one has as many. Close one of them, or try again later.',
+  429,
+)
 export const HF_ERR_EXECUTOR_FULL: Coded = define(
   'HF_ERR_EXECUTOR_FULL',
   'Executor "%s" is full: %s streams run, %s wait. Try again later.',

@@ -24,6 +24,7 @@ import { deferred } from './executors/deferred.ts'
 import { inline } from './executors/inline.ts'
 import { microtask } from './executors/microtask.ts'
 import { workers } from './executors/workers/pool.ts'
+import { clientOfAddress } from './runtime/clients.ts'
 import { Connection } from './runtime/connection.ts'
 import type { Host } from './runtime/opening.ts'
 import { ExecutorSlot } from './runtime/executor-slot.ts'
@@ -278,6 +279,7 @@ function sse(this: FastifyReply, producer: Producer<never>, input?: unknown): Fa
       lastEventId: lastEventId(request),
       context: contextOf(request, route),
       coding,
+      client: clientOf(request, route),
     },
     scope,
   )
@@ -382,6 +384,18 @@ function contextOf(request: FastifyRequest, route: Route<FastifyRequest>): Strea
     route: route.name,
     ...(typeof traceparent === 'string' && { traceparent }),
   })
+}
+
+/** @throws HF_ERR_OPTION_INVALID when the route's `clientKey` returns what is no key */
+function clientOf(request: FastifyRequest, { name, options }: Route<FastifyRequest>): string | undefined {
+  if (options.maxStreamsPerClient === undefined) return undefined
+  // Over a Unix socket there is no address.
+  const { ip } = request as { ip: string | undefined }
+  if (options.clientKey === undefined) return ip === undefined ? undefined : clientOfAddress(ip)
+  const key: unknown = options.clientKey(request)
+  if (key === undefined || typeof key === 'string') return key
+  const expected = 'a function that returns a string or undefined'
+  throw new HF_ERR_OPTION_INVALID('clientKey', `route ${name}`, expected, `one that returned ${show(key)}`)
 }
 
 /** HTTP gives bytes, Node shows them as Latin-1; the standard says that they are UTF-8 (9.2.4). */

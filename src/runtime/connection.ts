@@ -23,6 +23,8 @@ import type { Route } from './route.ts'
 
 /** Whoever keeps the connections, a scope. */
 interface Owner<Request> {
+  /** Counts one more stream of a client. False, and not counted, when it has as many as it may have. */
+  enter(client: string, most: number): boolean
   delete(connection: Connection<Request>): void
 }
 
@@ -64,6 +66,9 @@ export class Connection<Request> implements Openable {
   readonly sink: ResponseSink
   readonly stream: EventStream
   readonly #coding: ContentCoding | undefined
+  readonly #client: string | undefined
+  /** Whom the stream was counted for, until it is over. */
+  countedFor: string | undefined
   coded: Task['coded']
 
   /** @param owner told when the connection is over, opened or not */
@@ -78,6 +83,8 @@ export class Connection<Request> implements Openable {
       context: StreamContext
       /** What the client and the route have agreed on. */
       coding: ContentCoding | undefined
+      /** Whose stream it is; undefined where nobody counts. */
+      client: string | undefined
     },
     owner: Owner<Request>,
   ) {
@@ -88,6 +95,7 @@ export class Connection<Request> implements Openable {
     this.input = input
     this.lastEventId = settings.lastEventId
     this.#coding = settings.coding
+    this.#client = settings.client
     const { flush, highWaterMark, maxBuffered, overflow } = route.options
     this.sink = new ResponseSink(host.response, {
       flush,
@@ -154,6 +162,14 @@ export class Connection<Request> implements Openable {
   begin(): void {
     this.#host.response.on('close', this.#onResponseClose)
     new Opening(this.#host, this.#route, this).begin()
+  }
+
+  enter(): boolean {
+    const { maxStreamsPerClient } = this.#route.options
+    if (this.#client === undefined || maxStreamsPerClient === undefined) return true
+    if (!this.#owner.enter(this.#client, maxStreamsPerClient)) return false
+    this.countedFor = this.#client
+    return true
   }
 
   abandon(): void {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
-import { HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
+import { HF_ERR_CLIENT_LIMIT, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
 import { encodeRetry } from '../sse/event.ts'
 import { dropConnectionHeaders, hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
 import type { StreamLog } from '../sse/stream.ts'
@@ -34,6 +34,8 @@ export interface Openable extends Task {
   readonly over: boolean
   /** The server closes: no producer is to start any more. */
   readonly shuttingDown: boolean
+  /** Counts the stream for its client. False when the client has as many as it may have. */
+  enter(): boolean
   /** The client has left before the response had its turn, or before it was asked for. */
   abandon(): void
   /** The executor has agreed. */
@@ -46,10 +48,11 @@ export interface Openable extends Task {
  * The way of a connection to its head. Each step may be its last: the client may leave, the executor refuse, a
  * hook throw or reply with something else.
  *
- * 1. the response's turn on a pipelined connection
- * 2. the executor prepares for the task, and admits it
- * 3. the reply goes through the framework's hooks, up to the moment when its payload is piped
- * 4. status line and headers are handed to the kernel
+ * 1. the client has not too many streams already, those included that wait for their turn
+ * 2. the response's turn on a pipelined connection
+ * 3. the executor prepares for the task, and admits it
+ * 4. the reply goes through the framework's hooks, up to the moment when its payload is piped
+ * 5. status line and headers are handed to the kernel
  */
 export class Opening<Request> {
   readonly #host: Host<Request>
@@ -66,6 +69,7 @@ export class Opening<Request> {
   begin(): void {
     if (this.#hasLeft()) this.#connection.abandon()
     else if (this.#hasNoBody()) this.#sendHead()
+    else if (!this.#connection.enter()) this.#refuse(this.#tooMany())
     else this.#whenResponseOwnsSocket(() => this.#prepare())
   }
 
@@ -134,6 +138,13 @@ export class Opening<Request> {
     this.#sendHead()
   }
 
+  #tooMany(): Error {
+    return Object.assign(new HF_ERR_CLIENT_LIMIT(this.#route.options.maxStreamsPerClient), {
+      headers: { 'retry-after': String(CLIENT_RETRY_MS / 1_000) },
+      retryAfterMs: CLIENT_RETRY_MS,
+    })
+  }
+
   /** False when the client has left, or the server closes: then the client is told so. */
   #isWanted(): boolean {
     if (this.#connection.over) return false
@@ -184,6 +195,9 @@ export class Opening<Request> {
 
 /** A refused client is asked to wait this long where the executor does not say, in ms. */
 const DEFAULT_RETRY_MS = 1_000
+
+/** When a client with too many streams may try again, in ms: nobody knows when it closes one. */
+const CLIENT_RETRY_MS = 10_000
 
 /** Between once and twice as much, so that those who were refused together do not come back together. */
 const jittered = (ms: number): number => Math.ceil(Math.max(ms, DEFAULT_RETRY_MS) * (1 + Math.random()))

@@ -67,6 +67,16 @@ export interface RouteOptions<Request = unknown> {
    * any other status. Default `status`.
    */
   refusal?: 'status' | 'retry'
+  /**
+   * Streams that one client may have open at a time, on all routes together, from 1. Over it a request is refused as
+   * `refusal` says, with 429 instead of 503. Default: any number.
+   */
+  maxStreamsPerClient?: number
+  /**
+   * Who a request's client is, for `maxStreamsPerClient`: any text, such as a user's id; undefined for one that is not
+   * limited. Default: its address (`request.ip`), of IPv6 the first 64 bits.
+   */
+  clientKey?: (request: Request) => string | undefined
   /** Called when the head has left, before the producer starts. What it throws closes the stream as `error`. */
   onOpen?: (stream: EventStream, request: Request) => void
   /** Called once when the stream is over, with the reason. Not called for streams whose head never left. */
@@ -201,6 +211,8 @@ const RULES: Readonly<Record<keyof RouteOptions, Rule>> = {
   timeouts: ['an object of firstEventMs, idleMs and totalMs', isObject],
   accept: ["'strict' or 'ignore'", (value) => value === 'strict' || value === 'ignore'],
   context: fn,
+  maxStreamsPerClient: whole(1),
+  clientKey: fn,
   refusal: ["'status' or 'retry'", (value) => value === 'status' || value === 'retry'],
   serializer: fn,
   onOpen: fn,

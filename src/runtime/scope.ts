@@ -1,6 +1,7 @@
 import { HF_ERR_EXECUTOR_UNKNOWN, HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { ClosingSessions } from '../sse/closing-sessions.ts'
 import { encodeComment, encodeRetry } from '../sse/event.ts'
+import { Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
 import type { ExecutorStats } from './executor.ts'
@@ -27,6 +28,8 @@ export class Scope<Request> {
   readonly #children: Scope<Request>[] = []
   readonly #graceMs: number
   readonly #sessions = new ClosingSessions()
+  /** Of all registrations of an app together. */
+  readonly #clients: Clients
   /** Set where the option `profile` asks for it; nested registrations have that of the outermost. */
   profiler: Profiler | undefined
   #closing = false
@@ -41,6 +44,7 @@ export class Scope<Request> {
   ) {
     this.#parent = parent
     this.#graceMs = graceMs
+    this.#clients = parent === undefined ? new Clients() : parent.#clients
     this.#defaults = defaults
     this.#executors = new Map(executors.map((slot) => [slot.name, slot]))
     if (defaults.executor !== undefined) this.#executor(defaults.executor, "headfirst's options")
@@ -67,8 +71,13 @@ export class Scope<Request> {
     connection.begin()
   }
 
+  enter(client: string, most: number): boolean {
+    return this.#clients.enter(client, most)
+  }
+
   delete(connection: Connection<Request>): void {
     this.#connections.delete(connection)
+    if (connection.countedFor !== undefined) this.#clients.leave(connection.countedFor)
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
