@@ -290,8 +290,11 @@ export const LINE_FRAME_BYTES = 8
 
 /** Writes the frame of a line byte by byte: joining strings first, to write them once, takes twice as long. */
 function encode(text: string, framed: boolean, target: Buffer, at: number, length: number): void {
+  const room = framed ? length - LINE_FRAME_BYTES : length
+  // As many bytes as UTF-16 units: all are ASCII, which Node copies in half the time.
+  const encoding = text.length === room ? 'latin1' : 'utf8'
   if (!framed) {
-    target.write(text, at, length, 'utf8')
+    target.write(text, at, room, encoding)
     return
   }
   target[at] = 0x64 // d
@@ -300,7 +303,7 @@ function encode(text: string, framed: boolean, target: Buffer, at: number, lengt
   target[at + 3] = 0x61 // a
   target[at + 4] = 0x3a // :
   target[at + 5] = 0x20
-  target.write(text, at + 6, length - LINE_FRAME_BYTES, 'utf8')
+  target.write(text, at + 6, room, encoding)
   target[at + length - 2] = 0x0a
   target[at + length - 1] = 0x0a
 }
