@@ -9,7 +9,7 @@ import { test } from 'node:test'
 /** Blocks of code under a comment that names their file. */
 const SHOWN = /^<!-- (examples\/\S+) -->\n+```js\n(.*?)^```$/gms
 
-const pages = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)]
+const pages = ['README.md', 'SECURITY.md', ...readdirSync('docs').map((name) => `docs/${name}`)]
 /** @type {Set<string>} */
 const examples = new Set()
 
@@ -33,6 +33,20 @@ void test('each link between pages leads somewhere', () => {
     for (const [, target] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)) {
       assert.ok(existsSync(`${folder}${target}`), `${page}: ${target}`)
     }
+  }
+})
+
+void test('each test that docs/guarantees.md names is there', () => {
+  const named = [...readFileSync('docs/guarantees.md', 'utf8').matchAll(/`([\w/-]+) › ([^`]+)`/g)]
+  assert.ok(named.length > 0)
+  for (const [, file = '', title = ''] of named) {
+    const path = file === 'contract' ? 'src/testing/contract.ts' : `test/${file}.test.ts`
+    // A title stands in quotes of one kind or another.
+    const source = readFileSync(path, 'utf8')
+    assert.ok(
+      ["'", '"', '`'].some((quote) => source.includes(`${quote}${title}${quote}`)),
+      `${file} › ${title}`,
+    )
   }
 })
 
