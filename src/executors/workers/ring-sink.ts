@@ -122,10 +122,12 @@ export class RingSink implements Sink {
     this.#credit.waitUntil(() => this.closed || holds(), timeoutMs)
   }
 
-  /** Whether this may be written without waiting. An event that is larger than the bound goes alone. */
+  /**
+   * Whether this may be written without waiting. Below the high-water mark anything may: what the client takes there is
+   * not told any more, so that a wait for it might never end.
+   */
   #fits(length: number): boolean {
-    const { owed } = this.#credit
-    return owed === 0 || owed + length <= (this.#blockOver ?? Infinity)
+    return this.#below() || this.#credit.owed + length <= (this.#blockOver ?? Infinity)
   }
 
   #below(): boolean {
