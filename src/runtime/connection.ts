@@ -283,9 +283,11 @@ export class Connection<Request> implements Openable {
 
   lose(error: Error): void {
     if (!this.#settle() || this.closed) return
+    this.#logError(error)
+    // The producer had closed it: what it sent is on its way, and nothing is lost.
+    if (this.stream.closed) return
     this.#route.executor.countLost()
     this.#error = error
-    this.#logError(error)
     this.cut('lost')
   }
 

@@ -82,6 +82,23 @@ test('one event of three megabytes that was sent just before process.exit arrive
   expect(client.events).toEqual([`0 ${'x'.repeat(3_000_000)}`])
 })
 
+test('a stream that its producer had closed before the thread died has ended, also when it is read later', async () => {
+  const testbed = await Testbed.make(producers)
+  const client = await testbed.open('closesAndExits', { events: 200, bytes: 100_000 })
+  const response = await client.head()
+  response.pause()
+  await until(() => testbed.pool.running + testbed.pool.waiting === 0, 'the death of the thread')
+  response.resume()
+  await client.over()
+  expect(client.events).toEqual(numbers(200).map((n) => `${n} ${'x'.repeat(100_000)}`))
+  const info = await testbed.closeInfo(client)
+  expect(info).toMatchObject({ reason: 'ended', events: 200 })
+  expect(info.error).toBeUndefined()
+  expect(testbed.pool.lost).toBe(0)
+  expect(testbed.logged).toEqual([expect.stringContaining('exited with code 3')])
+  await testbed.serves()
+})
+
 describe('a producer that throws', () => {
   test('ends as error, after what it had sent, and its thread lives on', async () => {
     const testbed = await Testbed.make(producers)

@@ -187,6 +187,18 @@ export const exits: PortableProducer<Counted> = producer(
   { name: 'exits' },
 )
 
+/** Sends, closes its stream, and ends its thread in the same breath. */
+export const closesAndExits: PortableProducer<Counted> = producer(
+  import.meta.url,
+  async (stream: EventStream, input: Counted) => {
+    send(stream, input)
+    stream.close()
+    // eslint-disable-next-line unicorn/no-process-exit
+    process.exit(3)
+  },
+  { name: 'closesAndExits' },
+)
+
 /** Waits with all others that share its flags, and ends its thread. */
 export const exitsTogether: PortableProducer<Flagged> = producer(
   import.meta.url,
