@@ -1,9 +1,12 @@
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import headfirst, {
   deferred,
   inline,
@@ -622,20 +625,37 @@ describe('producer()', () => {
     }
   })
 
-  test('one in the entry module of the process is refused by threads, and named', async () => {
-    const entry = fileURLToPath(new URL('./entry-module.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, entry])
-    const { status, code, message, onInline, servers } = JSON.parse(stdout) as Record<string, unknown>
-    expect({ status, code, onInline, servers }).toEqual({
-      status: 500,
-      code: 'HF_ERR_PRODUCER_IN_ENTRY',
-      onInline: 'data: one\n\n',
-      servers: 1,
-    })
-    expect(message).toMatch('entry-module.ts')
-    expect(message).toMatch('Move it to a module of its own')
-  })
+  test.each([
+    ['node server.js', (entry: string) => entry],
+    ['node .', folderOf],
+  ])(
+    'one in the entry module of the process (%s) is refused by threads, and named',
+    async (_, startedWith) => {
+      const entry = startedWith(fileURLToPath(new URL('./entry-module.ts', import.meta.url)))
+      const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, entry], {
+        // What has no entry module starts a second server, and waits for it.
+        timeout: 15_000,
+      })
+      const { status, code, message, onInline, servers } = JSON.parse(stdout) as Record<string, unknown>
+      expect({ status, code, onInline, servers }).toEqual({
+        status: 500,
+        code: 'HF_ERR_PRODUCER_IN_ENTRY',
+        onInline: 'data: one\n\n',
+        servers: 1,
+      })
+      expect(message).toMatch('entry-module.ts')
+      expect(message).toMatch('Move it to a module of its own')
+    },
+  )
 })
+
+/** A package whose main file is this one. */
+function folderOf(main: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'headfirst-entry-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ main: relative(folder, main) }))
+  return folder
+}
 
 async function theirs(scope: FastifyInstance): Promise<void> {
   await scope.register(fastifySse)

@@ -1,5 +1,6 @@
 /** Finding a portable producer: checked on the server's thread before the head, done on the worker after it. */
 import { realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
@@ -103,11 +104,12 @@ function isEntry(module: string): boolean {
   return entry !== '' && realpath(fileURLToPath(module)) === entry
 }
 
-/** As `node server` finds `server.js`: the path itself, or with an extension. */
+/** As Node finds what it is started with: a file, one with an extension (`node server`), the main one of a folder. */
 function realpath(path: string): string {
-  for (const extension of ['', '.js', '.mjs', '.ts', '.mts']) {
+  const { resolve } = createRequire(import.meta.url)
+  for (const extension of ['', '.mjs', '.ts', '.mts']) {
     try {
-      return realpathSync(path + extension)
+      return realpathSync(resolve(path + extension))
     } catch {
       // Not this one.
     }
