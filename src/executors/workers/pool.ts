@@ -106,7 +106,8 @@ class WorkerPool implements Executor {
   admit(task: Task, { running, waiting }: ExecutorLoad): void {
     const { threads, streamsPerThread, maxQueue } = this.#options
     if (this.#onIdle !== undefined) throw this.#refusal(task, 'it is closing')
-    if (this.#threads?.failing === true) throw this.#refusal(task, 'its threads die while they start')
+    const failure = this.#threads?.failure
+    if (failure !== undefined) throw this.#refusal(task, 'its threads die while they start', failure)
     if (running + waiting < threads * streamsPerThread + maxQueue) return
     const retryAfterMs = (this.#serviceMs * (waiting + 1)) / (threads * streamsPerThread)
     throw Object.assign(new HF_ERR_EXECUTOR_FULL(task.executor, running, waiting), retryAfter(retryAfterMs))
@@ -116,7 +117,11 @@ class WorkerPool implements Executor {
     const { threads, niceIncrement, resourceLimits } = this.#options
     this.#threads ??= new Threads(
       { threads, niceIncrement, resourceLimits, credit: this.#credit },
-      { ready: () => this.#place(), done: (running) => this.#free(running) },
+      {
+        ready: () => this.#place(),
+        done: (running) => this.#free(running),
+        failed: (cause) => this.#logFailure(cause),
+      },
     )
     this.#queue.set(task, performance.now() + this.#options.maxQueueWaitMs)
     this.#place()
@@ -233,9 +238,15 @@ class WorkerPool implements Executor {
     if (this.#places.size === 0) this.#onIdle?.()
   }
 
-  #refusal(task: Task, why: string): Error {
+  /** A pool has no log of its own: that of the stream that has waited longest has to do. */
+  #logFailure(cause: Error): void {
+    const [task] = this.#queue.keys()
+    task?.log.error({ err: cause, executor: task.executor }, 'a worker thread died while it started')
+  }
+
+  #refusal(task: Task, why: string, cause?: Error): Error {
     return Object.assign(
-      new HF_ERR_EXECUTOR_UNAVAILABLE(task.executor, why),
+      new HF_ERR_EXECUTOR_UNAVAILABLE(task.executor, why, { cause }),
       retryAfter(LONGEST_BACK_OFF_MS / 10),
     )
   }

@@ -20,6 +20,8 @@ export interface ThreadsEvents {
   ready: () => void
   /** A stream's producer is done, or its thread is gone. */
   done: (running: Running) => void
+  /** A thread died before it was ready. */
+  failed: (cause: Error) => void
 }
 
 /** Bytes of data in each thread's ring: what a thread may be ahead of the server before it waits. */
@@ -40,8 +42,9 @@ export class Threads {
   readonly #threads = new Map<number, Thread>()
   /** The thread that piscina's balancer is to choose; undefined: none. */
   #chosen: number | undefined
-  /** Threads that died before they were ready, in a row. */
+  /** Threads that died before they were ready, in a row, and what the last of them died of. */
   #failedStarts = 0
+  #failure: Error | undefined
   #restart: NodeJS.Timeout | undefined
   #closed = false
 
@@ -86,9 +89,9 @@ export class Threads {
     })
   }
 
-  /** True while threads die as they start, and none is there. */
-  get failing(): boolean {
-    return this.#failedStarts > 0 && ![...this.#threads.values()].some(({ ready }) => ready)
+  /** What threads die of as they start, while none is there. */
+  get failure(): Error | undefined {
+    return [...this.#threads.values()].some(({ ready }) => ready) ? undefined : this.#failure
   }
 
   /**
@@ -170,6 +173,7 @@ export class Threads {
   #welcome(thread: Thread | undefined): void {
     if (thread?.ready !== true) return
     this.#failedStarts = 0
+    this.#failure = undefined
     this.#events.ready()
   }
 
@@ -178,8 +182,14 @@ export class Threads {
     thread.bury(new HF_ERR_THREAD_LOST(`it exited with code ${code}`))
     if (this.#closed) return
     this.#adopt()
-    if (!thread.started) this.#failedStarts++
+    if (!thread.started) this.#failed(thread.cause as Error)
     this.#replace()
+  }
+
+  #failed(cause: Error): void {
+    this.#failedStarts++
+    this.#failure = cause
+    this.#events.failed(cause)
   }
 
   /** Piscina replaces a thread that dies, but no more once one has died while it started. */

@@ -231,7 +231,11 @@ test('threads that die while they start are started later and later; meanwhile c
   // What loads TypeScript on each thread does not start without its configuration.
   process.env['TSX_TSCONFIG_PATH'] = '/nowhere/tsconfig.json'
   const starts: number[] = []
-  const onWorker = (_worker: Worker): number => starts.push(performance.now())
+  const deaths: number[] = []
+  const onWorker = (worker: Worker): void => {
+    starts.push(performance.now())
+    worker.once('exit', () => deaths.push(performance.now()))
+  }
   process.on('worker', onWorker)
   onTestFinished(() => {
     delete process.env['TSX_TSCONFIG_PATH']
@@ -250,10 +254,14 @@ test('threads that die while they start are started later and later; meanwhile c
   expect(refused.status).toBe(503)
   expect(JSON.parse(await refused.over())).toMatchObject({ code: 'HF_ERR_EXECUTOR_UNAVAILABLE' })
   expect(Number((await refused.head()).headers['retry-after'])).toBeGreaterThanOrEqual(1)
+  // What they die of stands in the log, of a stream that waits and of one that is refused.
+  const why = '/nowhere/tsconfig.json'
+  expect(testbed.logged[0]).toContain(why)
+  expect(testbed.logged.find((line) => line.includes('takes no stream now'))).toContain(why)
 
   await until(() => starts.length === 5, 'a fifth start')
-  const pause = (number: number): number => (starts[number + 1] as number) - (starts[number] as number)
-  expect(pause(3)).toBeGreaterThan(pause(1))
+  const pause = (number: number): number => (starts[number + 1] as number) - (deaths[number] as number)
+  expect(pause(3)).toBeGreaterThan(pause(0))
 
   delete process.env['TSX_TSCONFIG_PATH']
   await waiting.over()
