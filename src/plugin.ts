@@ -29,7 +29,13 @@ import { Connection } from './runtime/connection.ts'
 import type { Host } from './runtime/opening.ts'
 import { ExecutorSlot } from './runtime/executor-slot.ts'
 import type { Executor } from './runtime/executor.ts'
-import { checkRouteOptions, milliseconds, offeredCodings, type RouteOptions } from './runtime/options.ts'
+import {
+  checkRouteOptions,
+  isObject,
+  milliseconds,
+  offeredCodings,
+  type RouteOptions,
+} from './runtime/options.ts'
 import { portability, type Producer } from './runtime/producer.ts'
 import { checkProfile, Profiler, type ProfileOptions } from './runtime/profile.ts'
 import type { Route } from './runtime/route.ts'
@@ -120,9 +126,9 @@ type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
 async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   if (Object.hasOwn(app, kScope)) throw new HF_ERR_ALREADY_REGISTERED()
   const { executors, graceMs, profile, ...defaults } = checkRouteOptions(options, "headfirst's options", {
-    executors: ['an object of executors, by name', isPlainObject],
+    executors: ['an object of executors, by name', isObject],
     graceMs: milliseconds(0),
-    profile: ['an object of path and token', isPlainObject],
+    profile: ['an object of path and token', isObject],
   })
   const parent = app[kScope]
   const checkedProfile = profile === undefined ? undefined : checkOutermost(profile, parent)
@@ -215,7 +221,7 @@ function addRoute(scope: Scope<FastifyRequest>, route: FastifyRouteOptions): voi
   if (options === undefined || options === false) return
   const methods = [route.method].flat()
   const name = `${methods.join(',')} ${route.url}`
-  if (options !== true && !isPlainObject(options)) {
+  if (options !== true && !isObject(options)) {
     throw new HF_ERR_OPTION_INVALID(
       'sse',
       `route ${name}`,
@@ -238,9 +244,6 @@ const unmarkOther: onSendHookHandler = (request, reply, payload, done) => {
   }
   done(null, payload)
 }
-
-const isPlainObject = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 interface RegisteredRoute {
   route: Route<FastifyRequest>

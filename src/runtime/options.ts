@@ -189,7 +189,7 @@ const fn: Rule = ['a function', (value) => typeof value === 'function']
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 export const milliseconds = (least: number): Rule => whole(least, LONGEST_TIMER_MS)
 
-function isObject(value: unknown): boolean {
+export function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -3,7 +3,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import { HF_ERR_EXECUTOR_FULL, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_THREAD_LOST } from '../../errors.ts'
 import { streamTimeout } from '../../runtime/deadlines.ts'
 import type { Executor, ExecutorDetails, ExecutorLoad, Task, ThreadTime } from '../../runtime/executor.ts'
-import { checkOptions, milliseconds, whole, type Rule } from '../../runtime/options.ts'
+import { checkOptions, isObject, milliseconds, whole, type Rule } from '../../runtime/options.ts'
 import { portability } from '../../runtime/producer.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import { allocateCredit, Creditor } from './credit.ts'
@@ -34,7 +34,7 @@ export interface WorkersOptions {
    * saturated pool does not take the core from whoever sends heads. Linux only. Default 10.
    */
   niceIncrement?: number
-  /** Limits of each thread's memory, as for `worker_threads`. Default: Node's. */
+  /** Limits of each thread's memory, in MiB, as for `worker_threads`. Default: Node's. */
   resourceLimits?: ResourceLimits
 }
 
@@ -45,7 +45,16 @@ const RULES: Readonly<Record<keyof WorkersOptions, Rule>> = {
   maxQueueWaitMs: milliseconds(1),
   graceMs: milliseconds(0),
   niceIncrement: whole(0, 19),
-  resourceLimits: ['an object', (value: unknown) => typeof value === 'object' && value !== null],
+  resourceLimits: ['an object of limits', isObject],
+}
+
+const size: Rule = ['a number over 0', (value) => Number.isFinite(value) && (value as number) > 0]
+
+const LIMIT_RULES: Readonly<Record<keyof ResourceLimits, Rule>> = {
+  maxYoungGenerationSizeMb: size,
+  maxOldGenerationSizeMb: size,
+  codeRangeSizeMb: size,
+  stackSizeMb: size,
 }
 
 /**
@@ -55,6 +64,7 @@ const RULES: Readonly<Record<keyof WorkersOptions, Rule>> = {
  * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
  */
 export function workers(options: WorkersOptions = {}): Executor {
+  const { resourceLimits = {}, ...checked } = checkOptions(options, RULES, 'workers()')
   return new WorkerPool({
     threads: availableParallelism(),
     streamsPerThread: 100,
@@ -62,8 +72,8 @@ export function workers(options: WorkersOptions = {}): Executor {
     maxQueueWaitMs: 30_000,
     graceMs: 2_000,
     niceIncrement: 10,
-    resourceLimits: {},
-    ...checkOptions(options, RULES, 'workers()'),
+    ...checked,
+    resourceLimits: checkOptions(resourceLimits, LIMIT_RULES, 'the resourceLimits of workers()'),
   })
 }
 
