@@ -82,7 +82,7 @@ export const HF_ERR_PRODUCER_AMBIGUOUS: Coded = define(
 )
 export const HF_ERR_PRODUCER_IN_ENTRY: Coded = define(
   'HF_ERR_PRODUCER_IN_ENTRY',
-  'The producer stands in the entry module of this process (%s): a thread that loads it would start a second server. Move it to a module of its own.',
+  'The producer stands in the entry module of this process (%s): a thread that loads it would start a second server. Move it to a module of its own; with a bundler, to a chunk of its own.',
 )
 export const HF_ERR_PRODUCER_MODULE: Coded = define(
   'HF_ERR_PRODUCER_MODULE',
