@@ -10,14 +10,14 @@ const LONGEST_LINE = 65_536
 /**
  * A log on a worker: what is at or above the server's level crosses.
  *
- * @param level the server's, or any other name (`silent`) for none
+ * @param level the server's; where it is none of pino's own, or where there is none, its logger decides on each line
  */
-export function ringLog(ring: RingWriter, stream: number, level: string): StreamLog {
-  const least = (LOG_LEVELS as readonly string[]).indexOf(level)
+export function ringLog(ring: RingWriter, stream: number, level: string | undefined): StreamLog {
+  const least = level === 'silent' ? Infinity : (LOG_LEVELS as readonly (string | undefined)[]).indexOf(level)
   const methods = LOG_LEVELS.map((name, urgency) => [
     name,
     (first: string | object, second?: string): void => {
-      if (least !== -1 && urgency >= least) ring.write(stream, FrameKind.LOG, encodeLine(name, first, second))
+      if (urgency >= least) ring.write(stream, FrameKind.LOG, encodeLine(name, first, second))
     },
   ])
   return Object.fromEntries(methods) as StreamLog

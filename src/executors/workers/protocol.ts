@@ -38,8 +38,8 @@ export interface StreamOrder extends SinkLimits {
   lastEventId: string | undefined
   context: StreamContext
   coded: Task['coded']
-  /** The server's: what is below it need not cross. */
-  logLevel: string
+  /** The server's: what is below it need not cross. A logger that is not pino may have none. */
+  logLevel: string | undefined
 }
 
 /** A line for the server's log, as the JSON of a LOG frame. */

@@ -2,6 +2,7 @@
 import { setTimeout as turn } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { producer, type EventStream, type PortableProducer } from '../../../src/index.ts'
+import { LOG_LEVELS } from '../../../src/sse/stream.ts'
 import { blockUntil, Flag, raise, until, type Flags } from '../../../src/testing/flags.ts'
 
 export interface Flagged {
@@ -301,6 +302,16 @@ export const corrupts: PortableProducer<Corruption> = producer(
     await new Promise(() => {})
   },
   { name: 'corrupts' },
+)
+
+/** Logs a line of each level. */
+export const logsAll: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    for (const [urgency, level] of LOG_LEVELS.entries()) stream.log[level]({ urgency }, 'from the producer')
+    stream.send('logged')
+  },
+  { name: 'logsAll' },
 )
 
 /** Sends messages to a parent that does not expect them. */
