@@ -40,6 +40,7 @@ import { portability, type Producer } from './runtime/producer.ts'
 import { checkProfile, Profiler, type ProfileOptions } from './runtime/profile.ts'
 import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
+import { SteadyLog } from './runtime/steady-log.ts'
 import { negotiateCoding, type ContentCoding } from './sse/compression.ts'
 import { show } from './sse/event.ts'
 import { EVENT_STREAM_HEADERS, hasNoBody, HeadPayload } from './sse/head.ts'
@@ -158,7 +159,9 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   app.addHook('preClose', async () => {
     profiler?.close()
     const running = await scope.close()
-    if (running.length > 0) app.log.warn({ running }, 'producers still run after the grace of the shutdown')
+    if (running.length > 0) {
+      new SteadyLog(app.log).warn({ running }, 'producers still run after the grace of the shutdown')
+    }
   })
 }
 

@@ -7,19 +7,14 @@ import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
 import { breakOff, isDelivered, isHandedOver } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
-import {
-  abortStream,
-  EventStream,
-  type CloseReason,
-  type StreamContext,
-  type StreamLog,
-} from '../sse/stream.ts'
+import { abortStream, EventStream, type CloseReason, type StreamContext } from '../sse/stream.ts'
 import { Deadlines } from './deadlines.ts'
 import type { CutReason, Task } from './executor.ts'
 import { Opening, type Body, type Host, type Openable } from './opening.ts'
 import { drawRetryMs, dropPolicy, type CloseInfo } from './options.ts'
 import { run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
+import { SteadyLog } from './steady-log.ts'
 
 /** Whoever keeps the connections, a scope. */
 interface Owner<Request> {
@@ -65,6 +60,7 @@ export class Connection<Request> implements Openable {
   readonly lastEventId: string | undefined
   readonly sink: ResponseSink
   readonly stream: EventStream
+  readonly log: SteadyLog
   readonly #coding: ContentCoding | undefined
   readonly #client: string | undefined
   /** Whom the stream was counted for, until it is over. */
@@ -119,7 +115,8 @@ export class Connection<Request> implements Openable {
         this.#finished ||= isHandedOver(response)
       },
     })
-    this.stream = new EventStream(this.sink, { ...settings, log: host.log })
+    this.log = new SteadyLog(host.log)
+    this.stream = new EventStream(this.sink, { ...settings, log: this.log })
   }
 
   get executor(): string {
@@ -132,10 +129,6 @@ export class Connection<Request> implements Openable {
 
   get context(): StreamContext {
     return this.stream.context
-  }
-
-  get log(): StreamLog & { readonly level: string } {
-    return this.#host.log
   }
 
   get options(): Openable['options'] {
@@ -301,7 +294,7 @@ export class Connection<Request> implements Openable {
     this.#reason = reason
     if (error !== undefined) {
       this.#error = error
-      this.#host.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
+      this.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
     }
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
@@ -390,13 +383,7 @@ export class Connection<Request> implements Openable {
   }
 
   #logError(error: unknown): void {
-    const log = (err: unknown): void =>
-      this.#host.log.error({ err, route: this.route, executor: this.executor }, 'event stream failed')
-    try {
-      log(error)
-    } catch {
-      log(legible(error))
-    }
+    this.log.error({ err: error, route: this.route, executor: this.executor }, 'event stream failed')
   }
 
   #info(reason: CloseReason): CloseInfo {
@@ -426,15 +413,5 @@ function isAbortError(thrown: unknown): boolean {
     return (thrown as Partial<Error> | null | undefined)?.name === 'AbortError'
   } catch {
     return false
-  }
-}
-
-/** What a logger could not take, such as a frozen error or one whose getters throw, as far as it can be read. */
-function legible(thrown: unknown): Error {
-  try {
-    const { message, stack } = thrown as { message: unknown; stack: unknown }
-    return Object.defineProperty(new Error(String(message)), 'stack', { value: String(stack) })
-  } catch {
-    return new Error('What was thrown cannot be read')
   }
 }

@@ -1,0 +1,74 @@
+import type { LogLevel, StreamLog } from '../sse/stream.ts'
+
+type Entry = Parameters<StreamLog[LogLevel]>
+
+/**
+ * A log whose methods never throw.
+ *
+ * A logger may: one that writes in place to a disk that is full, or one that cannot read what it is given. Where a
+ * line is written is often just before a stream is closed or a thread is stopped, and neither may depend on it.
+ */
+export class SteadyLog implements StreamLog {
+  readonly #log: StreamLog & { readonly level: string }
+
+  constructor(log: StreamLog & { readonly level: string }) {
+    this.#log = log
+  }
+
+  get level(): string {
+    return this.#log.level
+  }
+
+  trace(...entry: Entry): void {
+    this.#write('trace', entry)
+  }
+
+  debug(...entry: Entry): void {
+    this.#write('debug', entry)
+  }
+
+  info(...entry: Entry): void {
+    this.#write('info', entry)
+  }
+
+  warn(...entry: Entry): void {
+    this.#write('warn', entry)
+  }
+
+  error(...entry: Entry): void {
+    this.#write('error', entry)
+  }
+
+  fatal(...entry: Entry): void {
+    this.#write('fatal', entry)
+  }
+
+  #write(level: LogLevel, entry: Entry): void {
+    try {
+      this.#log[level](...entry)
+    } catch {
+      this.#writeLegibly(level, entry)
+    }
+  }
+
+  /** The line without what the logger may have stumbled over. One that it does not take either is dropped. */
+  #writeLegibly(level: LogLevel, [first, message]: Entry): void {
+    try {
+      if (typeof first !== 'string' && 'err' in first) {
+        this.#log[level]({ ...first, err: legible(first.err) }, message ?? '')
+      }
+    } catch {
+      // There is no other place to tell it.
+    }
+  }
+}
+
+/** What a logger could not take, such as a frozen error or one whose getters throw, as far as it can be read. */
+function legible(thrown: unknown): Error {
+  try {
+    const { message, stack } = thrown as { message: unknown; stack: unknown }
+    return Object.defineProperty(new Error(String(message)), 'stack', { value: String(stack) })
+  } catch {
+    return new Error('What was thrown cannot be read')
+  }
+}
