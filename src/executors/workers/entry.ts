@@ -45,7 +45,6 @@ export default async function open(order: StreamOrder): Promise<void> {
   const { coded } = order
   const compressor = coded === undefined ? undefined : new Compressor(coded.coding)
   const sink = new RingSink(ring, number, debtor, order, compressor)
-  ring.write(number, FrameKind.START)
   if (coded !== undefined && coded.firstWords !== '') sink.write(coded.firstWords, 0)
   let stream: EventStream | undefined
   /** A producer that saw the words before the message came has ended first; what it left behind has to hear of it. */
@@ -63,6 +62,8 @@ export default async function open(order: StreamOrder): Promise<void> {
     })
     streams.set(number, { stream, sink, credit: debtor })
     if (!stream.closed) {
+      // Not before its module is there: until then nothing of it can be told to stop.
+      ring.write(number, FrameKind.START)
       await (run(producer, stream, order.input) ?? sink.untilClosed())
     }
     tellReason()

@@ -129,8 +129,10 @@ class WorkerPool implements Executor {
       { threads, niceIncrement, resourceLimits, credit: this.#credit },
       {
         ready: () => this.#place(),
-        done: (running) => this.#free(running),
-        failed: (cause) => this.#logFailure(cause),
+          // A cancelled one that was about to start when it was told.
+          started: (running) => running.grace !== undefined && this.#expect(running),
+          done: (running) => this.#free(running),
+          failed: (cause) => this.#logFailure(cause),
       },
     )
     this.#queue.set(task, performance.now() + this.#options.maxQueueWaitMs)
@@ -143,7 +145,15 @@ class WorkerPool implements Executor {
     if (place === undefined) return
     const { thread, stream, running } = place
     thread.close(stream, running, reason)
-    running.grace ??= setTimeout(() => this.#terminate(thread, running), this.#options.graceMs).unref()
+    if (running.grace === undefined) this.#expect(running)
+  }
+
+  /** The producer of a cancelled stream has to be done soon. */
+  #expect(running: Running): void {
+    const { graceMs } = this.#options
+    const ms = running.started ? graceMs : Math.max(graceMs, LOADING_MS)
+    clearTimeout(running.grace)
+    running.grace = setTimeout(() => this.#terminate(running, ms), ms).unref()
   }
 
   stats(): ExecutorDetails {
@@ -186,6 +196,7 @@ class WorkerPool implements Executor {
       received: 0,
       behind: false,
       parts: [],
+      started: false,
       grace: undefined,
     }
     const { module, name } = portability(task.producer) as { module: string; name: string | undefined }
@@ -215,12 +226,12 @@ class WorkerPool implements Executor {
     this.#leaveIfIdle()
   }
 
-  #terminate(thread: Thread, { task }: Running): void {
+  #terminate({ task, started }: Running, ms: number): void {
+    const thread = this.#places.get(task)?.thread
     // For another of its streams already.
-    if (thread.cause !== undefined) return
-    thread.cause = new HF_ERR_THREAD_LOST(
-      `a stream of ${task.route} was closed, and its producer did not stop within ${this.#options.graceMs} ms`,
-    )
+    if (thread === undefined || thread.cause !== undefined) return
+    const what = started ? 'its producer did not stop' : 'its thread did not get to its producer'
+    thread.cause = new HF_ERR_THREAD_LOST(`a stream of ${task.route} was closed, and ${what} within ${ms} ms`)
     task.log.error({ err: thread.cause, route: task.route }, 'a worker thread is terminated')
     void thread.worker.terminate()
   }
@@ -261,6 +272,12 @@ class WorkerPool implements Executor {
     )
   }
 }
+
+/**
+ * How long a thread may load the module of a stream that was cancelled meanwhile, in ms. Others wait for the same
+ * module: a client that leaves while it loads must not have the thread terminated under them.
+ */
+const LOADING_MS = 30_000
 
 /** How much the newest service time counts in their moving average. */
 const NEWEST_SHARE = 0.1

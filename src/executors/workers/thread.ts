@@ -35,8 +35,17 @@ export interface Running {
   behind: boolean
   /** Pieces of an event that is too large for one frame. */
   parts: Uint8Array[]
+  /** Its producer has started: before, the thread may be busy with the producer's module. */
+  started: boolean
   /** Set when the stream was cancelled: the thread's grace. */
   grace: NodeJS.Timeout | undefined
+}
+
+export interface ThreadEvents {
+  /** A stream's producer starts. */
+  started: (running: Running) => void
+  /** A stream's producer is done, or its thread is gone: its place is free. */
+  done: (running: Running) => void
 }
 
 /**
@@ -53,7 +62,7 @@ export class Thread implements FrameHandler {
   cause: Error | undefined
   /** True once piscina gives it what it is chosen for; that may be before or after its greeting. */
   listed = false
-  readonly #onDone: (running: Running) => void
+  readonly #events: ThreadEvents
   #ring: RingReader | undefined
   #port: MessagePort | undefined
   #turn: NodeJS.Immediate | undefined
@@ -65,11 +74,10 @@ export class Thread implements FrameHandler {
   #corrupt = false
   #utilization: EventLoopUtilization
 
-  /** @param onDone called when a stream's producer is done and its place is free */
-  constructor(worker: Worker, onDone: (running: Running) => void) {
+  constructor(worker: Worker, events: ThreadEvents) {
     this.id = worker.threadId
     this.worker = worker
-    this.#onDone = onDone
+    this.#events = events
     this.#utilization = worker.performance.eventLoopUtilization()
   }
 
@@ -157,7 +165,9 @@ export class Thread implements FrameHandler {
         running.parts.push(Uint8Array.from(payload))
         break
       case FrameKind.START:
+        running.started = true
         task.start()
+        this.#events.started(running)
         break
       case FrameKind.CLOSE:
         task.stream.close()
@@ -203,7 +213,7 @@ export class Thread implements FrameHandler {
     clearTimeout(running.grace)
     this.streams.delete(stream)
     if (this.streams.size === 0) this.#port?.unref()
-    this.#onDone(running)
+    this.#events.done(running)
   }
 
   #drain(): void {

@@ -5,7 +5,7 @@ import { Piscina } from 'piscina'
 import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { ThreadTime } from '../../runtime/executor.ts'
 import { isHello, type StreamOrder, type ThreadSettings } from './protocol.ts'
-import { Thread, type Running } from './thread.ts'
+import { Thread, type Running, type ThreadEvents } from './thread.ts'
 
 export interface ThreadsOptions {
   threads: number
@@ -15,11 +15,9 @@ export interface ThreadsOptions {
   credit: SharedArrayBuffer
 }
 
-export interface ThreadsEvents {
+export interface ThreadsEvents extends ThreadEvents {
   /** A thread has started, and can be given streams. */
   ready: () => void
-  /** A stream's producer is done, or its thread is gone. */
-  done: (running: Running) => void
   /** A thread died before it was ready. */
   failed: (cause: Error) => void
 }
@@ -144,7 +142,7 @@ export class Threads {
   #adopt(): void {
     for (const worker of this.#piscina.threads) {
       if (worker.threadId < 0 || this.#threads.has(worker.threadId)) continue
-      const thread = new Thread(worker, (running) => this.#events.done(running))
+      const thread = new Thread(worker, this.#events)
       this.#threads.set(thread.id, thread)
       worker.once(
         'error',

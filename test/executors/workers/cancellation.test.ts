@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
+import { loadsSlowly } from './loads-slowly.ts'
 import * as producers from './producers.ts'
 import { Testbed } from './testbed.ts'
 
@@ -143,4 +144,42 @@ test('a stream that is closed before its turn never runs', async () => {
   await testbed.idle()
   expect(never[Flag.STARTED]).toBe(0)
   expect(second.events).toEqual([])
+})
+
+describe('a stream that is closed before its producer starts does not end its thread', () => {
+  const workers = { streamsPerThread: 2, graceMs: 20 }
+
+  test('while the module of both is loaded', async () => {
+    const testbed = await Testbed.make({ ...producers, loadsSlowly }, { workers })
+    // The thread is there, so that the next ones have a place on it at once.
+    await testbed.serves()
+    const [client, neighbour] = [await testbed.open('loadsSlowly'), await testbed.open('loadsSlowly')]
+    client.leave()
+    expect(await testbed.reason(client)).toBe('client')
+    await neighbour.over()
+    expect(neighbour.events).toEqual(['loaded'])
+    expect(await testbed.reason(neighbour)).toBe('ended')
+    await testbed.idle()
+    expect(testbed.pool.lost).toBe(0)
+    expect(testbed.logged).toEqual([])
+  })
+
+  test('while another one blocks it', async () => {
+    const testbed = await Testbed.make(producers, { workers })
+    const flags = makeFlags()
+    const client = await testbed.open('blocks', { flags })
+    await untilRaised(flags, Flag.STARTED)
+    const never = makeFlags()
+    const second = await testbed.open('stays', { flags: never })
+    second.leave()
+    expect(await testbed.reason(second)).toBe('client')
+    // Longer than the grace.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    raise(flags, Flag.GO)
+    await client.over()
+    expect(client.events).toEqual(['up', 'down'])
+    expect(await testbed.reason(client)).toBe('ended')
+    await testbed.idle()
+    expect([testbed.pool.lost, never[Flag.STARTED]]).toEqual([0, 0])
+  })
 })
