@@ -43,6 +43,21 @@ const hasLineEnd = (text: string): boolean => text.includes('\n') || text.includ
  */
 export function encodeEvent(event: EventInput, serializer: Serializer = JSON.stringify): string {
   if (typeof event === 'string') return dataLines(event) + '\n'
+  try {
+    return encodeFields(event, serializer)
+  } catch (error) {
+    throw coded(error)
+  }
+}
+
+/** A getter or a proxy may throw anything: what can't be read is no event. */
+function coded(error: unknown): unknown {
+  if (error instanceof HF_ERR_EVENT_INVALID) return error
+  if (error instanceof HF_ERR_EVENT_FIELD || error instanceof HF_ERR_EVENT_DATA) return error
+  return new HF_ERR_EVENT_INVALID('it cannot be read', { cause: error })
+}
+
+function encodeFields(event: EventFields, serializer: Serializer): string {
   if (typeof event !== 'object' || event === null || Array.isArray(event) || ArrayBuffer.isView(event)) {
     throw new HF_ERR_EVENT_INVALID(show(event))
   }
@@ -65,10 +80,18 @@ export function encodeEvent(event: EventInput, serializer: Serializer = JSON.str
  * The data of an event that is nothing else than one line of data; undefined for any other. Such an event is the
  * usual one, and a sink may have a faster way for it than {@link encodeEvent}: its text is `data: ${line}\n\n`.
  *
- * @throws HF_ERR_EVENT_DATA
+ * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_DATA
  */
 export function soleLine(event: EventInput, serializer: Serializer = JSON.stringify): string | undefined {
   if (typeof event === 'string') return hasLineEnd(event) ? undefined : event
+  try {
+    return soleLineOfFields(event, serializer)
+  } catch (error) {
+    throw coded(error)
+  }
+}
+
+function soleLineOfFields(event: EventFields, serializer: Serializer): string | undefined {
   if (typeof event !== 'object' || event === null || event.data === undefined) return undefined
   for (const field in event) if (field !== 'data') return undefined
   const { data } = event
@@ -106,12 +129,21 @@ function serialize(data: unknown, serializer: Serializer): string {
   try {
     text = serializer(data)
   } catch (cause) {
-    throw new HF_ERR_EVENT_DATA((cause as Error)?.message ?? show(cause), { cause })
+    throw new HF_ERR_EVENT_DATA(messageOf(cause) ?? show(cause), { cause })
   }
   if (typeof text !== 'string') {
     throw new HF_ERR_EVENT_DATA(`for ${show(data)} the serializer returned ${show(text)}`)
   }
   return text
+}
+
+function messageOf(thrown: unknown): string | undefined {
+  try {
+    const message: unknown = (thrown as Error | null | undefined)?.message
+    return typeof message === 'string' ? message : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function checkName(name: unknown): string {
@@ -134,9 +166,19 @@ function checkId(id: unknown): string | number {
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object' && value !== null)
-    return `an object (${value.constructor?.name ?? 'no class'})`
+  try {
+    if (typeof value === 'function') return `function ${nameOf(value) ?? '(anonymous)'}`
+    if (Array.isArray(value)) return 'an array'
+    if (typeof value === 'object' && value !== null)
+      return `an object (${nameOf(value.constructor) ?? 'no class'})`
+  } catch {
+    return 'something that cannot be read'
+  }
   return String(value)
+}
+
+/** A class may have put anything in the place of a name. */
+function nameOf(value: { name?: unknown } | undefined): string | undefined {
+  const name = value?.name
+  return typeof name === 'string' && name !== '' ? name.slice(0, 40) : undefined
 }

@@ -6,6 +6,7 @@ import {
   encodeEvent,
   encodeRetry,
   HEARTBEAT,
+  soleLine,
   type EventFields,
   type EventInput,
   type Serializer,
@@ -63,6 +64,18 @@ function* everyCharacter(): Generator<string> {
   for (let code = 0; code <= 0x10ffff; code++) {
     if (code < 0xd800 || code > 0xdfff) yield String.fromCodePoint(code)
   }
+}
+
+function thrown(): never {
+  throw new Error('not to be read')
+}
+
+const getter = (field: string): object => Object.defineProperty({}, field, { get: thrown, enumerable: true })
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
 }
 
 describe('an event is text in the format of the standard', () => {
@@ -237,6 +250,42 @@ describe('what is no event is refused', () => {
     ['an object without a class is one', { event: Object.create(null) }, /but got an object \(no class\)/],
   ])('%s', (_, event, message) => {
     expect(() => encodeEvent(event as EventInput)).toThrow(message)
+  })
+
+  test.each<[string, unknown]>([
+    ['a getter of a field throws', Object.assign(getter('event'), { data: '' })],
+    ['the getter of data throws', getter('data')],
+    ['a proxy throws', new Proxy({}, { ownKeys: () => thrown() })],
+    ['a proxy is revoked', revoked()],
+  ])('what cannot be read is no event: %s', (_, event) => {
+    expect(attempt(event as EventInput)).toMatchObject({ code: 'HF_ERR_EVENT_INVALID' })
+    // As a stream does whose sink has a faster way for a line.
+    expect(() => soleLine(event as EventInput) ?? encodeEvent(event as EventInput)).toThrow(
+      expect.objectContaining({ code: 'HF_ERR_EVENT_INVALID' }) as Error,
+    )
+  })
+
+  test.each<[string, unknown, RegExp]>([
+    ['a name that is no string', { constructor: { name: Symbol('s') } }, /but got an object \(no class\)/],
+    ['a name that has no text', { constructor: { name: Object.create(null) } }, /an object \(no class\)/],
+    ['a class that throws', getter('constructor'), /but got something that cannot be read/],
+    ['a revoked proxy', revoked(), /but got something that cannot be read/],
+    ['a long name', { constructor: { name: 'x'.repeat(1_000_000) } }, /an object \(x{40}\)/],
+  ])('and shown: %s', (_, event, message) => {
+    expect(() => encodeEvent({ event: event as string, data: '' })).toThrow(message)
+  })
+
+  test.each<[string, unknown]>([
+    ['an object without a class', Object.create(null)],
+    ['a symbol', Symbol('s')],
+    ['an object that cannot be read', getter('message')],
+  ])('a serializer may throw %s', (_, cause) => {
+    const serializer: Serializer = () => {
+      throw cause
+    }
+    expect(() => encodeEvent({ data: {} }, serializer)).toThrow(
+      expect.objectContaining({ code: 'HF_ERR_EVENT_DATA' }) as Error,
+    )
   })
 
   test('a long value is shown in short', () => {
