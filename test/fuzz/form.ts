@@ -1,0 +1,33 @@
+/**
+ * The fuzz tests have two forms. The short one, which CI runs, draws the same things each time. The long one
+ * (`HEADFIRST_LONG=1 npx vitest run test/fuzz`) draws many more, and other ones each time. What fails names its
+ * seed: `HEADFIRST_SEED=7` draws that again.
+ */
+import { dice, type Dice } from '../executors/workers/frames.ts'
+
+export const LONG: boolean = (process.env['HEADFIRST_LONG'] ?? '') !== ''
+
+export const SEED: number = Number(process.env['HEADFIRST_SEED'] ?? (LONG ? Date.now() % 1_000_000 : 1))
+
+/** How many, in this form. */
+export const many = (short: number, long: number): number => (LONG ? long : short)
+
+/** The dice of one round of a test. */
+export const diceOf = (round: number, seed: number = SEED): Dice =>
+  dice(Math.imul(seed * 65_537 + round + 1, 0x9e3779b1))
+
+/** Runs the rounds of a test one after the other; other tests' reports go out in between. */
+export async function rounds(
+  count: number,
+  play: (random: Dice, round: number) => void | Promise<void>,
+): Promise<void> {
+  for (let round = 0; round < count; round++) {
+    try {
+      const played = play(diceOf(round), round)
+      if (played !== undefined) await played
+    } catch (cause) {
+      throw new Error(`in round ${round} of HEADFIRST_SEED=${SEED}: ${(cause as Error).message}`, { cause })
+    }
+    if (round % 256 === 255) await new Promise((resolve) => setImmediate(resolve))
+  }
+}
