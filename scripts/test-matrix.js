@@ -43,7 +43,8 @@ function readArguments() {
     const { values } = parseArgs({ options: { only: { type: 'string' }, quick: { type: 'boolean' } } })
     const wanted = values.only?.split(',') ?? SUPPORTED
     const wrong = wanted.find((version) => !/^\d+(\.\d+){0,2}$/.test(version))
-    if (wrong !== undefined) throw new Error(`--only takes versions such as 24 or 22.14.0, but got "${wrong}".`)
+    if (wrong !== undefined)
+      throw new Error(`--only takes versions such as 24 or 22.14.0, but got "${wrong}".`)
     if (!PLATFORMS.includes(platform) && wanted.some((version) => !isCurrent(version))) {
       throw new Error(
         `npm has no Node for ${platform} (but for ${PLATFORMS.join(', ')}). Install the versions yourself, and run npm test on each.`,

@@ -1,0 +1,89 @@
+// Mutation testing: `npm run mutate`, or `npm run mutate -- src/sse/event.ts …` for some files only.
+//
+//   --force   also what is known from the run before, and has not changed since
+//
+// Stryker changes one place of a file at a time, and the tests that reach it have to fail. It does so for one file
+// after the other, each with the tests that were written for it: with all tests that reach it, many a mutant would
+// take minutes.
+//
+// Prints what has survived, and the scores. Reports are in node_modules/.cache/stryker. What may survive, and why, is
+// told in docs/mutation.md. The exit code is 1 when Stryker could not run; a score is no reason to fail.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+
+/**
+ * The tests of each file, and whether they start threads.
+ *
+ * @type {Record<string, { tests: string[], threads?: boolean }>}
+ */
+const FILES = {
+  'src/sse/event.ts': { tests: ['test/sse/event.test.ts'] },
+  'src/sse/backlog.ts': { tests: ['test/sse/backlog.test.ts'] },
+  'src/sse/response-sink.ts': { tests: ['test/sse/response-sink.test.ts'] },
+  'src/sse/compression.ts': { tests: ['test/sse/compression.test.ts'] },
+  'src/sse/heartbeat.ts': { tests: ['test/sse/heartbeat.test.ts'] },
+  'src/sse/negotiation.ts': { tests: ['test/sse/negotiation.test.ts'] },
+  'src/sse/event-ring.ts': { tests: ['test/sse/event-ring.test.ts'] },
+  'src/executors/workers/ring.ts': { tests: ['test/executors/workers/ring.test.ts'], threads: true },
+  'src/executors/workers/credit.ts': { tests: ['test/executors/workers/credit.test.ts'], threads: true },
+  'src/executors/workers/coded-frame.ts': { tests: ['test/executors/workers/coded-frame.test.ts'] },
+  'src/executors/workers/error-transport.ts': { tests: ['test/executors/workers/error-transport.test.ts'] },
+}
+
+const CACHE = 'node_modules/.cache/stryker'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { force: { type: 'boolean', default: false } },
+})
+const unknown = positionals.filter((file) => FILES[file] === undefined)
+if (unknown.length > 0) {
+  console.error(`No tests are named for ${unknown.join(', ')} in scripts/mutate.js.`)
+  process.exit(2)
+}
+
+/** @type {Record<string, { score: string, killed: number, survived: number, unreached: number }>} */
+const scores = {}
+for (const file of positionals.length > 0 ? positionals : Object.keys(FILES)) {
+  if (mutate(file)) scores[file] = scoreOf(file)
+  else process.exitCode = 1
+}
+console.table(scores)
+
+/** @param {string} file */
+function reportOf(file) {
+  return `${CACHE}/${basename(file, '.ts')}.json`
+}
+
+/** @param {string} file */
+function mutate(file) {
+  console.log(`\n── ${file}`)
+  const { tests, threads } = /** @type {typeof FILES[string]} */ (FILES[file])
+  const report = reportOf(file)
+  if (values.force) rmSync(report, { force: true })
+  const options = ['--mutate', file, '--testFiles', tests.join(','), '--incrementalFile', report]
+  const { status } = spawnSync('stryker', ['run', ...options], {
+    env: {
+      ...process.env,
+      PATH: `node_modules/.bin:${process.env['PATH']}`,
+      ...(threads === true ? { MUTATION_THREADS: '1' } : {}),
+    },
+    stdio: 'inherit',
+  })
+  return status === 0 && existsSync(report)
+}
+
+/** @param {string} file */
+function scoreOf(file) {
+  /** @type {{ mutants: { status: string }[] }} */
+  const { mutants } = JSON.parse(readFileSync(reportOf(file), 'utf8')).files[file]
+  const count = (/** @type {string[]} */ ...statuses) =>
+    mutants.filter(({ status }) => statuses.includes(status)).length
+  const killed = count('Killed', 'Timeout')
+  const survived = count('Survived')
+  const unreached = count('NoCoverage')
+  const score = `${((100 * killed) / (killed + survived + unreached)).toFixed(1)} %`
+  return { score, killed, survived, unreached }
+}
