@@ -1,6 +1,7 @@
 /** Portable producers for the tests of a stream's life, to be run on every executor. They tell in flags what they see. */
-import { setTimeout as later } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as later } from 'node:timers/promises'
 import { queryObjects } from 'node:v8'
+import { isMainThread } from 'node:worker_threads'
 import { EventStream as Stream } from '../../src/sse/stream.ts'
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
 import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
@@ -196,4 +197,28 @@ export const cleansUp: PortableProducer<Flagged> = producer(
     }
   },
   { name: 'cleansUp' },
+)
+
+/** Sends on, whether its client reads or not, until it is stopped. */
+export const overflows: PortableProducer<Watched> = producer(
+  import.meta.url,
+  async (stream: EventStream, input: Watched) => {
+    watch(stream, input)
+    raise(input.flags, Flag.STARTED)
+    for (; !stream.closed; await nextTurn()) stream.send('x'.repeat(65_536))
+    raise(input.flags, Flag.FINALLY)
+  },
+  { name: 'overflows' },
+)
+
+/** Ends its thread. */
+export const dies: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send('0')
+    if (isMainThread) throw new Error('this would end the test')
+    // eslint-disable-next-line unicorn/no-process-exit
+    process.exit(1)
+  },
+  { name: 'dies' },
 )
