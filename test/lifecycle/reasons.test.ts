@@ -1,6 +1,6 @@
 /** Every reason of a close, on every executor that it can come to. The other tests look at each of them closer. */
 import { describe, expect, test } from 'vitest'
-import type { CloseReason, EventStream, PortableProducer, SseRouteOptions } from '../../src/index.ts'
+import type { CloseReason, PortableProducer, SseRouteOptions } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
 import { get, type RawClient } from '../plugin/client.ts'
 import type { Testbed } from '../plugin/testbed.ts'

@@ -29,7 +29,7 @@ export function packPiece(blocks: Uint8Array, { crc, size }: Readonly<Checksum>)
  * @throws RangeError for what is no such frame
  */
 export function unpackPieces(frame: Buffer): { blocks: Uint8Array; checksum: Checksum } {
-  let checksum: Checksum = { crc: 0, size: 0 }
+  let checksum: Checksum
   let end = 0
   let at = 0
   do {

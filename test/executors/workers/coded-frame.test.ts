@@ -30,8 +30,11 @@ test('a frame that was cut, or whose lengths were overwritten, is refused', () =
       // Less than the smallest piece: between two pieces a frame may end.
       const cut = frame.subarray(0, frame.length - 1 - (place % (piece(0).length - 2)))
       expect(() => unpackPieces(cut)).toThrow(RangeError)
-      frame.writeUInt32LE(Math.max(length, frame.length), 0)
-      expect(() => unpackPieces(frame)).toThrow(RangeError)
+      const wrong = Math.max(length, frame.length)
+      frame.writeUInt32LE(wrong, 0)
+      expect(() => unpackPieces(frame)).toThrow(
+        new RangeError(`a piece of ${wrong} bytes in a frame of ${frame.length}`),
+      )
     }),
   )
 })

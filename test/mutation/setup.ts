@@ -1,0 +1,50 @@
+/**
+ * Stryker's mutants live in the global of the thread that runs the tests. This takes them to the threads and
+ * processes that tests start, and brings back which of them were reached there: see thread.js.
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
+
+type Counts = Record<string, number>
+
+interface StrykerGlobal {
+  __stryker__?: {
+    activeMutant?: string
+    currentTestId?: string
+    mutantCoverage?: { static: Counts; perTest: Record<string, Counts> }
+  }
+}
+
+const stryker = (globalThis as StrykerGlobal).__stryker__
+const reached = join(tmpdir(), `headfirst-mutants-${process.pid}-${threadId}`)
+
+function activate(): void {
+  // What the instrumented code itself looks at where its global names no mutant.
+  if (stryker?.activeMutant !== undefined) process.env['__STRYKER_ACTIVE_MUTANT__'] = stryker.activeMutant
+}
+
+if (stryker !== undefined) {
+  // A mutant of what runs while a module loads is there already, any other from now on.
+  activate()
+  beforeAll(activate)
+
+  beforeEach(() => {
+    if (stryker.activeMutant !== undefined) return
+    process.env['MUTATION_REACHED'] = reached
+    process.env['MUTATION_TEST'] = stryker.currentTestId
+  })
+
+  afterAll(() => {
+    if (!existsSync(reached)) return
+    const coverage = (stryker.mutantCoverage ??= { static: {}, perTest: {} })
+    for (const line of readFileSync(reached, 'utf8').trimEnd().split('\n')) {
+      const [test, mutant] = JSON.parse(line) as [string, string]
+      const counts = (coverage.perTest[test] ??= {})
+      counts[mutant] ??= 1
+    }
+    rmSync(reached)
+  })
+}
