@@ -147,6 +147,15 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     return JSON.parse((await testbed.request('/')).body) as unknown
   },
   HF_ERR_NOT_ACCEPTABLE: async () => replied(() => {}, { headers: { accept: 'text/html' } }),
+  HF_ERR_CLIENT_LIMIT: async () => {
+    const testbed = await serving((stream) => void stream.send('open'), {
+      options: { maxStreamsPerClient: 1 },
+    })
+    const client = await testbed.connect()
+    client.send(get('/'))
+    await client.including('data: open')
+    return JSON.parse((await testbed.request('/')).body) as unknown
+  },
   HF_ERR_EXECUTOR_FULL: async () => {
     const testbed = await full()
     return JSON.parse((await testbed.request('/')).body) as unknown

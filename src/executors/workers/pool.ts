@@ -129,10 +129,10 @@ class WorkerPool implements Executor {
       { threads, niceIncrement, resourceLimits, credit: this.#credit },
       {
         ready: () => this.#place(),
-          // A cancelled one that was about to start when it was told.
-          started: (running) => running.grace !== undefined && this.#expect(running),
-          done: (running) => this.#free(running),
-          failed: (cause) => this.#logFailure(cause),
+        // A cancelled one that was about to start when it was told.
+        started: (running) => running.grace !== undefined && this.#expect(running),
+        done: (running) => this.#free(running),
+        failed: (cause) => this.#logFailure(cause),
       },
     )
     this.#queue.set(task, performance.now() + this.#options.maxQueueWaitMs)
