@@ -1,6 +1,7 @@
 /** Producers that behave as producers should not, and some that do. They tell in flags what they see. */
+import { getPriority } from 'node:os'
 import { setTimeout as turn } from 'node:timers/promises'
-import { parentPort } from 'node:worker_threads'
+import { parentPort, threadId } from 'node:worker_threads'
 import { producer, type EventStream, type PortableProducer } from '../../../src/index.ts'
 import { LOG_LEVELS } from '../../../src/sse/stream.ts'
 import { blockUntil, Flag, raise, until, type Flags } from '../../../src/testing/flags.ts'
@@ -93,6 +94,29 @@ export const listens: PortableProducer<Flagged & { reason: Uint8Array }> = produ
     stream.signal.throwIfAborted()
   },
   { name: 'listens' },
+)
+
+/** Tells which thread it is on, and leaves its stream open. */
+export const staysIdle: PortableProducer = producer(
+  import.meta.url,
+  (stream: EventStream) => void stream.send(String(threadId)),
+  { name: 'staysIdle' },
+)
+
+/** The same, and its thread has no idle moment meanwhile. */
+export const staysBusy: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send(String(threadId))
+    while (!stream.closed) await new Promise((resolve) => setImmediate(resolve))
+  },
+  { name: 'staysBusy' },
+)
+
+export const tellsPriority: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => void stream.send(String(getPriority())),
+  { name: 'tellsPriority' },
 )
 
 /** Never yields, and looks whether it is still wanted. */
