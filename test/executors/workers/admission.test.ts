@@ -57,6 +57,41 @@ describe('a pool takes threads × streamsPerThread running and maxQueue waiting 
     await testbed.serves()
   })
 
+  test('and says when to try again: after as long as streams have taken so far', async () => {
+    const retries: number[] = []
+    const before = performance.now()
+    const { testbed, flags, first } = await blockedPool({
+      workers: { maxQueue: 0 },
+      hooks: (app) => {
+        app.setErrorHandler<Error & { retryAfterMs: number }>(async (error, _request, reply) => {
+          retries.push(error.retryAfterMs)
+          return reply.send(error)
+        })
+      },
+    })
+    const started = performance.now()
+    for (let round = 0; round < 20; round++) await testbed.request('count', { events: 1 }).over()
+    // No stream has come to its end.
+    expect(retries).toEqual(Array.from({ length: 20 }, () => 0))
+    const ending = performance.now()
+    raise(flags, Flag.GO)
+    await first.over()
+    await testbed.idle()
+    const after = performance.now()
+
+    const next = makeFlags()
+    const running = await testbed.open('blocks', { flags: next })
+    await untilRaised(next, Flag.STARTED)
+    const refused = testbed.request('count', { events: 1 })
+    const { headers } = await refused.head()
+    const retryAfterMs = retries.at(-1) as number
+    expect(retryAfterMs).toBeGreaterThanOrEqual(ending - started)
+    expect(retryAfterMs).toBeLessThanOrEqual(after - before)
+    expect(headers['retry-after']).toBe(String(Math.ceil(retryAfterMs / 1_000)))
+    raise(next, Flag.GO)
+    await running.over()
+  })
+
   test('with refusal "retry" it answers 200 with a retry field, and ends', async () => {
     const { testbed, flags, first } = await blockedPool({
       workers: { maxQueue: 0 },
