@@ -45,6 +45,19 @@ export const blocks: PortableProducer<Flagged> = producer(
   { name: 'blocks' },
 )
 
+/** Waits in place until it may go on, sends all at once, and tells when all has been taken. */
+export const bursts: PortableProducer<Counted & Flagged> = producer(
+  import.meta.url,
+  async (stream: EventStream, { flags, ...counted }: Counted & Flagged) => {
+    raise(flags, Flag.STARTED)
+    blockUntil(flags, Flag.GO)
+    send(stream, counted)
+    raise(flags, Flag.SEEN)
+    await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
+  },
+  { name: 'bursts' },
+)
+
 /** Signs in a list: its first word counts the signatures. */
 export const signs: PortableProducer<Signature> = producer(
   import.meta.url,
