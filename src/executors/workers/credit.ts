@@ -1,5 +1,6 @@
 /**
- * What the server's thread tells a worker's stream without a message: four words of shared memory per stream.
+ * What the server's thread and a worker's stream tell each other without a message: five words of shared memory per
+ * stream.
  *
  * - `CLOSED`: 0, or why the stream was closed from outside (its place in REASONS, from 1). Stored by the server.
  * - `DRAINED`: bytes of the stream that the kernel has taken, modulo 2^32. Stored by the server. What the worker
@@ -7,6 +8,7 @@
  * - `WAITING`: how the worker wants to be woken when one of the two changes: 0 not at all, else a bit set of BY_*.
  *   The worker sets it, then looks once more; the server changes a word, then exchanges `WAITING` for 0.
  * - `TURN`: counts wake-ups. A worker that waits in place waits for it to change.
+ * - `BEGUN`: 1 once the worker has taken the stream up: from then on it dies with its thread. Stored by the worker.
  */
 import type { CloseReason } from '../../sse/stream.ts'
 
@@ -14,7 +16,8 @@ const CLOSED = 0
 const DRAINED = 1
 const WAITING = 2
 const TURN = 3
-const WORDS = 4
+const BEGUN = 4
+const WORDS = 5
 
 const BY_MESSAGE = 1
 const BY_NOTIFY = 2
@@ -42,6 +45,11 @@ export class Creditor {
   constructor(memory: SharedArrayBuffer, slot: number) {
     this.#words = new Int32Array(memory, slot * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
     this.#words.fill(0)
+  }
+
+  /** Whether the worker had taken the stream up. To be asked when it is gone. */
+  get begun(): boolean {
+    return Atomics.load(this.#words, BEGUN) !== 0
   }
 
   /** @returns true when the worker asked for a message */
@@ -75,6 +83,10 @@ export class Debtor {
 
   constructor(memory: SharedArrayBuffer, slot: number) {
     this.#words = new Int32Array(memory, slot * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
+  }
+
+  begin(): void {
+    Atomics.store(this.#words, BEGUN, 1)
   }
 
   get closed(): boolean {

@@ -42,6 +42,7 @@ port.unref()
 export default async function open(order: StreamOrder): Promise<void> {
   const number = order.stream
   const debtor = new Debtor(credit, order.slot)
+  debtor.begin()
   const { coded } = order
   const compressor = coded === undefined ? undefined : new Compressor(coded.coding)
   const sink = new RingSink(ring, number, debtor, order, compressor)

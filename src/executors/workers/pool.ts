@@ -81,7 +81,7 @@ export function workers(options: WorkersOptions = {}): Executor {
 class WorkerPool implements Executor {
   readonly #options: Required<WorkersOptions>
   /** Waiting for a place, in the order of their arrival, with the time when each gives up. */
-  readonly #queue = new Map<Task, number>()
+  #queue = new Map<Task, number>()
   /** Where each task is that a thread was given. */
   readonly #places = new Map<Task, { thread: Thread; stream: number; running: Running }>()
   readonly #credit: SharedArrayBuffer
@@ -132,6 +132,7 @@ class WorkerPool implements Executor {
         // A cancelled one that was about to start when it was told.
         started: (running) => running.grace !== undefined && this.#expect(running),
         done: (running) => this.#free(running),
+        orphaned: (streams) => this.#queueAgain(streams),
         failed: (cause) => this.#logFailure(cause),
       },
     )
@@ -176,16 +177,16 @@ class WorkerPool implements Executor {
 
   /** Gives waiting streams to threads, first come first served, as long as there are places. */
   #place(): void {
-    for (const task of this.#queue.keys()) {
+    for (const [task, until] of this.#queue) {
       const thread = this.#threads?.leastBusy(this.#options.streamsPerThread)
       if (thread === undefined) break
       this.#queue.delete(task)
-      this.#give(task, thread)
+      this.#give(task, until, thread)
     }
     this.#watchQueue()
   }
 
-  #give(task: Task, thread: Thread): void {
+  #give(task: Task, until: number, thread: Thread): void {
     const slot = this.#freeSlots.pop() ?? this.#usedSlots++
     const stream = (this.#streamCount = (this.#streamCount + 1) | 0)
     const running: Running = {
@@ -193,6 +194,7 @@ class WorkerPool implements Executor {
       slot,
       credit: new Creditor(this.#credit, slot),
       since: performance.now(),
+      until,
       received: 0,
       behind: false,
       parts: [],
@@ -216,14 +218,26 @@ class WorkerPool implements Executor {
     this.#threads?.give(thread, order, running)
   }
 
-  #free({ task, slot, since }: Running): void {
+  #free({ task, slot, since, credit }: Running): void {
     this.#places.delete(task)
+    if (credit.begun) this.#measure(performance.now() - since)
     this.#freeSlots.push(slot)
-    const serviceMs = performance.now() - since
-    this.#serviceMs =
-      this.#serviceMs === 0 ? serviceMs : this.#serviceMs + (serviceMs - this.#serviceMs) * NEWEST_SHARE
     this.#place()
     this.#leaveIfIdle()
+  }
+
+  #measure(serviceMs: number): void {
+    this.#serviceMs =
+      this.#serviceMs === 0 ? serviceMs : this.#serviceMs + (serviceMs - this.#serviceMs) * NEWEST_SHARE
+  }
+
+  /** Streams whose thread died before it began them wait for another one, in the order of arrival among the rest. */
+  #queueAgain(streams: readonly Running[]): void {
+    const again = streams.filter(({ task }) => !task.closed).map(({ task, until }) => [task, until] as const)
+    this.#queue = new Map([...again, ...this.#queue].toSorted(([, one], [, other]) => one - other))
+    clearTimeout(this.#queueTimer)
+    this.#queueTimer = undefined
+    this.#place()
   }
 
   #terminate({ task, started }: Running, ms: number): void {

@@ -27,8 +27,9 @@ export interface Running {
   readonly task: Task
   readonly slot: number
   readonly credit: Creditor
-  /** On the clock of `performance.now()`. */
+  /** When it was given to its thread, and until when it would have waited, on the clock of `performance.now()`. */
   readonly since: number
+  readonly until: number
   /** Bytes that came through the ring. */
   received: number
   /** Its client is behind: somebody waits to tell the worker when there is room. */
@@ -46,6 +47,8 @@ export interface ThreadEvents {
   started: (running: Running) => void
   /** A stream's producer is done, or its thread is gone: its place is free. */
   done: (running: Running) => void
+  /** A thread has died with these streams, which it had not begun. */
+  orphaned: (streams: readonly Running[]) => void
 }
 
 /**
@@ -127,17 +130,20 @@ export class Thread implements FrameHandler {
     return utilization
   }
 
-  /** The thread is gone: what it had sent still goes out, then its streams are lost. */
+  /** The thread is gone: what it had sent still goes out, then the streams that it had begun are lost. */
   bury(cause: Error): void {
     this.cause ??= cause
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     clearTimeout(this.#rest)
     this.#read(Infinity)
     this.#port?.close()
+    const orphans: Running[] = []
     for (const [stream, running] of this.streams) {
       this.#forget(stream, running)
-      running.task.lose(this.cause)
+      if (running.credit.begun) running.task.lose(this.cause)
+      else orphans.push(running)
     }
+    if (orphans.length > 0) this.#events.orphaned(orphans)
   }
 
   data(stream: number, bytes: Buffer, events: number, coded: boolean): void {

@@ -5,7 +5,7 @@ import { producer } from '../../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
 import { exitsAtImport } from './exits-on-thread.ts'
 import * as producers from './producers.ts'
-import { numbers, Testbed, until } from './testbed.ts'
+import { numbers, Testbed, until, type Client } from './testbed.ts'
 import { throwsAtImport } from './throws-on-thread.ts'
 
 describe.each([
@@ -65,6 +65,31 @@ describe.each([
     await testbed.idle()
     expect(testbed.pool.lost).toBe(4)
   })
+})
+
+test('streams that a thread had not begun when it died run on the next, in the order of arrival', async () => {
+  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 4 } })
+  const flags = makeFlags()
+  const dying = await testbed.open('exitsTogether', { flags })
+  await untilRaised(flags, Flag.STARTED)
+  const order = new Int32Array(new SharedArrayBuffer(4 * 8))
+  const others: Client[] = []
+  // Three of them have a place on the thread, which is blocked, and the others wait for one.
+  for (let number = 1; number <= 7; number++) others.push(await testbed.open('signs', { order, number }))
+  // One of them leaves: it is gone for good.
+  others[1]?.leave()
+  expect(await testbed.reason(others[1] as Client)).toBe('client')
+  raise(flags, Flag.GO)
+  await dying.over()
+  expect(await testbed.reason(dying)).toBe('lost')
+  for (const [index, each] of others.entries()) {
+    if (index === 1) continue
+    await each.over()
+    expect(await testbed.reason(each)).toBe('ended')
+  }
+  expect([...order]).toEqual([6, 1, 3, 4, 5, 6, 7, 0])
+  expect(testbed.pool.lost).toBe(1)
+  await testbed.idle()
 })
 
 test('three megabytes that were sent just before process.exit arrive in order', async () => {
