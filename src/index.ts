@@ -3,7 +3,8 @@ export type { Headfirst, HeadfirstOptions, InputArguments, SseRouteOptions } fro
 export { deferred, type DeferredOptions } from './executors/deferred.ts'
 export { inline } from './executors/inline.ts'
 export { microtask } from './executors/microtask.ts'
-export { workers, type WorkersOptions } from './executors/workers/pool.ts'
+export type { WorkersOptions } from './executors/workers/options.ts'
+export { workers } from './executors/workers/pool.ts'
 export {
   History,
   type BehindInfo,

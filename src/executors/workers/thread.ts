@@ -3,12 +3,12 @@ import type { MessagePort, Worker } from 'node:worker_threads'
 import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
-import type { Creditor } from './credit.ts'
 import { unpackPieces } from './coded-frame.ts'
 import { writeLine } from './log.ts'
 import { decodeError } from './error-transport.ts'
 import type { Hello, Notice } from './protocol.ts'
 import { FrameKind, RingReader, type FrameHandler } from './ring.ts'
+import type { Running } from './running.ts'
 
 /** Bytes that one thread's ring may take of one turn of the event loop; between turns new clients get heads. */
 const BUDGET_BYTES = 131_072
@@ -21,26 +21,6 @@ const BUDGET_BYTES = 131_072
  */
 const BUSY_MS = 2.5
 const REST_MS = 1
-
-/** A stream that a thread was given. */
-export interface Running {
-  readonly task: Task
-  readonly slot: number
-  readonly credit: Creditor
-  /** When it was given to its thread, and until when it would have waited, on the clock of `performance.now()`. */
-  readonly since: number
-  readonly until: number
-  /** Bytes that came through the ring. */
-  received: number
-  /** Its client is behind: somebody waits to tell the worker when there is room. */
-  behind: boolean
-  /** Pieces of an event that is too large for one frame. */
-  parts: Uint8Array[]
-  /** Its producer has started: before, the thread may be busy with the producer's module. */
-  started: boolean
-  /** Set when the stream was cancelled: the thread's grace. */
-  grace: NodeJS.Timeout | undefined
-}
 
 export interface ThreadEvents {
   /** A stream's producer starts. */

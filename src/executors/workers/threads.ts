@@ -5,7 +5,8 @@ import { Piscina } from 'piscina'
 import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { ThreadTime } from '../../runtime/executor.ts'
 import { isHello, type StreamOrder, type ThreadSettings } from './protocol.ts'
-import { Thread, type Running, type ThreadEvents } from './thread.ts'
+import type { Running } from './running.ts'
+import { Thread, type ThreadEvents } from './thread.ts'
 
 export interface ThreadsOptions {
   threads: number
