@@ -11,12 +11,12 @@ import headfirst, {
   type Executor,
   type Producer,
   type RouteOptions,
-  type Task,
 } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
 import { DecodingClient } from './decoding-client.ts'
 import * as producers from './pressed-producers.ts'
 import { Testbed, until } from './testbed.ts'
+import { watching, type Watched } from './watched-executor.ts'
 
 const EXECUTORS: [string, () => Executor][] = [
   ['inline', inline],
@@ -25,34 +25,6 @@ const EXECUTORS: [string, () => Executor][] = [
   // On a machine with much else to do, threads of a lower priority would hardly run at all.
   ['workers', () => workers({ threads: 1, niceIncrement: 0 })],
 ]
-
-/** What has waited for a client at most, looked at after each write. */
-interface Watched {
-  most: number
-  buffered: () => number
-  /** Events that the server's thread has taken. */
-  events: () => number
-}
-
-/** The executor, each of whose streams is watched. */
-function watching(executor: Executor, watched: Watched): Executor {
-  const watch = ({ sink }: Task): void => {
-    watched.buffered = () => sink.buffered
-    watched.events = () => sink.events
-    const write = sink.write.bind(sink)
-    sink.write = (chunk, events) => {
-      const below = write(chunk, events)
-      watched.most = Math.max(watched.most, sink.buffered)
-      return below
-    }
-  }
-  const run = executor.run.bind(executor)
-  executor.run = (task) => {
-    watch(task)
-    return run(task)
-  }
-  return executor
-}
 
 /** A server with one route, `/`, on this executor. */
 async function serve<Input>(

@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { beforeAll, expect, test } from 'vitest'
+import type { Versions } from './versions-server.ts'
+
+let versions: Versions
+
+// Where modules are Node's own, as the runner of these tests loads them its own way.
+beforeAll(async () => {
+  const script = fileURLToPath(new URL('./versions-server.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script], {
+    timeout: 50_000,
+  })
+  versions = JSON.parse(stdout) as Versions
+}, 60_000)
+
+test.each([1, 2])(
+  'producers of one name are those of their own module, on threads as inline (round %s)',
+  (round) => {
+    const expected: Record<string, string> = {
+      'folder-1': 'folder 1',
+      'folder-2': 'folder 2',
+      'query-1': 'file?v=1',
+      'query-2': 'file?v=2',
+    }
+    for (const [name, version] of Object.entries(expected)) {
+      expect(versions[`${name}, round ${round}`]).toEqual({ inline: version, workers: version })
+    }
+  },
+)
+
+test('a module whose file changes stays as it is where it was loaded, and a thread that starts later has the new one', () => {
+  expect(versions['before the change']).toEqual({ inline: 'old', workers: 'old' })
+  expect(versions['after the change, on the same thread']).toEqual({ inline: 'old', workers: 'old' })
+  expect(versions['after the change, on a new thread']).toEqual({ inline: 'old', workers: 'new' })
+})
+
+test('a change that takes the producer away, or breaks the module, ends its streams on new threads as error, and no others', () => {
+  expect(versions['without the producer, on a new thread']).toEqual({
+    inline: 'old',
+    workers: 'error HF_ERR_PRODUCER_NOT_EXPORTED',
+  })
+  expect(versions['broken, on a new thread']).toEqual({
+    inline: 'old',
+    workers: 'error HF_ERR_PRODUCER_MODULE',
+  })
+  expect(versions['another one, on that thread']).toEqual({ inline: 'folder 2', workers: 'folder 2' })
+  expect(versions['mended, on a new thread']).toEqual({ inline: 'old', workers: 'mended' })
+})
