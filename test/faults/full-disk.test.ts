@@ -17,8 +17,8 @@ interface Destination {
 }
 
 /** Fastify's own logger, which it brings. */
-const require = createRequire(createRequire(import.meta.url).resolve('fastify'))
-const pino = require('pino') as { destination(options: { dest: string; sync: boolean }): Destination }
+const requireAsFastify = createRequire(createRequire(import.meta.url).resolve('fastify'))
+const pino = requireAsFastify('pino') as { destination(options: { dest: string; sync: boolean }): Destination }
 
 /** Ways to write a log to a file: some throw where a line is written, some tell an `error` later. */
 const DESTINATIONS: Record<string, () => Destination> = {
@@ -68,9 +68,8 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
     test('takes nothing from streams whose producers log, throw, or throw too late', async () => {
       const told: string[] = []
       const { testbed, failures } = await serve(kind, {
-        onOpen: async () => {
-          throw new Error('from onOpen')
-        },
+        // As an async function does that throws.
+        onOpen: () => Promise.reject(new Error('from onOpen')) as never,
         onError: (error, stream) => {
           told.push((error as Error).message)
           stream.send('told')

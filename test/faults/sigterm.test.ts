@@ -119,9 +119,9 @@ test(
     for (const response of await Promise.all(behind.map(async (client) => client.readOn()))) {
       const event = `id: 0\ndata: ${'x'.repeat(LARGE_BYTES)}\n\n`
       // Compared so, because a difference would be shown in full.
-      const start = response.indexOf(event)
-      expect(start).toBeGreaterThan(0)
-      const rest = response.slice(start + event.length)
+      const at = response.indexOf(event)
+      expect(at).toBeGreaterThan(0)
+      const rest = response.slice(at + event.length)
       expect(rest).toMatch(/: the server is closing\n\nretry: \d+\n\n\r\n0\r\n\r\n$/)
     }
     expect(await server.closed()).toBe('closed 0')

@@ -44,7 +44,7 @@ interface Pouring {
   closed: Record<string, CloseInfo[]>
   /** Raised, the producers end. */
   flags: Flags
-  route(executor: string): RouteStats
+  route: (executor: string) => RouteStats
 }
 
 /** A server on which each executor has a route that pours, and one for a neighbour. */
@@ -191,9 +191,7 @@ async function startClient(port: number): Promise<{ child: ChildProcess; line: (
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
-  const lines = createInterface({ input: child.stdout as NonNullable<typeof child.stdout> })[
-    Symbol.asyncIterator
-  ]()
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const line = async (): Promise<string> => (await lines.next()).value as string
   expect(await line()).toBe('open')
   return { child, line }

@@ -1,14 +1,15 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { expect, onTestFinished, test } from 'vitest'
-import headfirst, { workers } from '../../src/index.ts'
+import headfirst, { workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import { openStream, type OpenedStream } from '../../src/testing/open-stream.ts'
 import { count, neverStops, ticks } from '../executors/workers/producers.ts'
 import { until } from '../plugin/testbed.ts'
 
+const pool = (): Executor => workers({ threads: 1, niceIncrement: 0, graceMs: 50 })
+
 /** An app with the same registrations, names and paths as the other one, the second of them encapsulated. */
 async function serve(flags: Flags): Promise<FastifyInstance> {
-  const pool = (): ReturnType<typeof workers> => workers({ threads: 1, niceIncrement: 0, graceMs: 50 })
   const app = Fastify({ logger: false })
   await app.register(headfirst, { executor: 'pool', executors: { pool: pool() }, maxBuffered: 2 ** 26 })
   const routes = async (scope: FastifyInstance): Promise<void> => {
