@@ -18,7 +18,9 @@ interface Destination {
 
 /** Fastify's own logger, which it brings. */
 const requireAsFastify = createRequire(createRequire(import.meta.url).resolve('fastify'))
-const pino = requireAsFastify('pino') as { destination(options: { dest: string; sync: boolean }): Destination }
+const pino = requireAsFastify('pino') as {
+  destination(options: { dest: string; sync: boolean }): Destination
+}
 
 /** Ways to write a log to a file: some throw where a line is written, some tell an `error` later. */
 const DESTINATIONS: Record<string, () => Destination> = {
