@@ -5,8 +5,9 @@ import { workers, type HeadfirstOptions } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/open-stream.ts'
 import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
-import { until, type Testbed } from '../plugin/testbed.ts'
+import type { Testbed } from '../plugin/testbed.ts'
 import * as producers from './logging-producers.ts'
+import { untilPatiently as until } from './patience.ts'
 
 /** Every write to it fails as on a disk that is full. */
 const FULL = '/dev/full'
@@ -55,6 +56,8 @@ async function serve(kind: string, options: Omit<HeadfirstOptions, 'onClose'> = 
   return { testbed, failures }
 }
 
+const TIMEOUT = { timeout: 60_000 }
+
 const NUMBERS = Array.from({ length: 20 }, (_, n) => String(n))
 
 /** The data of all events of a stream that is read to its end. */
@@ -67,7 +70,7 @@ async function read(testbed: Testbed, path: string): Promise<string[]> {
 
 describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
   describe.each(Object.keys(DESTINATIONS))('by %s', (kind) => {
-    test('takes nothing from streams whose producers log, throw, or throw too late', async () => {
+    test('takes nothing from streams whose producers log, throw, or throw too late', TIMEOUT, async () => {
       const told: string[] = []
       const { testbed, failures } = await serve(kind, {
         // As an async function does that throws.
@@ -105,27 +108,31 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
       expect(failures[0]).toContain('ENOSPC')
     })
 
-    test('does not keep a thread from being terminated, nor its streams from their end', async () => {
-      const pool = workers({ threads: 1, niceIncrement: 0, graceMs: 20 })
-      const { testbed, failures } = await serve(kind, { executor: 'pool', executors: { pool } })
-      const [stuck, beside] = [makeFlags(), makeFlags()]
-      route(testbed, '/beside', producers.outlives, { flags: beside })
-      route(testbed, '/stuck', producers.neverStops, { flags: stuck })
-      route(testbed, '/', producers.logs, undefined)
-      const neighbour = await openStream(testbed.app, { path: '/beside' })
-      await untilRaised(beside, Flag.STARTED)
-      const client = await openStream(testbed.app, { path: '/stuck' })
-      await untilRaised(stuck, Flag.STARTED)
-      await client.close()
-      expect(await neighbour.text()).toBe('data: up\n\n')
-      await until(() => testbed.closed.length === 2, 'both streams to be closed')
-      expect(testbed.closed.map(({ reason }) => reason)).toEqual(['client', 'lost'])
-      expect(await read(testbed, '/')).toEqual(NUMBERS)
-      await testbed.idle()
-      await until(() => failures.length > 0, 'a line that could not be written')
-    })
+    test(
+      'does not keep a thread from being terminated, nor its streams from their end',
+      TIMEOUT,
+      async () => {
+        const pool = workers({ threads: 1, niceIncrement: 0, graceMs: 20 })
+        const { testbed, failures } = await serve(kind, { executor: 'pool', executors: { pool } })
+        const [stuck, beside] = [makeFlags(), makeFlags()]
+        route(testbed, '/beside', producers.outlives, { flags: beside })
+        route(testbed, '/stuck', producers.neverStops, { flags: stuck })
+        route(testbed, '/', producers.logs, undefined)
+        const neighbour = await openStream(testbed.app, { path: '/beside' })
+        await untilRaised(beside, Flag.STARTED)
+        const client = await openStream(testbed.app, { path: '/stuck' })
+        await untilRaised(stuck, Flag.STARTED)
+        await client.close()
+        expect(await neighbour.text()).toBe('data: up\n\n')
+        await until(() => testbed.closed.length === 2, 'both streams to be closed')
+        expect(testbed.closed.map(({ reason }) => reason)).toEqual(['client', 'lost'])
+        expect(await read(testbed, '/')).toEqual(NUMBERS)
+        await testbed.idle()
+        await until(() => failures.length > 0, 'a line that could not be written')
+      },
+    )
 
-    test('does not keep the server from closing with a producer that does not stop', async () => {
+    test('does not keep the server from closing with a producer that does not stop', TIMEOUT, async () => {
       const { testbed, failures } = await serve(kind, { graceMs: 50 })
       const flags = makeFlags()
       route(testbed, '/', producers.outlives, { flags })

@@ -4,7 +4,7 @@ import headfirst, { workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import { openStream, type OpenedStream } from '../../src/testing/open-stream.ts'
 import { count, neverStops, ticks } from '../executors/workers/producers.ts'
-import { until } from '../plugin/testbed.ts'
+import { untilPatiently as until } from './patience.ts'
 
 const pool = (): Executor => workers({ threads: 1, niceIncrement: 0, graceMs: 50 })
 
@@ -30,6 +30,8 @@ async function serve(flags: Flags): Promise<FastifyInstance> {
   return app
 }
 
+const TIMEOUT = { timeout: 60_000 }
+
 const PREFIXES = ['', '/inner']
 
 async function openTicks(app: FastifyInstance): Promise<OpenedStream[]> {
@@ -49,48 +51,52 @@ async function expectServing(app: FastifyInstance): Promise<void> {
   }
 }
 
-test('of two apps in one process, with nested registrations, one closes while the other misses nothing', async () => {
-  const flags = { closing: makeFlags(), staying: makeFlags() }
-  const closing = await serve(flags.closing)
-  const staying = await serve(flags.staying)
-  const [leaving, left] = [await openTicks(closing), await openTicks(staying)]
-  await untilRaised(flags.closing, Flag.STARTED, 4)
-  await untilRaised(flags.staying, Flag.STARTED, 4)
-  // Two of its threads never look up.
-  const stuck = await Promise.all(
-    PREFIXES.map(async (prefix) => openStream(closing, { path: `${prefix}/stuck` })),
-  )
-  await untilRaised(flags.closing, Flag.STARTED, 6)
+test(
+  'of two apps in one process, with nested registrations, one closes while the other misses nothing',
+  TIMEOUT,
+  async () => {
+    const flags = { closing: makeFlags(), staying: makeFlags() }
+    const closing = await serve(flags.closing)
+    const staying = await serve(flags.staying)
+    const [leaving, left] = [await openTicks(closing), await openTicks(staying)]
+    await untilRaised(flags.closing, Flag.STARTED, 4)
+    await untilRaised(flags.staying, Flag.STARTED, 4)
+    // Two of its threads never look up.
+    const stuck = await Promise.all(
+      PREFIXES.map(async (prefix) => openStream(closing, { path: `${prefix}/stuck` })),
+    )
+    await untilRaised(flags.closing, Flag.STARTED, 6)
 
-  const closed = closing.close()
-  for (const stream of [...leaving, ...stuck]) {
-    expect(await stream.text()).toMatch(/: the server is closing\n\nretry: \d+\n\n$/)
-  }
-  await expectServing(staying)
-  await closed
-  await expectServing(staying)
+    const closed = closing.close()
+    for (const stream of [...leaving, ...stuck]) {
+      expect(await stream.text()).toMatch(/: the server is closing\n\nretry: \d+\n\n$/)
+    }
+    await expectServing(staying)
+    await closed
+    await expectServing(staying)
 
-  // Counted apart, under the same names.
-  for (const name of ['GET /ticks', 'GET /beside']) {
-    expect(closing.sse.stats().routes[name]).toMatchObject({ open: 0, opened: 1, closed: { shutdown: 1 } })
-    expect(staying.sse.stats().routes[name]).toMatchObject({ open: 1, opened: 1, closed: {} })
-  }
-  expect(closing.sse.stats().executors['pool']).toMatchObject({ running: 0, waiting: 0 })
-  await until(() => closing.sse.stats().executors['pool']?.threads === 0, 'no thread of the closed app')
-  expect(staying.sse.stats().executors['pool']).toMatchObject({ running: 1, threads: 1, lost: 0 })
+    // Counted apart, under the same names.
+    for (const name of ['GET /ticks', 'GET /beside']) {
+      expect(closing.sse.stats().routes[name]).toMatchObject({ open: 0, opened: 1, closed: { shutdown: 1 } })
+      expect(staying.sse.stats().routes[name]).toMatchObject({ open: 1, opened: 1, closed: {} })
+    }
+    expect(closing.sse.stats().executors['pool']).toMatchObject({ running: 0, waiting: 0 })
+    await until(() => closing.sse.stats().executors['pool']?.threads === 0, 'no thread of the closed app')
+    expect(staying.sse.stats().executors['pool']).toMatchObject({ running: 1, threads: 1, lost: 0 })
 
-  raise(flags.staying, Flag.GO)
-  for (const stream of left) {
-    const data = await read(stream)
-    expect(data.pop()).toBe('done')
-    expect(data.length).toBeGreaterThan(0)
-    expect(data).toEqual(data.map((_, n) => String(n)))
-    expect(await stream.closed).toEqual({ complete: true })
-  }
-  await expectServing(staying)
-})
+    raise(flags.staying, Flag.GO)
+    for (const stream of left) {
+      const data = await read(stream)
+      expect(data.pop()).toBe('done')
+      expect(data.length).toBeGreaterThan(0)
+      expect(data).toEqual(data.map((_, n) => String(n)))
+      expect(await stream.closed).toEqual({ complete: true })
+    }
+    await expectServing(staying)
+  },
+)
 
-test('threads that die in one app are none of the other’s', async () => {
+test('threads that die in one app are none of the other’s', TIMEOUT, async () => {
   const flags = { dying: makeFlags(), living: makeFlags() }
   const dying = await serve(flags.dying)
   const living = await serve(flags.living)
