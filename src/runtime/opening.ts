@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { HF_ERR_CLIENT_LIMIT, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
 import { encodeRetry } from '../sse/event.ts'
-import { dropConnectionHeaders, hasNoBody, HeadPayload, sendHead } from '../sse/head.ts'
+import { dropConnectionHeaders, hasNoBody, HeadPayload, http2Stream, sendHead } from '../sse/head.ts'
 import type { StreamLog } from '../sse/stream.ts'
 import type { Task } from './executor.ts'
 import type { Route } from './route.ts'
@@ -76,9 +76,8 @@ export class Opening<Request> {
   /** A handler that took its time may come after its client has left: the response then says nothing any more. */
   #hasLeft(): boolean {
     const { response, rawRequest } = this.#host
-    if (rawRequest.httpVersionMajor >= 2) {
-      return (rawRequest as unknown as { stream: { destroyed: boolean } }).stream.destroyed
-    }
+    const stream = http2Stream(response)
+    if (stream !== undefined) return stream.destroyed
     // Where the response still waits for its turn, it has no socket, and does not hear of its end.
     return response.destroyed || (response.socket === null && rawRequest.socket.destroyed)
   }
@@ -92,7 +91,7 @@ export class Opening<Request> {
   /** A pipelined request is answered after those before it: until then its response has no socket. */
   #whenResponseOwnsSocket(proceed: () => void): void {
     const { response, rawRequest } = this.#host
-    if (response.socket !== null || rawRequest.httpVersionMajor >= 2) {
+    if (response.socket !== null || http2Stream(response) !== undefined) {
       proceed()
       return
     }

@@ -19,7 +19,7 @@ export function hasNoBody(method: string, status: number): boolean {
   return method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304
 }
 
-/** The stream of HTTP/2 that a response is, if it is one. */
+/** The stream of HTTP/2 that a response is, if it is one. (A client of HTTP/1.1 may well say that it speaks 2.0.) */
 export const http2Stream = (response: ServerResponse): Http2ServerResponse['stream'] | undefined =>
   (response as Partial<Pick<Http2ServerResponse, 'stream'>>).stream
 
@@ -66,7 +66,7 @@ export function breakOff(response: ServerResponse): void {
 export function sendHead(response: ServerResponse, sent: () => void): void {
   response.flushHeaders()
   const { socket } = response
-  if (response.req.httpVersionMajor >= 2 || socket === null) setImmediate(sent)
+  if (http2Stream(response) !== undefined || socket === null) setImmediate(sent)
   else if (socket.writableLength > 0 || 'encrypted' in socket) socket.write('', (error) => error ?? sent())
   else sent()
 }

@@ -70,6 +70,14 @@ describe.each(EXECUTORS)('HTTP/1.1 on %s', (executor) => {
   })
 })
 
+test.each(EXECUTORS)('a client that claims to speak 2.0 here gets its stream on %s', async (executor) => {
+  const testbed = await serve({ executor })
+  const { head, body } = await untilClosed(testbed, 'GET / HTTP/2.0\r\nhost: localhost\r\n\r\n')
+  expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+  expect(body).toBe(EVENTS)
+  expect((await testbed.closeInfo()).reason).toBe('ended')
+})
+
 describe.each(EXECUTORS)('HTTP/1.0 on %s', (executor) => {
   test.each([
     ['', ''],
