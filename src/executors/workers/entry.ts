@@ -6,7 +6,7 @@ import { MessageChannel, parentPort, threadId, workerData } from 'node:worker_th
 import { portability, run } from '../../runtime/producer.ts'
 import { Compressor } from '../../sse/compression.ts'
 import { abortStream, EventStream } from '../../sse/stream.ts'
-import { Debtor } from './credit.ts'
+import { allocateCredit, Debtor } from './credit.ts'
 import { encodeError } from './error-transport.ts'
 import { ringLog } from './log.ts'
 import { findProducer } from './portable.ts'
@@ -20,13 +20,14 @@ interface OpenStream {
   credit: Debtor
 }
 
-const { credit, ringBytes } = workerData as ThreadSettings
+const { streams: mostStreams, ringBytes } = workerData as ThreadSettings
+const credit = allocateCredit(mostStreams)
 const memory = allocateRing(ringBytes)
 const { port1: port, port2 } = new MessageChannel()
 const ring = new RingWriter(memory, () => port.postMessage(null))
 const streams = new Map<number, OpenStream>()
 
-parentPort?.postMessage({ threadId, ring: memory, port: port2 } satisfies Hello, [port2])
+parentPort?.postMessage({ threadId, ring: memory, credit, port: port2 } satisfies Hello, [port2])
 
 port.on('message', ({ stream: number }: Notice) => {
   const noticed = streams.get(number)

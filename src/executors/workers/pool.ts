@@ -3,7 +3,6 @@ import { streamTimeout } from '../../runtime/deadlines.ts'
 import type { Executor, ExecutorDetails, ExecutorLoad, Task, ThreadTime } from '../../runtime/executor.ts'
 import { portability } from '../../runtime/producer.ts'
 import type { CloseReason } from '../../sse/stream.ts'
-import { allocateCredit, Creditor } from './credit.ts'
 import { resolveWorkersOptions, type WorkersOptions } from './options.ts'
 import { checkPortable } from './portable.ts'
 import type { StreamOrder } from './protocol.ts'
@@ -28,10 +27,6 @@ class WorkerPool implements Executor {
   #queue = new Map<Task, number>()
   /** Where each task is that a thread was given. */
   readonly #places = new Map<Task, { thread: Thread; stream: number; running: Running }>()
-  readonly #credit: SharedArrayBuffer
-  /** Slots of the credit that were used and are free again. */
-  readonly #freeSlots: number[] = []
-  #usedSlots = 0
   /** Started with the first stream. */
   #threads: Threads | undefined
   #streamCount = 0
@@ -42,7 +37,6 @@ class WorkerPool implements Executor {
 
   constructor(options: Required<WorkersOptions>) {
     this.#options = options
-    this.#credit = allocateCredit(options.threads * options.streamsPerThread)
   }
 
   get mayBlock(): boolean {
@@ -68,18 +62,14 @@ class WorkerPool implements Executor {
   }
 
   run(task: Task): void {
-    const { threads, niceIncrement, resourceLimits } = this.#options
-    this.#threads ??= new Threads(
-      { threads, niceIncrement, resourceLimits, credit: this.#credit },
-      {
-        ready: () => this.#place(),
-        // A cancelled one that was about to start when it was told.
-        started: (running) => running.grace !== undefined && this.#expect(running),
-        done: (running) => this.#free(running),
-        orphaned: (streams) => this.#queueAgain(streams),
-        failed: (cause) => this.#logFailure(cause),
-      },
-    )
+    this.#threads ??= new Threads(this.#options, {
+      ready: () => this.#place(),
+      // A cancelled one that was about to start when it was told.
+      started: (running) => running.grace !== undefined && this.#expect(running),
+      done: (running) => this.#free(running),
+      orphaned: (streams) => this.#queueAgain(streams),
+      failed: (cause) => this.#logFailure(cause),
+    })
     this.#queue.set(task, performance.now() + this.#options.maxQueueWaitMs)
     this.#place()
   }
@@ -131,12 +121,12 @@ class WorkerPool implements Executor {
   }
 
   #give(task: Task, until: number, thread: Thread): void {
-    const slot = this.#freeSlots.pop() ?? this.#usedSlots++
+    const slot = thread.takeSlot()
     const stream = (this.#streamCount = (this.#streamCount + 1) | 0)
     const running: Running = {
       task,
       slot,
-      credit: new Creditor(this.#credit, slot),
+      credit: thread.credit(slot),
       since: performance.now(),
       until,
       received: 0,
@@ -162,10 +152,9 @@ class WorkerPool implements Executor {
     this.#threads?.give(thread, order, running)
   }
 
-  #free({ task, slot, since, credit }: Running): void {
+  #free({ task, since, credit }: Running): void {
     this.#places.delete(task)
     if (credit.begun) this.#measure(performance.now() - since)
-    this.#freeSlots.push(slot)
     this.#place()
     this.#leaveIfIdle()
   }

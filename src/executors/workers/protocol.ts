@@ -7,8 +7,8 @@ import type { SinkLimits } from './ring-sink.ts'
 
 /** Given to each thread when it starts. */
 export interface ThreadSettings {
-  /** The slots of all streams, see credit.ts. */
-  credit: SharedArrayBuffer
+  /** How many streams it may have at a time. */
+  streams: number
   /** Bytes of data in the thread's ring. */
   ringBytes: number
 }
@@ -16,7 +16,10 @@ export interface ThreadSettings {
 /** A thread's first message. */
 export interface Hello {
   threadId: number
+  /** This and `credit` are memory that no other thread has. */
   ring: SharedArrayBuffer
+  /** The slots of its streams, see credit.ts. */
+  credit: SharedArrayBuffer
   /** Doorbells come from it (as null), {@link Notice}s go to it. */
   port: MessagePort
 }
@@ -24,8 +27,10 @@ export interface Hello {
 /** False for what a producer may have posted to its thread's parent. */
 export function isHello(message: unknown): message is Hello {
   if (typeof message !== 'object' || message === null) return false
-  const { ring, port } = message as Partial<Hello>
-  return ring instanceof SharedArrayBuffer && port instanceof MessagePort
+  const { ring, credit, port } = message as Partial<Hello>
+  return (
+    ring instanceof SharedArrayBuffer && credit instanceof SharedArrayBuffer && port instanceof MessagePort
+  )
 }
 
 /** One stream for a thread to run; its piscina task. */

@@ -3,6 +3,7 @@ import type { MessagePort, Worker } from 'node:worker_threads'
 import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
+import { Creditor } from './credit.ts'
 import { unpackPieces } from './coded-frame.ts'
 import { writeLine } from './log.ts'
 import { decodeError } from './error-transport.ts'
@@ -46,6 +47,10 @@ export class Thread implements FrameHandler {
   /** True once piscina gives it what it is chosen for; that may be before or after its greeting. */
   listed = false
   readonly #events: ThreadEvents
+  /** Slots of the credit that were used and are free again. */
+  readonly #freeSlots: number[] = []
+  #usedSlots = 0
+  #credit: SharedArrayBuffer | undefined
   #ring: RingReader | undefined
   #port: MessagePort | undefined
   #turn: NodeJS.Immediate | undefined
@@ -75,13 +80,23 @@ export class Thread implements FrameHandler {
   }
 
   /** The thread has started. */
-  greet({ ring, port }: Hello): void {
+  greet({ ring, credit, port }: Hello): void {
     if (this.#ring !== undefined) return
+    this.#credit = credit
     this.#ring = new RingReader(ring)
     this.#port = port
     port.on('message', () => this.#drain())
     port.unref()
     this.#drain()
+  }
+
+  /** A place for a stream that the thread, which is ready, is about to be given. */
+  takeSlot(): number {
+    return this.#freeSlots.pop() ?? this.#usedSlots++
+  }
+
+  credit(slot: number): Creditor {
+    return new Creditor(this.#credit as SharedArrayBuffer, slot)
   }
 
   give(stream: number, running: Running): void {
@@ -198,6 +213,7 @@ export class Thread implements FrameHandler {
   #forget(stream: number, running: Running): void {
     clearTimeout(running.grace)
     this.streams.delete(stream)
+    this.#freeSlots.push(running.slot)
     if (this.streams.size === 0) this.#port?.unref()
     this.#events.done(running)
   }

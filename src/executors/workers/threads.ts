@@ -12,8 +12,8 @@ export interface ThreadsOptions {
   threads: number
   niceIncrement: number
   resourceLimits: ResourceLimits
-  /** Shared with every thread, see credit.ts. */
-  credit: SharedArrayBuffer
+  /** How many streams each may have at a time. */
+  streamsPerThread: number
 }
 
 export interface ThreadsEvents extends ThreadEvents {
@@ -48,10 +48,10 @@ export class Threads {
   #closed = false
 
   constructor(options: ThreadsOptions, events: ThreadsEvents) {
-    const { threads, niceIncrement, resourceLimits, credit } = options
+    const { threads, niceIncrement, resourceLimits, streamsPerThread } = options
     this.#count = threads
     this.#events = events
-    const workerData: ThreadSettings = { credit, ringBytes: RING_BYTES }
+    const workerData: ThreadSettings = { streams: streamsPerThread, ringBytes: RING_BYTES }
     this.#piscina = new Piscina({
       filename: fileURLToPath(new URL(`./entry${extname(import.meta.url)}`, import.meta.url)),
       minThreads: threads,
