@@ -15,7 +15,7 @@ import { EventStream, type StreamContext, type StreamLog } from '../../src/sse/s
 import { DecodingClient } from '../plugin/decoding-client.ts'
 import { Testbed } from '../plugin/testbed.ts'
 import { anyAttempt, anyText, send, type Step } from './attempt.ts'
-import { diceOf, LONG, many, rounds, SEED } from './form.ts'
+import { diceOf, LONG, many, rounds, SEED, TIMEOUT } from './form.ts'
 import { manyAttempts } from './producers.ts'
 import { expectSteps } from './reading.ts'
 
@@ -82,7 +82,7 @@ describe.each([
 
   test(
     `${count} of them arrive as they were sent, wherever the bytes are cut; what is no event is refused with a code`,
-    { timeout: LONG ? 3_600_000 : 60_000 },
+    { timeout: TIMEOUT },
     async () => {
       const carrier = makeCarrier()
       const stream = streamOf(carrier)
@@ -110,7 +110,7 @@ describe.each([
     },
   )
 
-  test('huge ones too, cut at random', { timeout: LONG ? 600_000 : 60_000 }, async () => {
+  test('huge ones too, cut at random', { timeout: TIMEOUT }, async () => {
     const carrier = makeCarrier()
     const stream = streamOf(carrier)
     let most = 0

@@ -9,6 +9,9 @@ export const LONG: boolean = (process.env['HEADFIRST_LONG'] ?? '') !== ''
 
 export const SEED: number = Number(process.env['HEADFIRST_SEED'] ?? (LONG ? Date.now() % 1_000_000 : 1))
 
+/** Of a test, in ms. */
+export const TIMEOUT: number = LONG ? 3_600_000 : 60_000
+
 /** How many, in this form. */
 export const many = (short: number, long: number): number => (LONG ? long : short)
 

@@ -8,6 +8,40 @@ interface Drawn {
   count: number
 }
 
+/** Sends back what its client had last, wherever an event may hold it, and ends. */
+export const echoing: PortableProducer<void> = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    const { lastEventId = '' } = stream
+    stream.comment(lastEventId)
+    stream.send({ event: lastEventId, id: lastEventId, data: lastEventId })
+    stream.send('echoed')
+  },
+  { name: 'echoing' },
+)
+
+/** Logs fields that a logger has serializers for, and that these do not take. */
+export const logging: PortableProducer<void> = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send('0')
+    stream.log.error({ req: null }, 'said with req')
+    stream.log.error({ res: null })
+    stream.send('1')
+  },
+  { name: 'logging' },
+)
+
+/** Sends an event, and waits for its client to leave. */
+export const waiting: PortableProducer<void> = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send('waiting')
+    await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
+  },
+  { name: 'waiting' },
+)
+
 /** Sends events of every shape, and tries what is none. */
 export const manyAttempts: PortableProducer<Drawn> = producer(
   import.meta.url,

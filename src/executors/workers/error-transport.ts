@@ -35,9 +35,13 @@ export function encodeError(thrown: unknown): Uint8Array {
   return Buffer.from(JSON.stringify({ error } satisfies PortableThrown))
 }
 
-/** What was thrown, anew: an `Error` with the name, message, stack, plain fields and cause of the original. */
+/**
+ * What was thrown, anew: an `Error` with the name, message, stack, plain fields and cause of the original.
+ *
+ * @throws SyntaxError, TypeError or RangeError for what {@link encodeError} has not made
+ */
 export function decodeError(bytes: Uint8Array): unknown {
-  return fromPortable(JSON.parse(Buffer.from(bytes).toString()) as PortableThrown)
+  return fromPortable(JSON.parse(Buffer.from(bytes).toString()), 0)
 }
 
 function toPortable(thrown: unknown, depth: number, longest: number): PortableThrown {
@@ -72,12 +76,30 @@ function plain(value: unknown, cut: (text: unknown) => string): unknown {
   return cut(value)
 }
 
-function fromPortable(thrown: PortableThrown): unknown {
-  if ('value' in thrown) return thrown.value
-  const { name, message, stack, fields, cause } = thrown.error
-  const error = new Error(message, cause === undefined ? {} : { cause: fromPortable(cause) })
+function fromPortable(thrown: unknown, depth: number): unknown {
+  if (depth > DEEPEST_CAUSE) throw new RangeError('causes that are too deep')
+  if (isObject(thrown) && 'value' in thrown) return thrown['value']
+  if (!isObject(thrown) || !isPortable(thrown['error'])) throw new TypeError('no error')
+  const { name, message, stack, fields, cause } = thrown['error']
+  const error = new Error(message, cause === undefined ? {} : { cause: fromPortable(cause, depth + 1) })
   for (const [key, value] of Object.entries({ name, stack })) {
     Object.defineProperty(error, key, { value, configurable: true, writable: true })
   }
   return Object.assign(error, fields)
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+
+function isPortable(value: unknown): value is PortableError {
+  if (!isObject(value)) return false
+  const { name, message, stack, fields } = value
+  return (
+    typeof name === 'string' &&
+    typeof message === 'string' &&
+    (stack === undefined || typeof stack === 'string') &&
+    isObject(fields) &&
+    // An object in the place of `__proto__` would take the error's class away.
+    Object.values(fields).every((field) => !isObject(field))
+  )
 }

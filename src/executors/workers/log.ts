@@ -23,9 +23,21 @@ export function ringLog(ring: RingWriter, stream: number, level: string | undefi
   return Object.fromEntries(methods) as StreamLog
 }
 
-export function writeLine(log: StreamLog, payload: Uint8Array): void {
-  const { level, fields, message } = JSON.parse(Buffer.from(payload).toString()) as LogLine
-  if ('err' in fields) fields['err'] = decodeError(Buffer.from(String(fields['err'])))
+/** @throws SyntaxError, TypeError or RangeError for what {@link ringLog} has not made */
+export function readLine(payload: Uint8Array): LogLine {
+  const line = JSON.parse(Buffer.from(payload).toString()) as LogLine | null
+  // Any other name may well be a method of the logger too.
+  const isLine = line !== null && LOG_LEVELS.includes(line.level) && isPlain(line.fields)
+  if (!isLine || !['string', 'undefined'].includes(typeof line.message)) throw new TypeError('no line')
+  const { fields } = line
+  if (Object.hasOwn(fields, 'err')) fields['err'] = decodeError(Buffer.from(String(fields['err'])))
+  return line
+}
+
+const isPlain = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export function writeLine(log: StreamLog, { level, fields, message }: LogLine): void {
   if (message === undefined) log[level](fields)
   else log[level](fields, message)
 }

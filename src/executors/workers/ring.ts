@@ -56,6 +56,9 @@ const TAKEN = -1
 /** STATE of a place after which the next frame stands at the ring's start. */
 const WRAP = -2
 
+/** Who waits looks for itself this often: nothing but a word that was overwritten keeps the other from waking it. */
+export const LOOK_MS = 1_000
+
 /** An open frame is appended to up to this length, so that one stream's batch does not keep others waiting. */
 const BATCH_BYTES = 65_536
 
@@ -98,6 +101,9 @@ export function allocateRing(bytes: number, position = 0): SharedArrayBuffer {
 
 const aligned = (length: number): number => (length + 3) & ~3
 
+/** Bytes of payload, in a ring of this size. */
+const longestFrame = (size: number): number => Math.min(size / 4 - FRAME_HEADER_BYTES, LENGTH_MASK)
+
 /** Kinds whose frames stay open. */
 type OpenKind = typeof FrameKind.DATA | typeof FrameKind.CODED
 
@@ -129,7 +135,7 @@ export class RingWriter {
     this.#words = new Int32Array(memory)
     this.#data = Buffer.from(memory, CONTROL_BYTES)
     this.#size = this.#data.length
-    this.#longest = Math.min(this.#size / 4 - FRAME_HEADER_BYTES, LENGTH_MASK)
+    this.#longest = longestFrame(this.#size)
     this.#ring = ring
     this.#head = Atomics.load(this.#words, HEAD)
     this.#tail = Atomics.load(this.#words, TAIL)
@@ -278,7 +284,7 @@ export class RingWriter {
       this.#tail = Atomics.load(words, TAIL)
       if (!isFull()) return
       this.hurry()
-      Atomics.wait(words, FULL, 1)
+      Atomics.wait(words, FULL, 1, LOOK_MS)
     }
   }
 }
@@ -323,6 +329,7 @@ export class RingReader {
   readonly #words: Int32Array<SharedArrayBuffer>
   readonly #data: Buffer<SharedArrayBuffer>
   readonly #size: number
+  readonly #longest: number
   /** What `TAIL` holds. */
   #tail: number
 
@@ -330,6 +337,7 @@ export class RingReader {
     this.#words = new Int32Array(memory)
     this.#data = Buffer.from(memory, CONTROL_BYTES)
     this.#size = this.#data.length
+    this.#longest = longestFrame(this.#size)
     this.#tail = Atomics.load(this.#words, TAIL)
   }
 
@@ -342,9 +350,15 @@ export class RingReader {
    */
   drain(budget: number, handler: FrameHandler): boolean {
     const words = this.#words
+    // Only the reader stores it; a writer that reads another value may wait for ever.
+    if (Atomics.load(words, TAIL) !== this.#tail) throw new RingCorrupt('the tail has moved')
     let spent = 0
     for (;;) {
       const available = (Atomics.load(words, HEAD) - this.#tail) | 0
+      // Behind by more than can have been appended before HEAD moved, beyond the ring, or within a word.
+      if (available < -BATCH_BYTES || available > this.#size || (available & 3) !== 0) {
+        throw new RingCorrupt(`${available} bytes`)
+      }
       if (available <= 0) return true
       if (spent >= budget) return false
       const at = (this.#tail >>> 0) % this.#size
@@ -360,8 +374,9 @@ export class RingReader {
       const kind = words[word + KIND] as FrameKind
       if (
         state < 0 ||
-        available > this.#size ||
+        length > this.#longest ||
         start + length > this.#size ||
+        FRAME_HEADER_BYTES + length - available > BATCH_BYTES ||
         !(kind >= 1 && kind <= LAST_KIND)
       ) {
         throw new RingCorrupt(`state ${state}, kind ${kind}, ${available} bytes`)

@@ -5,10 +5,10 @@ import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import { Creditor } from './credit.ts'
 import { unpackPieces } from './coded-frame.ts'
-import { writeLine } from './log.ts'
+import { readLine, writeLine } from './log.ts'
 import { decodeError } from './error-transport.ts'
 import type { Hello, Notice } from './protocol.ts'
-import { FrameKind, RingReader, type FrameHandler } from './ring.ts'
+import { FrameKind, LOOK_MS, RingCorrupt, RingReader, type FrameHandler } from './ring.ts'
 import type { Running } from './running.ts'
 
 /** Bytes that one thread's ring may take of one turn of the event loop; between turns new clients get heads. */
@@ -54,11 +54,15 @@ export class Thread implements FrameHandler {
   #ring: RingReader | undefined
   #port: MessagePort | undefined
   #turn: NodeJS.Immediate | undefined
+  /** Looks at the ring where no doorbell came. */
+  #watch: NodeJS.Timeout | undefined
   #rest: NodeJS.Timeout | undefined
   /** When the ring last had something, on the clock of `performance.now()`. */
   #lastReadAt = 0
   /** Streams that got something from the ring in this turn. */
   readonly #served = new Map<number, Running>()
+  /** Streams whose task has returned, so that their last frame stands in the ring. */
+  readonly #returned = new Map<number, Running>()
   #corrupt = false
   #utilization: EventLoopUtilization
 
@@ -87,6 +91,7 @@ export class Thread implements FrameHandler {
     this.#port = port
     port.on('message', () => this.#drain())
     port.unref()
+    this.#watch = setInterval(() => this.#drain(), LOOK_MS).unref()
     this.#drain()
   }
 
@@ -117,6 +122,13 @@ export class Thread implements FrameHandler {
     running.task.fail(error)
   }
 
+  /** A stream's task has returned. What it has written is read in its order all the same. */
+  returned(stream: number, running: Running): void {
+    if (this.streams.get(stream) !== running) return
+    this.#returned.set(stream, running)
+    this.#turn ??= setImmediate(this.#onTurn)
+  }
+
   /** Share of time since the last call in which the thread was busy, from 0 to 1. */
   utilization(): number {
     const now = this.worker.performance.eventLoopUtilization()
@@ -130,6 +142,7 @@ export class Thread implements FrameHandler {
     this.cause ??= cause
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     clearTimeout(this.#rest)
+    clearInterval(this.#watch)
     this.#read(Infinity)
     this.#port?.close()
     const orphans: Running[] = []
@@ -145,6 +158,7 @@ export class Thread implements FrameHandler {
     const running = this.streams.get(stream)
     if (running === undefined) return
     const { task } = running
+    if (coded !== (task.coded !== undefined)) throw new RingCorrupt(`coded: ${coded}`)
     const whole = running.parts.length === 0 ? bytes : Buffer.concat([...running.parts.splice(0), bytes])
     running.received += whole.byteLength
     const below = coded ? this.#writeCoded(task, whole, events) : task.sink.write(whole, events)
@@ -161,6 +175,7 @@ export class Thread implements FrameHandler {
     const running = this.streams.get(stream)
     if (running === undefined) return
     const { task } = running
+    if (kind !== FrameKind.PART && running.parts.length > 0) throw new RingCorrupt('an event without its end')
     switch (kind) {
       case FrameKind.PART:
         running.parts.push(Uint8Array.from(payload))
@@ -177,12 +192,15 @@ export class Thread implements FrameHandler {
         this.#forget(stream, running)
         task.end()
         break
-      case FrameKind.ERROR:
+      case FrameKind.ERROR: {
+        // First: a stream whose error can't be read is still there to be lost.
+        const error = decodeError(payload)
         this.#forget(stream, running)
-        task.fail(decodeError(payload))
+        task.fail(error)
         break
+      }
       case FrameKind.LOG:
-        writeLine(task.log, payload)
+        writeLine(task.log, readLine(payload))
         break
       case FrameKind.DATA:
       case FrameKind.CODED:
@@ -243,13 +261,23 @@ export class Thread implements FrameHandler {
   #read(budget: number): boolean {
     if (this.#ring === undefined || this.#corrupt) return true
     try {
-      return this.#ring.drain(budget, this)
+      const empty = this.#ring.drain(budget, this)
+      if (empty) this.#expectNoneReturned()
+      return empty
     } catch (error) {
       this.#corrupt = true
       this.cause ??= new HF_ERR_THREAD_LOST('it has overwritten its ring', { cause: error })
       void this.worker.terminate()
       return true
     }
+  }
+
+  /** @throws RingCorrupt when the ring is empty, and the last frame of a stream was not in it */
+  #expectNoneReturned(): void {
+    for (const [stream, running] of this.#returned) {
+      if (this.streams.get(stream) === running) throw new RingCorrupt(`stream ${stream} has no end`)
+    }
+    this.#returned.clear()
   }
 
   /** Sends off what streams got in this turn, and tells the worker how far their clients are. */

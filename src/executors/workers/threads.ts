@@ -126,10 +126,13 @@ export class Threads {
     // How a stream went is told in its ring, in order; this promise may settle before that is read. It rejects
     // when the thread dies, which is seen at the thread, when all are terminated, which does not mean that the
     // producer has stopped, or when the order could not be sent.
-    done.catch((error: unknown) => {
-      if (this.#closed || thread.cause !== undefined || !this.#threads.has(thread.id)) return
-      if (thread.streams.has(order.stream)) thread.refuse(order.stream, running, error)
-    })
+    done.then(
+      () => thread.returned(order.stream, running),
+      (error: unknown) => {
+        if (this.#closed || thread.cause !== undefined || !this.#threads.has(thread.id)) return
+        if (thread.streams.has(order.stream)) thread.refuse(order.stream, running, error)
+      },
+    )
   }
 
   /** Terminates them all, and starts none any more. */

@@ -1,0 +1,310 @@
+import { Worker } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { WorkersOptions } from '../../src/index.ts'
+import { Flag, makeFlags, raise, type Flags } from '../../src/testing/flags.ts'
+import { count } from '../executors/workers/producers.ts'
+import { Testbed, until, type Client } from '../executors/workers/testbed.ts'
+import { LONG, many, rounds, TIMEOUT } from './form.ts'
+import { logging } from './producers.ts'
+import * as producers from './scribbling-producers.ts'
+import { RECIPES, ticking } from './scribbling-producers.ts'
+
+/** Of a stream's credit, as credit.ts describes it. */
+const CLOSED = 0
+const DRAINED = 1
+const WAITING = 2
+
+/** What the threads that start share with the server, by their number. */
+interface Memory {
+  ring: Int32Array<SharedArrayBuffer>
+  credit: Int32Array<SharedArrayBuffer>
+}
+
+interface Neighbour {
+  client: Client
+  tag: string
+  thread: string
+}
+
+/** Two threads and the server's own, with streams on each: what one thread overwrites must not be felt elsewhere. */
+class Field {
+  readonly testbed: Testbed
+  readonly memories: Map<string, Memory>
+  #flags: Flags = makeFlags()
+  neighbours: Neighbour[] = []
+
+  private constructor(testbed: Testbed, memories: Map<string, Memory>) {
+    this.testbed = testbed
+    this.memories = memories
+  }
+
+  static async make(options: WorkersOptions = {}): Promise<Field> {
+    const memories = new Map<string, Memory>()
+    const onWorker = (worker: Worker): void => {
+      worker.on('message', (message: { threadId?: number; ring?: unknown; credit?: unknown } | null) => {
+        if (!(message?.ring instanceof SharedArrayBuffer)) return
+        memories.set(String(message.threadId), {
+          ring: new Int32Array(message.ring),
+          credit: new Int32Array(message.credit as SharedArrayBuffer),
+        })
+      })
+    }
+    process.on('worker', onWorker)
+    onTestFinished(() => void process.removeListener('worker', onWorker))
+    const { scribbling, impersonating, neverDone, cutShort, swallowing, silent } = producers
+    const testbed = await Testbed.make(
+      { count, ticking, scribbling, impersonating, neverDone, cutShort, swallowing, silent },
+      {
+        workers: { threads: 2, streamsPerThread: 10, graceMs: 200, ...options },
+        hooks(app) {
+          app.get('/inline', { sse: { executor: 'inline' } }, async (_, reply) =>
+            reply.sse(ticking, field.input('inline')),
+          )
+        },
+      },
+    )
+    const field = new Field(testbed, memories)
+    return field
+  }
+
+  input(tag: string): { tag: string; flags: Flags } {
+    return { tag, flags: this.#flags }
+  }
+
+  /** Streams that tick, on every thread and on the server's own. */
+  async neighbourhood(): Promise<void> {
+    this.#flags = makeFlags()
+    this.neighbours = []
+    await this.#open('inline', 'inline')
+    // The first thread that is ready gets all.
+    for (let n = 0; n < 4 || this.#threads < 3; n++) await this.#open('ticking', `neighbour ${n}`)
+  }
+
+  get #threads(): number {
+    return new Set(this.neighbours.map(({ thread }) => thread)).size
+  }
+
+  async #open(producer: string, tag: string): Promise<void> {
+    const client = await this.testbed.open(producer, this.input(tag))
+    this.neighbours.push({ client, tag, thread: await threadOf(client) })
+  }
+
+  /** Neighbours that are not on this thread have got everything, and nothing else. */
+  async expectUnharmed(thread: string): Promise<void> {
+    raise(this.#flags, Flag.GO)
+    const others = this.neighbours.filter((neighbour) => neighbour.thread !== thread)
+    expect(others.length).toBeGreaterThanOrEqual(2)
+    for (const { client, tag, thread: home } of others) {
+      const body = await client.over()
+      const numbers = client.events.length - 2
+      const events = [`on ${home}`, ...Array.from({ length: numbers }, (_, n) => String(n)), 'done']
+      expect(body).toBe(events.map((text) => `data: ${tag} ${text}\n\n`).join(''))
+      expect(client.complete).toBe(true)
+      if (tag !== 'inline') expect(await this.testbed.reason(client)).toBe('ended')
+    }
+  }
+
+  /** Neighbours on this thread were lost, once each, with what they had got before. */
+  async expectLost(thread: string): Promise<void> {
+    const lost = this.neighbours.filter((neighbour) => neighbour.thread === thread)
+    expect(lost.length).toBeGreaterThanOrEqual(1)
+    for (const { client, tag } of lost) {
+      await client.over()
+      expect(await this.testbed.reason(client)).toBe('lost')
+      expect(client.events.every((text) => text.startsWith(`${tag} `))).toBe(true)
+    }
+  }
+
+  /** Nothing counts any more, both threads are there, and new streams are served. */
+  async expectWhole(): Promise<void> {
+    await this.testbed.idle()
+    for (let n = 0; n < 4; n++) await this.testbed.serves()
+    await until(() => this.testbed.pool.threads === 2, 'both threads')
+    const { routes } = this.testbed.app.sse.stats()
+    for (const [name, { opened, closed }] of Object.entries(routes)) {
+      // Each stream was closed once.
+      expect([name, Object.values(closed).reduce((sum, each) => sum + each, 0)]).toEqual([name, opened])
+    }
+  }
+}
+
+async function threadOf(client: Client): Promise<string> {
+  await client.got('\n\n')
+  return / on (\d+)/.exec(client.body)?.[1] as string
+}
+
+/** A stream whose thread is about to be overwritten. */
+async function victim(
+  field: Field,
+  producer: string,
+  input: object = {},
+): Promise<{ client: Client; thread: string; go: () => void }> {
+  const flags = makeFlags()
+  const client = await field.testbed.open(producer, { tag: 'victim', flags, ...input })
+  const thread = await threadOf(client)
+  return { client, thread, go: () => raise(flags, Flag.GO) }
+}
+
+describe('a thread that overwrites its ring is lost with its streams, and nothing else', () => {
+  test.each(Object.entries(RECIPES))('%s', { timeout: TIMEOUT }, async (_, recipes) => {
+    const field = await Field.make()
+    for (const recipe of Object.keys(recipes)) {
+      await field.neighbourhood()
+      const { client, thread, go } = await victim(field, 'scribbling', { recipe })
+      go()
+      await client.over()
+      const { reason, error } = await field.testbed.closeInfo(client)
+      expect({ recipe, reason, message: (error as Error).message }).toEqual({
+        recipe,
+        reason: 'lost',
+        message: expect.stringContaining('it has overwritten its ring') as string,
+      })
+      await field.expectLost(thread)
+      await field.expectUnharmed(thread)
+      await field.expectWhole()
+    }
+    expect(Object.prototype).not.toHaveProperty('polluted')
+  })
+
+  test.each([
+    ['an end that never comes is missed when the producer has returned', 'neverDone'],
+    ['an end that a longer event has swallowed is missed too', 'swallowing'],
+    ['an event that never ends is missed when its stream does', 'cutShort'],
+  ])('%s', async (_, producer) => {
+    const field = await Field.make()
+    await field.neighbourhood()
+    const { client, thread, go } = await victim(field, producer)
+    go()
+    await client.over()
+    expect(await field.testbed.reason(client)).toBe('lost')
+    await field.expectLost(thread)
+    await field.expectUnharmed(thread)
+    await field.expectWhole()
+  })
+})
+
+test('under any stream’s number a thread reaches its own streams only', async () => {
+  const field = await Field.make()
+  await field.neighbourhood()
+  const { client, thread, go } = await victim(field, 'impersonating', { most: 20 })
+  go()
+  await client.over()
+  // Its own number was among them.
+  expect(client.body).toContain('forged')
+  await field.expectUnharmed(thread)
+  for (const neighbour of field.neighbours) neighbour.client.leave()
+  await field.expectWhole()
+})
+
+test('an event of which no doorbell tells is found all the same', async () => {
+  const field = await Field.make()
+  const { client, go } = await victim(field, 'silent')
+  go()
+  await client.got('victim 0\n\n')
+  client.leave()
+  await field.expectWhole()
+})
+
+test('a line that the logger refuses ends nothing', async () => {
+  const testbed = await Testbed.make({ logging, count })
+  const client = await testbed.open('logging')
+  await client.over()
+  expect(client.events).toEqual(['0', '1'])
+  expect(await testbed.reason(client)).toBe('ended')
+  await testbed.serves()
+})
+
+test('no two threads share memory', async () => {
+  const field = await Field.make()
+  await field.neighbourhood()
+  const memories = [...field.memories.values()]
+  const buffers = memories.flatMap(({ ring, credit }) => [ring.buffer, credit.buffer])
+  for (const memory of memories) memory.ring[1] = memory.credit[memory.credit.length - 1] = 77
+  const marks = memories.map(({ ring, credit }) => [ring[1], credit.at(-1)])
+  expect(memories).toHaveLength(2)
+  expect(new Set(buffers).size).toBe(4)
+  ;(memories[0] as Memory).ring[1] = 78
+  ;(memories[0] as Memory).credit[(memories[0] as Memory).credit.length - 1] = 78
+  expect(marks).toEqual([
+    [77, 77],
+    [77, 77],
+  ])
+  expect([memories[1]?.ring[1], memories[1]?.credit.at(-1)]).toEqual([77, 77])
+})
+
+test('a thread whose credit is overwritten harms its own streams only', { timeout: TIMEOUT }, async () => {
+  const field = await Field.make()
+  for (const [offset, value] of [
+    [CLOSED, 1],
+    // A reason that there is not.
+    [CLOSED, 99],
+    // More than was written, and less than was drained before.
+    [DRAINED, 1_000_000_000],
+    [DRAINED, -1_000_000_000],
+    [WAITING, 0],
+    [WAITING, -1],
+    [undefined, 0x5555_5555],
+  ]) {
+    await field.neighbourhood()
+    const thread = field.neighbours[1]?.thread as string
+    const { credit } = field.memories.get(thread) as Memory
+    for (let turns = 0; turns < 20; turns++) {
+      for (let word = 0; word < credit.length; word++) {
+        if (offset === undefined || word % 4 === offset) credit[word] = value as number
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    await field.expectUnharmed(thread)
+    for (const neighbour of field.neighbours) neighbour.client.leave()
+    await field.expectWhole()
+  }
+})
+
+/** Overwrites words of a ring from a thread of its own, while others read and write there. */
+const SCRIBBLER = `
+  const { workerData: { ring, seed, count }, threadId } = require('node:worker_threads')
+  const words = new Int32Array(ring)
+  let state = seed | 1
+  const random = (below) => {
+    state ^= state << 13; state ^= state >>> 17; state ^= state << 5
+    return (state >>> 4) % below
+  }
+  for (let n = 0; n < count; n++) {
+    const position = (words[random(2) * 16] >>> 0) % (ring.byteLength - 256)
+    const near = 64 + ((position >> 2) + random(24)) % (words.length - 64)
+    const word = random(4) === 0 ? random(4) * 16 : random(8) === 0 ? random(words.length) : near
+    words[word] = [words[word] ^ (1 << random(32)), random(12), -random(4), random(2 ** 28) << 4][random(4)]
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, random(3))
+  }
+`
+
+test(
+  'words that are overwritten at random, while both sides use them, harm no other thread',
+  { timeout: TIMEOUT },
+  async () => {
+    const reasons: Record<string, number> = {}
+    await rounds(many(3, 300), async (random) => {
+      const field = await Field.make()
+      await field.neighbourhood()
+      const thread = field.neighbours[1]?.thread as string
+      const { ring } = field.memories.get(thread) as Memory
+      const scribbler = new Worker(SCRIBBLER, {
+        eval: true,
+        workerData: { ring: ring.buffer, seed: random(2 ** 28), count: 1 + random(100) },
+      })
+      await new Promise((resolve) => scribbler.once('exit', resolve))
+      await field.expectUnharmed(thread)
+      // What is left of the overwritten thread may go on, or wait for ever.
+      for (const { client, thread: home } of field.neighbours) {
+        if (home !== thread) continue
+        client.leave()
+        const reason = await field.testbed.reason(client)
+        reasons[reason] = (reasons[reason] ?? 0) + 1
+      }
+      await field.expectWhole()
+      await field.testbed.app.close()
+    })
+    if (LONG) console.log(reasons)
+    expect(reasons['lost']).toBeGreaterThan(0)
+  },
+)
