@@ -9,7 +9,7 @@ interface Drawn {
 }
 
 /** Sends back what its client had last, wherever an event may hold it, and ends. */
-export const echoing: PortableProducer<void> = producer(
+export const echoing: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
     const { lastEventId = '' } = stream
@@ -21,7 +21,7 @@ export const echoing: PortableProducer<void> = producer(
 )
 
 /** Logs fields that a logger has serializers for, and that these do not take. */
-export const logging: PortableProducer<void> = producer(
+export const logging: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
     stream.send('0')
@@ -33,7 +33,7 @@ export const logging: PortableProducer<void> = producer(
 )
 
 /** Sends an event, and waits for its client to leave. */
-export const waiting: PortableProducer<void> = producer(
+export const waiting: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
     stream.send('waiting')

@@ -169,6 +169,7 @@ describe('requests of any bytes', () => {
       for (const bytes of all) expectWellFormed(readResponses(bytes))
     })
     await expectUnharmed(testbed)
+    expect(testbed.closed.length).toBeGreaterThan(many(100, 4_000))
   })
 })
 
@@ -182,12 +183,14 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
   return Buffer.concat([header, payload])
 }
 
+/** A string as HPACK has it, of at most as many bytes as one byte can tell (RFC 7541, 5.2). */
+function text(of: string): Buffer {
+  const bytes = Buffer.from(of, 'latin1').subarray(0, 126)
+  return Buffer.concat([Buffer.of(bytes.length), bytes])
+}
+
 /** A field as HPACK has it without any compression (RFC 7541, 6.2.2). */
 function literal(name: string, value: string): Buffer {
-  const text = (of: string): Buffer => {
-    const bytes = Buffer.from(of, 'latin1').subarray(0, 126)
-    return Buffer.concat([Buffer.of(bytes.length), bytes])
-  }
   return Buffer.concat([Buffer.of(0), text(name), text(value)])
 }
 

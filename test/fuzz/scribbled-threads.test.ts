@@ -1,149 +1,16 @@
 import { Worker } from 'node:worker_threads'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import type { WorkersOptions } from '../../src/index.ts'
-import { Flag, makeFlags, raise, type Flags } from '../../src/testing/flags.ts'
+import { describe, expect, test } from 'vitest'
 import { count } from '../executors/workers/producers.ts'
-import { Testbed, until, type Client } from '../executors/workers/testbed.ts'
+import { Testbed } from '../executors/workers/testbed.ts'
+import { expectLost, expectUnharmed, expectWhole, Field, victim, type Memory } from './field.ts'
 import { LONG, many, rounds, TIMEOUT } from './form.ts'
 import { logging } from './producers.ts'
-import * as producers from './scribbling-producers.ts'
-import { RECIPES, ticking } from './scribbling-producers.ts'
+import { RECIPES } from './scribbling-producers.ts'
 
 /** Of a stream's credit, as credit.ts describes it. */
 const CLOSED = 0
 const DRAINED = 1
 const WAITING = 2
-
-/** What the threads that start share with the server, by their number. */
-interface Memory {
-  ring: Int32Array<SharedArrayBuffer>
-  credit: Int32Array<SharedArrayBuffer>
-}
-
-interface Neighbour {
-  client: Client
-  tag: string
-  thread: string
-}
-
-/** Two threads and the server's own, with streams on each: what one thread overwrites must not be felt elsewhere. */
-class Field {
-  readonly testbed: Testbed
-  readonly memories: Map<string, Memory>
-  #flags: Flags = makeFlags()
-  neighbours: Neighbour[] = []
-
-  private constructor(testbed: Testbed, memories: Map<string, Memory>) {
-    this.testbed = testbed
-    this.memories = memories
-  }
-
-  static async make(options: WorkersOptions = {}): Promise<Field> {
-    const memories = new Map<string, Memory>()
-    const onWorker = (worker: Worker): void => {
-      worker.on('message', (message: { threadId?: number; ring?: unknown; credit?: unknown } | null) => {
-        if (!(message?.ring instanceof SharedArrayBuffer)) return
-        memories.set(String(message.threadId), {
-          ring: new Int32Array(message.ring),
-          credit: new Int32Array(message.credit as SharedArrayBuffer),
-        })
-      })
-    }
-    process.on('worker', onWorker)
-    onTestFinished(() => void process.removeListener('worker', onWorker))
-    const { scribbling, impersonating, neverDone, cutShort, swallowing, silent } = producers
-    const testbed = await Testbed.make(
-      { count, ticking, scribbling, impersonating, neverDone, cutShort, swallowing, silent },
-      {
-        workers: { threads: 2, streamsPerThread: 10, graceMs: 200, ...options },
-        hooks(app) {
-          app.get('/inline', { sse: { executor: 'inline' } }, async (_, reply) =>
-            reply.sse(ticking, field.input('inline')),
-          )
-        },
-      },
-    )
-    const field = new Field(testbed, memories)
-    return field
-  }
-
-  input(tag: string): { tag: string; flags: Flags } {
-    return { tag, flags: this.#flags }
-  }
-
-  /** Streams that tick, on every thread and on the server's own. */
-  async neighbourhood(): Promise<void> {
-    this.#flags = makeFlags()
-    this.neighbours = []
-    await this.#open('inline', 'inline')
-    // The first thread that is ready gets all.
-    for (let n = 0; n < 4 || this.#threads < 3; n++) await this.#open('ticking', `neighbour ${n}`)
-  }
-
-  get #threads(): number {
-    return new Set(this.neighbours.map(({ thread }) => thread)).size
-  }
-
-  async #open(producer: string, tag: string): Promise<void> {
-    const client = await this.testbed.open(producer, this.input(tag))
-    this.neighbours.push({ client, tag, thread: await threadOf(client) })
-  }
-
-  /** Neighbours that are not on this thread have got everything, and nothing else. */
-  async expectUnharmed(thread: string): Promise<void> {
-    raise(this.#flags, Flag.GO)
-    const others = this.neighbours.filter((neighbour) => neighbour.thread !== thread)
-    expect(others.length).toBeGreaterThanOrEqual(2)
-    for (const { client, tag, thread: home } of others) {
-      const body = await client.over()
-      const numbers = client.events.length - 2
-      const events = [`on ${home}`, ...Array.from({ length: numbers }, (_, n) => String(n)), 'done']
-      expect(body).toBe(events.map((text) => `data: ${tag} ${text}\n\n`).join(''))
-      expect(client.complete).toBe(true)
-      if (tag !== 'inline') expect(await this.testbed.reason(client)).toBe('ended')
-    }
-  }
-
-  /** Neighbours on this thread were lost, once each, with what they had got before. */
-  async expectLost(thread: string): Promise<void> {
-    const lost = this.neighbours.filter((neighbour) => neighbour.thread === thread)
-    expect(lost.length).toBeGreaterThanOrEqual(1)
-    for (const { client, tag } of lost) {
-      await client.over()
-      expect(await this.testbed.reason(client)).toBe('lost')
-      expect(client.events.every((text) => text.startsWith(`${tag} `))).toBe(true)
-    }
-  }
-
-  /** Nothing counts any more, both threads are there, and new streams are served. */
-  async expectWhole(): Promise<void> {
-    await this.testbed.idle()
-    for (let n = 0; n < 4; n++) await this.testbed.serves()
-    await until(() => this.testbed.pool.threads === 2, 'both threads')
-    const { routes } = this.testbed.app.sse.stats()
-    for (const [name, { opened, closed }] of Object.entries(routes)) {
-      // Each stream was closed once.
-      expect([name, Object.values(closed).reduce((sum, each) => sum + each, 0)]).toEqual([name, opened])
-    }
-  }
-}
-
-async function threadOf(client: Client): Promise<string> {
-  await client.got('\n\n')
-  return / on (\d+)/.exec(client.body)?.[1] as string
-}
-
-/** A stream whose thread is about to be overwritten. */
-async function victim(
-  field: Field,
-  producer: string,
-  input: object = {},
-): Promise<{ client: Client; thread: string; go: () => void }> {
-  const flags = makeFlags()
-  const client = await field.testbed.open(producer, { tag: 'victim', flags, ...input })
-  const thread = await threadOf(client)
-  return { client, thread, go: () => raise(flags, Flag.GO) }
-}
 
 describe('a thread that overwrites its ring is lost with its streams, and nothing else', () => {
   test.each(Object.entries(RECIPES))('%s', { timeout: TIMEOUT }, async (_, recipes) => {
@@ -159,9 +26,9 @@ describe('a thread that overwrites its ring is lost with its streams, and nothin
         reason: 'lost',
         message: expect.stringContaining('it has overwritten its ring') as string,
       })
-      await field.expectLost(thread)
-      await field.expectUnharmed(thread)
-      await field.expectWhole()
+      await expectLost(field, thread)
+      await expectUnharmed(field, thread)
+      await expectWhole(field)
     }
     expect(Object.prototype).not.toHaveProperty('polluted')
   })
@@ -177,9 +44,9 @@ describe('a thread that overwrites its ring is lost with its streams, and nothin
     go()
     await client.over()
     expect(await field.testbed.reason(client)).toBe('lost')
-    await field.expectLost(thread)
-    await field.expectUnharmed(thread)
-    await field.expectWhole()
+    await expectLost(field, thread)
+    await expectUnharmed(field, thread)
+    await expectWhole(field)
   })
 })
 
@@ -191,18 +58,19 @@ test('under any stream’s number a thread reaches its own streams only', async 
   await client.over()
   // Its own number was among them.
   expect(client.body).toContain('forged')
-  await field.expectUnharmed(thread)
+  await expectUnharmed(field, thread)
   for (const neighbour of field.neighbours) neighbour.client.leave()
-  await field.expectWhole()
+  await expectWhole(field)
 })
 
 test('an event of which no doorbell tells is found all the same', async () => {
   const field = await Field.make()
-  const { client, go } = await victim(field, 'silent')
+  const { client, go, thread } = await victim(field, 'silent')
   go()
   await client.got('victim 0\n\n')
+  expect(client.events).toEqual([`victim on ${thread}`, 'victim 0'])
   client.leave()
-  await field.expectWhole()
+  await expectWhole(field)
 })
 
 test('a line that the logger refuses ends nothing', async () => {
@@ -248,15 +116,16 @@ test('a thread whose credit is overwritten harms its own streams only', { timeou
     await field.neighbourhood()
     const thread = field.neighbours[1]?.thread as string
     const { credit } = field.memories.get(thread) as Memory
+    expect(credit).toHaveLength(40)
     for (let turns = 0; turns < 20; turns++) {
       for (let word = 0; word < credit.length; word++) {
         if (offset === undefined || word % 4 === offset) credit[word] = value as number
       }
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
-    await field.expectUnharmed(thread)
+    await expectUnharmed(field, thread)
     for (const neighbour of field.neighbours) neighbour.client.leave()
-    await field.expectWhole()
+    await expectWhole(field)
   }
 })
 
@@ -293,7 +162,7 @@ test(
         workerData: { ring: ring.buffer, seed: random(2 ** 28), count: 1 + random(100) },
       })
       await new Promise((resolve) => scribbler.once('exit', resolve))
-      await field.expectUnharmed(thread)
+      await expectUnharmed(field, thread)
       // What is left of the overwritten thread may go on, or wait for ever.
       for (const { client, thread: home } of field.neighbours) {
         if (home !== thread) continue
@@ -301,7 +170,7 @@ test(
         const reason = await field.testbed.reason(client)
         reasons[reason] = (reasons[reason] ?? 0) + 1
       }
-      await field.expectWhole()
+      await expectWhole(field)
       await field.testbed.app.close()
     })
     if (LONG) console.log(reasons)
