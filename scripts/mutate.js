@@ -60,7 +60,7 @@ function reportOf(file) {
 /** @param {string} file */
 function mutate(file) {
   console.log(`\n── ${file}`)
-  const { tests, threads } = /** @type {typeof FILES[string]} */ (FILES[file])
+  const { tests, threads } = FILES[file] ?? { tests: [] }
   const report = reportOf(file)
   if (values.force) rmSync(report, { force: true })
   const options = ['--mutate', file, '--testFiles', tests.join(','), '--incrementalFile', report]

@@ -17,44 +17,56 @@ import { Steps } from './steps.js'
 
 const SUPPORTED = ['20', '22', '24', '26']
 const CACHE = resolve('node_modules/.cache/node')
+/** @typedef {{ version: string, steps: Steps, seconds: number }} Result */
+
 /** Platforms for which a package of npm is Node itself. */
 const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64']
 
-const { only, quick } = readArguments()
-const results = []
-for (const wanted of only) results.push(runOn(wanted))
-
-console.table(
-  Object.fromEntries(
-    results.map(({ version, steps: { passed, failed }, seconds }) => [version, { passed, failed, seconds }]),
-  ),
-)
-for (const { version, steps } of results) {
-  for (const name of steps.failures) console.log(`FAILED on ${version}: ${name}`)
+try {
+  const { only, quick } = readArguments()
+  report(only.map((wanted) => runOn(wanted, quick)))
+} catch (error) {
+  console.error(/** @type {Error} */ (error).message)
+  process.exitCode = 2
 }
-const passed = results.reduce((sum, { steps }) => sum + steps.passed, 0)
-const failed = results.reduce((sum, { steps }) => sum + steps.failed, 0)
-console.log(`\n${passed} passed, ${failed} failed`)
-process.exitCode = failed === 0 ? 0 : 1
 
-function readArguments() {
-  const platform = `${process.platform}-${process.arch}`
-  try {
-    const { values } = parseArgs({ options: { only: { type: 'string' }, quick: { type: 'boolean' } } })
-    const wanted = values.only?.split(',') ?? SUPPORTED
-    const wrong = wanted.find((version) => !/^\d+(\.\d+){0,2}$/.test(version))
-    if (wrong !== undefined)
-      throw new Error(`--only takes versions such as 24 or 22.14.0, but got "${wrong}".`)
-    if (!PLATFORMS.includes(platform) && wanted.some((version) => !isCurrent(version))) {
-      throw new Error(
-        `npm has no Node for ${platform} (but for ${PLATFORMS.join(', ')}). Install the versions yourself, and run npm test on each.`,
-      )
-    }
-    return { only: wanted, quick: values.quick === true }
-  } catch (error) {
-    console.error(/** @type {Error} */ (error).message)
-    process.exit(2)
+/** @param {Result[]} results */
+function report(results) {
+  console.table(
+    Object.fromEntries(
+      results.map(({ version, steps: { passed, failed }, seconds }) => [
+        version,
+        { passed, failed, seconds },
+      ]),
+    ),
+  )
+  for (const { version, steps } of results) {
+    for (const name of steps.failures) console.log(`FAILED on ${version}: ${name}`)
   }
+  const passed = results.reduce((sum, { steps }) => sum + steps.passed, 0)
+  const failed = results.reduce((sum, { steps }) => sum + steps.failed, 0)
+  console.log(`\n${passed} passed, ${failed} failed`)
+  process.exitCode = failed === 0 ? 0 : 1
+}
+
+/** @returns {{ only: string[], quick: boolean }} */
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: SUPPORTED.join() },
+      quick: { type: 'boolean', default: false },
+    },
+  })
+  const only = values.only.split(',')
+  const wrong = only.find((version) => !/^\d+(\.\d+){0,2}$/.test(version))
+  if (wrong !== undefined) throw new Error(`--only takes versions such as 24 or 22.14.0, but got "${wrong}".`)
+  const platform = `${process.platform}-${process.arch}`
+  if (!PLATFORMS.includes(platform) && only.some((version) => !isCurrent(version))) {
+    throw new Error(
+      `npm has no Node for ${platform}, only for ${PLATFORMS.join(', ')}. Install the versions yourself, and run npm test on each.`,
+    )
+  }
+  return { only, quick: values.quick }
 }
 
 /** @param {string} wanted */
@@ -62,8 +74,12 @@ function isCurrent(wanted) {
   return `${process.versions.node}.`.startsWith(`${wanted}.`)
 }
 
-/** @param {string} wanted */
-function runOn(wanted) {
+/**
+ * @param {string} wanted
+ * @param {boolean} quick
+ * @returns {Result}
+ */
+function runOn(wanted, quick) {
   const node = isCurrent(wanted) ? process.execPath : installed(wanted)
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
   console.log(`\n━━ Node ${version}`)

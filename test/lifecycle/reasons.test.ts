@@ -16,8 +16,8 @@ interface Way {
   strike?: (client: RawClient, testbed: Testbed) => unknown
   /** The code of `info.error`. */
   code?: string
-  /** Whether the response comes to its end, or breaks off; undefined where its client has left. */
-  complete?: boolean
+  /** Whether the response comes to its end, or breaks off. */
+  complete: boolean
   /** Whether the producer is told by its signal: it runs on. */
   told?: boolean
   executors?: readonly string[]
@@ -31,6 +31,7 @@ const WAYS: Record<CloseReason, Way> = {
       await client.including('data: 0')
       client.destroy()
     },
+    complete: false,
     told: true,
   },
   error: { producer: failing.later, code: 'E_SECRET', complete: true },
@@ -85,16 +86,11 @@ describe.each(rows)('a stream that is closed as $reason on $executor', ({ reason
     const info = await testbed.closeInfo()
     expect({ reason: info.reason, executor: info.executor }).toEqual({ reason, executor })
     expect((info.error as { code?: string } | undefined)?.code).toBe(code)
-    if (told) {
-      await untilRaised(input.flags, Flag.SEEN)
-      expect(reasonIn(input.reason)).toBe(reason)
-    }
-    if (complete === true) await client.response()
-    if (complete === false) {
-      client.socket.resume()
-      await client.closed()
-      expect(client.responses[0]?.complete).toBe(false)
-    }
+    if (told) await untilRaised(input.flags, Flag.SEEN)
+    expect(reasonIn(input.reason)).toBe(told ? reason : '')
+    client.socket.resume()
+    await (complete ? client.response() : client.closed())
+    expect(client.responses[0]?.complete).toBe(complete)
 
     await testbed.idle()
     // Whatever else may close it: the client leaves, and the server.

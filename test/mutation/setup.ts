@@ -10,15 +10,14 @@ import { afterAll, beforeAll, beforeEach } from 'vitest'
 
 type Counts = Record<string, number>
 
-interface StrykerGlobal {
-  __stryker__?: {
-    activeMutant?: string
-    currentTestId?: string
-    mutantCoverage?: { static: Counts; perTest: Record<string, Counts> }
-  }
+/** What Stryker keeps in the global. */
+interface Stryker {
+  activeMutant?: string
+  currentTestId?: string
+  mutantCoverage?: { static: Counts; perTest: Record<string, Counts> }
 }
 
-const stryker = (globalThis as StrykerGlobal).__stryker__
+const { ['__stryker__']: stryker } = globalThis as { ['__stryker__']?: Stryker }
 const reached = join(tmpdir(), `headfirst-mutants-${process.pid}-${threadId}`)
 
 function activate(): void {
