@@ -6,6 +6,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 
 type Counts = Record<string, number>
@@ -24,6 +25,9 @@ function activate(): void {
   // What the instrumented code itself looks at where its global names no mutant.
   if (stryker?.activeMutant !== undefined) process.env['__STRYKER_ACTIVE_MUTANT__'] = stryker.activeMutant
 }
+
+// That a property fails is enough: to look for the smallest case of it may take minutes.
+fc.configureGlobal({ endOnFailure: true })
 
 if (stryker !== undefined) {
   // A mutant of what runs while a module loads is there already, any other from now on.

@@ -22,7 +22,7 @@ const TIMEOUT_MS = 10_000
 parentPort?.on('message', (order: Order) => {
   const { credit, pieces, waits } = order
   const debtor = new Debtor(credit, 0)
-  const settled = (): boolean => debtor.closed !== undefined || debtor.owed <= 0
+  const settled = (): boolean => debtor.closed || debtor.owed <= 0
   if ('turns' in order) {
     const turns = new Turns(order.turns, WRITER)
     turns.play(credit, () => {
