@@ -14,7 +14,7 @@ const forThreads = [
 /** For mutation testing: see scripts/mutate.js. */
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: process.env['MUTATION_TESTS']?.split(',') ?? ['test/**/*.test.ts'],
     // Stryker would set it anyway.
     pool: 'threads',
     setupFiles: [path('test/mutation/setup.ts')],
