@@ -24,13 +24,21 @@ export class RawClient {
   /** Methods of the requests whose response has not begun: one to a HEAD has no body. */
   readonly #methods: string[] = []
   #unparsed: Buffer = Buffer.alloc(0)
+  /** What came after it: put together when it is enough, since each time all of a long chunk would be copied. */
+  #pieces: Buffer[] = []
+  /** Bytes that have to come before anything more can be parsed, as far as that is known. */
+  #missing = 0
   #closed = false
   #waiting: (() => void)[] = []
 
   private constructor(socket: Socket) {
     this.socket = socket
     socket.on('data', (bytes) => {
-      this.#unparsed = Buffer.concat([this.#unparsed, bytes])
+      this.#pieces.push(bytes)
+      this.#missing -= bytes.length
+      if (this.#missing > 0) return
+      this.#unparsed = Buffer.concat([this.#unparsed, ...this.#pieces.splice(0)])
+      this.#missing = 0
       while (this.#parse());
       this.#wake()
     })
@@ -135,17 +143,17 @@ export class RawClient {
       current.complete = true
       return true
     }
-    if (this.#unparsed.length < lineEnd + 2 + size + 2) return false
-    this.#take(lineEnd + 2)
-    const chunk = (this.#take(size) as Buffer).toString()
-    this.#take(2)
+    const framed = this.#take(lineEnd + 2 + size + 2)
+    if (framed === undefined) return false
+    const chunk = framed.toString('utf8', lineEnd + 2, lineEnd + 2 + size)
     current.chunks.push(chunk)
     current.body += chunk
     return true
   }
 
   #take(length: number): Buffer | undefined {
-    if (this.#unparsed.length < length) return undefined
+    this.#missing = length - this.#unparsed.length
+    if (this.#missing > 0) return undefined
     const taken = this.#unparsed.subarray(0, length)
     this.#unparsed = this.#unparsed.subarray(length)
     return taken
