@@ -6,6 +6,7 @@
  * start, is not in it. Garbage is collected before each look, on the server's own thread; that of worker threads is
  * what it is.
  */
+import { line } from '../line.ts'
 import { isPeer } from '../peers.ts'
 import type { IdleStreamsScenario } from '../scenarios.ts'
 import type { TestServer } from '../testbed.ts'
@@ -65,22 +66,9 @@ async function slopes(server: TestServer, steps: readonly number[]): Promise<Mea
     await server.release()
   }
   const slope = (of: keyof Memory): number =>
-    leastSquares(
+    line(
       steps,
       looks.map((look) => look[of]),
-    ) / 1_000
+    ).slope / 1_000
   return { rss: slope('rssBytes'), heap: slope('heapBytes') }
-}
-
-/** The slope of the line that is closest to all points. */
-function leastSquares(xs: readonly number[], ys: readonly number[]): number {
-  const meanX = mean(xs)
-  const meanY = mean(ys)
-  const sum = (of: (x: number, y: number) => number): number =>
-    xs.reduce((total, x, index) => total + of(x - meanX, (ys[index] as number) - meanY), 0)
-  return sum((x, y) => x * y) / sum((x) => x * x)
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0) / values.length
 }

@@ -1,8 +1,6 @@
 /** Portable producers for the tests of a stream's life, to be run on every executor. They tell in flags what they see. */
 import { setImmediate as nextTurn, setTimeout as later } from 'node:timers/promises'
-import { queryObjects } from 'node:v8'
 import { isMainThread } from 'node:worker_threads'
-import { EventStream as Stream } from '../../src/sse/stream.ts'
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
 import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
 
@@ -150,15 +148,6 @@ export const lastEventId: PortableProducer = producer(
     stream.send({ data: JSON.stringify(stream.lastEventId ?? null) })
   },
   { name: 'lastEventId' },
-)
-
-/** Tells how many streams are alive on its thread, this one included. */
-export const census: PortableProducer = producer(
-  import.meta.url,
-  async (stream: EventStream) => {
-    stream.send(String(queryObjects(Stream, { format: 'count' })))
-  },
-  { name: 'census' },
 )
 
 /** Stays until its client leaves, and looks at its stream only. */
