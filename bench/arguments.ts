@@ -245,7 +245,7 @@ function seed(text: string): number {
 }
 
 /** A run of two minutes should not end with the news that its results can't be written. */
-function writable(option: string, file: string | undefined): string | undefined {
+export function writable(option: string, file: string | undefined): string | undefined {
   if (file === undefined) return undefined
   const path = resolve(file)
   try {

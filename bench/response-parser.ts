@@ -35,11 +35,11 @@ export class ResponseParser {
 
   /**
    * @param shape of the events; undefined where they may be of any kind
-   * @param coded the coding of the body, and who takes its pieces; undefined for a body without
+   * @param coded who takes the pieces of the body, and the coding that it is in, if any; undefined to scan it here
    */
   constructor(
     shape: EventShape | undefined,
-    coded?: { coding: Coding; onCoded: (chunk: Buffer, from: number, to: number) => void },
+    coded?: { coding: Coding | undefined; onCoded: (chunk: Buffer, from: number, to: number) => void },
   ) {
     this.body = shape === undefined ? new EventScanner() : new FixedEvents(shape)
     this.#coding = coded?.coding

@@ -1,5 +1,6 @@
 /** The results of a run as a document of blocks, which the terminal, the HTML file and the JSON file show. */
 import { figureTable } from './figures/figure-table.ts'
+import type { Environment } from './environment.ts'
 import type { Document } from './report/document.ts'
 import { conclusions } from './conclusions.ts'
 import { charts } from './results-charts.ts'
@@ -12,20 +13,13 @@ const VERSION = 1
 
 /** @param args of the command line */
 export function resultsDocument(results: Results, args: readonly string[]): Document {
-  const { environment: machine, blocks, rates, encode, handOff, figures, seed, startedAt } = results
+  const { environment, blocks, rates, encode, handOff, figures, seed, startedAt } = results
   return {
     tool: 'bench',
     title: 'headfirst bench: when do clients see their first byte and their first event?',
     command: ['npm run bench', ...(args.length === 0 ? [] : ['--', ...args.map(quoted)])].join(' '),
     startedAt,
-    environment: [
-      ['headfirst', machine.headfirst],
-      ['Node', machine.node],
-      ['CPU', `${machine.cores} × ${machine.cpu}`],
-      ['memory', `${Math.round(machine.memoryBytes / 2 ** 30)} GiB`],
-      ['system', machine.platform],
-      ['seed', String(seed)],
-    ],
+    environment: [...machine(environment), ['seed', String(seed)]],
     blocks: [
       summary(results),
       ...(blocks.length > 0 ? [blockTable(results), ...charts(results)] : []),
@@ -43,7 +37,19 @@ export function resultsDocument(results: Results, args: readonly string[]): Docu
   }
 }
 
+/** What one has to know to compare a run with another. */
+export function machine(environment: Environment): [name: string, value: string][] {
+  const { headfirst, node, cores, cpu, memoryBytes, platform } = environment
+  return [
+    ['headfirst', headfirst],
+    ['Node', node],
+    ['CPU', `${cores} × ${cpu}`],
+    ['memory', `${Math.round(memoryBytes / 2 ** 30)} GiB`],
+    ['system', platform],
+  ]
+}
+
 /** As a shell wants it. */
-function quoted(argument: string): string {
+export function quoted(argument: string): string {
   return /^[\w@.,:/=+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`
 }

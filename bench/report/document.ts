@@ -4,7 +4,7 @@
  * were measured. Times are in ms unless a unit says otherwise.
  */
 export interface Document {
-  /** `bench` or `profile`. */
+  /** `bench`, `profile` or `soak`. */
   tool: string
   title: string
   /** The command that makes it again. */

@@ -1,0 +1,83 @@
+// The soak as a user runs it, in small: every check holds, and what it writes is what its schema says.
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const TSC = join(ROOT, 'node_modules', '.bin', 'tsc')
+
+const scratch = mkdtempSync(join(tmpdir(), 'headfirst-soak-'))
+
+after(() => rmSync(scratch, { recursive: true, force: true }))
+
+before(() => {
+  execFileSync(TSC, ['-p', 'bench'], { cwd: ROOT })
+})
+
+/** @param {readonly string[]} args */
+function soak(args) {
+  return spawnSync(process.execPath, ['bench/build/soak/main.js', ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    timeout: 240_000,
+  })
+}
+
+void test('a quick soak: every count agrees, and nothing stays open', () => {
+  const [html, json] = [join(scratch, 'soak.html'), join(scratch, 'soak.json')]
+  const { status, stdout, stderr } = soak(['--quick', '--html', html, '--json', json])
+  assert.equal(status, 0, stdout + stderr)
+  // Nobody watches.
+  assert.equal(stderr, '')
+  assert.match(stdout, /All \d+ checks hold\.\n$/)
+
+  const schema = JSON.parse(readFileSync(join(ROOT, 'bench/report/schema.json'), 'utf8'))
+  const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
+  const document = JSON.parse(readFileSync(json, 'utf8'))
+  validate(document)
+  assert.deepEqual(validate.errors ?? [], [])
+  assert.equal(document.tool, 'soak')
+  const { tallies, samples, counts } = document.results
+  assert.ok(samples.length > 0)
+  for (const [path, { streams }] of Object.entries(tallies)) {
+    assert.ok(streams > 0, path)
+    assert.equal(counts[path].open, 0, path)
+  }
+  // Every kind of client has come.
+  const kinds = new Set(Object.keys(tallies).map((path) => path.split('/')[1]))
+  assert.deepEqual([...kinds].toSorted(), [
+    'deaf',
+    'kill',
+    'leave',
+    'long',
+    'mortal',
+    'narrow',
+    'news',
+    'probe',
+    'short',
+    'slow',
+  ])
+
+  const page = readFileSync(html, 'utf8')
+  assert.match(page, /^<!doctype html>/)
+  assert.equal(page.match(/<figure/g)?.length, 5)
+  assert.doesNotMatch(page, /<script|<link|https?:/)
+})
+
+void test('what cannot be done is a usage error', () => {
+  for (const [args, message] of /** @type {const} */ ([
+    [['--minutes', '0'], /^--minutes: expected a number from 0\.1 to 1440, got "0"/],
+    [['--quick', '--minutes', '1'], /^--quick and --minutes exclude each other/],
+    [['--json', join(scratch, 'missing', 'file')], /^--json: can't write /],
+    [['--wrong'], /Unknown option '--wrong'/],
+  ])) {
+    const { status, stderr } = soak(args)
+    assert.equal(status, 2)
+    assert.match(stderr, message)
+  }
+})
