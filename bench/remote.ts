@@ -124,7 +124,10 @@ export function stopAll(): void {
   for (const remote of living) remote.kill()
 }
 
-/** In the child: answers questions until the parent is gone. */
+/**
+ * In the child: answers questions until the parent is gone. Call it in a module that the parent imports only types
+ * of: it would ignore Ctrl-C, too.
+ */
 export function serve(questions: Questions): void {
   // Ctrl-C in a terminal reaches every process of the group: the parent decides when its children end.
   process.on('SIGINT', () => {})

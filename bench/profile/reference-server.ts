@@ -7,6 +7,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nowMs } from '../clock.ts'
 import { serve } from '../remote.ts'
+import { DELAYS, FLOOD_EVENTS } from './reference-figures.ts'
 
 /**
  * - `delays`: the head after 10 ms, for 2 of 100 clients after 500 ms, the first event 10 ms later, two more in steps
@@ -32,17 +33,9 @@ export type ReferenceQuestions = {
   stamps(nothing: undefined): Stamps[]
 }
 
-export const DELAYS: Readonly<Record<'usualMs' | 'rareMs' | 'eventMs' | 'gapMs' | 'stallMs', number>> = {
-  usualMs: 10,
-  rareMs: 500,
-  eventMs: 10,
-  gapMs: 20,
-  stallMs: 2_000,
-}
 /** Each 50th, from the 25th on. */
 const RARE_EACH = 50
 const FLUSHED_AFTER_MS = 50
-export const FLOOD_EVENTS = 200_000
 const FLOOD_CHUNK_EVENTS = 1_000
 
 const HEAD =

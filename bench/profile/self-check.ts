@@ -14,13 +14,8 @@ import { toReadableJson } from './comparison.ts'
 import { rateOf } from './condition.ts'
 import type { Measurement, Summary } from './plan.ts'
 import { machine } from './presentation.ts'
-import {
-  DELAYS,
-  FLOOD_EVENTS,
-  type ReferenceKind,
-  type ReferenceQuestions,
-  type Stamps,
-} from './reference-server.ts'
+import { DELAYS, FLOOD_EVENTS } from './reference-figures.ts'
+import type { ReferenceKind, ReferenceQuestions, Stamps } from './reference-server.ts'
 import { Session } from './session.ts'
 import { validity } from './validity.ts'
 
