@@ -109,10 +109,11 @@ export class Remote<Asked extends Questions> {
   }
 
   #fail(error: Error): void {
-    if (this.#stopping) return
     for (const { reject, timer } of this.#pending.values()) {
+      // It would keep the process for as long as the question may take.
       clearTimeout(timer)
-      reject(error)
+      // Whoever stops a child waits for no answer of it.
+      if (!this.#stopping) reject(error)
     }
     this.#pending.clear()
   }

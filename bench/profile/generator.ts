@@ -46,7 +46,7 @@ export interface Held {
 export type GeneratorQuestions = {
   run(plan: Plan): Promise<Measurement>
   standing(nothing: undefined): Standing | undefined
-  /** Ends the run now: it answers with what there is. */
+  /** Ends now what goes on, opening or measuring: it answers with what there is. */
   stop(nothing: undefined): void
   hold(plan: HoldPlan): Promise<Held>
   held(nothing: undefined): Held
@@ -261,6 +261,7 @@ class Holding implements StreamOwner {
   #lost = 0
   #detail = ''
   #over = false
+  #stopped = false
 
   constructor(plan: Plan) {
     // They are over when the profiler is.
@@ -276,7 +277,7 @@ class Holding implements StreamOwner {
   async open(streams: number): Promise<Held> {
     let begun = 0
     const oneAfterAnother = async (): Promise<void> => {
-      while (begun < streams && !this.#over) {
+      while (begun < streams && !this.#over && !this.#stopped) {
         begun++
         await this.#one()
       }
@@ -307,6 +308,12 @@ class Holding implements StreamOwner {
     return { open: this.#open.size, lost: this.#lost, detail: this.#detail }
   }
 
+  /** What is being opened is enough; those that are open stay. */
+  stop(): void {
+    this.#stopped = true
+    for (const stream of this.#waiting.keys()) stream.settle('timeout', 'interrupted')
+  }
+
   release(): void {
     this.#over = true
     for (const stream of this.#open) stream.settle('good')
@@ -323,7 +330,7 @@ class Holding implements StreamOwner {
   settled(stream: Stream): void {
     this.#open.delete(stream)
     this.#waiting.get(stream)?.()
-    if (this.#over) return
+    if (this.#over || this.#stopped) return
     this.#lost++
     this.#detail ||= stream.detail === '' ? `the server has ended it (${stream.outcome})` : stream.detail
   }
@@ -338,7 +345,10 @@ serve({
     return current.measure()
   },
   standing: () => current?.recorder.standing(),
-  stop: () => current?.stop(),
+  stop() {
+    current?.stop()
+    holding?.stop()
+  },
   async hold({ plan, streams }) {
     holding = new Holding(plan)
     return holding.open(streams)

@@ -117,7 +117,8 @@ function summary(profile: Profile): string {
   if (measurement !== undefined && capacity === undefined) words.push(...measurementWords(measurement, plan))
   if (held !== undefined) {
     const lost = held.lost === 0 ? '' : ` ${count(held.lost)} were lost (${held.detail}).`
-    words.push(`Beside them ${count(held.open)} streams were held open.${lost}`)
+    const beside = measurement === undefined ? '' : 'Beside them '
+    words.push(`${beside}${count(held.open)} streams were held open.${lost}`)
   }
   if (judged.length > 0) {
     const missed = judged.filter(({ holds }) => !holds)

@@ -88,7 +88,9 @@ async function measured(args: ProfileArguments, session: Session, command: strin
       progress.now(`${pace}: ${open} open, ${good} good, ${failed} failed, ${events} events`)
     }
     progress.next(url.href)
-    if (args.capacity === undefined) {
+    if (session.interrupted) {
+      // Before anything was measured.
+    } else if (args.capacity === undefined) {
       found.measurement = await session.measure(plan, tell(load.rate))
     } else {
       await search(args, session, found, tell)

@@ -160,6 +160,41 @@ describe('headfirst profile', () => {
     expect(measurement.arrivals).toBeGreaterThanOrEqual(8)
   })
 
+  test('is interrupted while it still opens the streams that it is to hold', async () => {
+    const json = join(folder(), 'a.json')
+    const asked = new EventEmitter()
+    // It never answers.
+    const url = await answering(() => asked.emit('asked'))
+    const command = new Command('profile', url, '--hold', '1', '--json', json)
+    await once(asked, 'asked')
+    command.child.kill('SIGINT')
+    const { code, stdout } = await command.done()
+    expect(code).toBe(130)
+    expect(stdout).toContain('Interrupted: this is what there was so far.')
+    expect(documentIn(json).blocks).toHaveLength(1)
+  })
+
+  test('is interrupted while it still asks for the server’s own view, and measures nothing then', async () => {
+    const asked = new EventEmitter()
+    const view = '{"nowMs":1,"sinceMs":1,"threads":[],"queueWaits":{},"blocked":[]}'
+    let answer: (() => void) | undefined
+    const server = await answering((socket) => {
+      const say = (): void => void socket.end(`HTTP/1.1 200 OK\r\n\r\n${view}`)
+      if (answer === undefined) asked.emit('asked')
+      else say()
+      answer ??= say
+    })
+    const command = new Command(
+      ...['profile', await good(), '--duration', '1h', '--server-profile', server, '--token', 'x'],
+    )
+    await once(asked, 'asked')
+    command.child.kill('SIGINT')
+    answer?.()
+    const { code, stdout } = await command.done()
+    expect(code).toBe(130)
+    expect(stdout).toContain('Interrupted')
+  })
+
   test('finds the highest rate that holds', async () => {
     const json = join(folder(), 'a.json')
     let open = 0
