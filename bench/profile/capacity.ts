@@ -75,6 +75,12 @@ export async function findCapacity(
   return capacity
 }
 
+/** Why the search could not go on, though it was not at its end: its last step was INVALID. */
+export function stoppedBy({ steps }: Capacity): string | undefined {
+  const invalid = steps.at(-1)?.invalid ?? []
+  return invalid.length === 0 ? undefined : invalid.join('; ')
+}
+
 function judgeStep(condition: Condition, rate: number, measurement: Measurement): CapacityStep {
   const judged = judgeCondition(condition, measurement)
   // That nothing was good is an answer of the server's, and not the generator's fault.

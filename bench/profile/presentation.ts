@@ -2,7 +2,7 @@
 import { availableParallelism, cpus, release } from 'node:os'
 import type { Block, Column, Document, Table, Waterfall } from '../report/document.ts'
 import { numberText } from '../report/cells.ts'
-import type { Capacity } from './capacity.ts'
+import { stoppedBy, type Capacity } from './capacity.ts'
 import type { Compared } from './comparison.ts'
 import { rateOf, type Judged } from './condition.ts'
 import type { Held } from './generator.ts'
@@ -174,15 +174,23 @@ function measurementWords(measurement: Measurement, { load, end }: Plan): string
   return words
 }
 
-function capacityWords({ condition, highest, lowestFailing, precision, steps }: Capacity): string {
+export function capacityWords(capacity: Capacity): string {
+  const { condition, highest, lowestFailing, precision, steps } = capacity
   const last = steps.at(-1)
+  if (last === undefined) return 'The first step of the search was not over.'
+  const limit = stoppedBy(capacity)
+  const profiler = limit === undefined ? undefined : `the profiler's own limit came first (${limit})`
   if (highest === undefined) {
-    return `No rate was found at which ${condition} holds: ${last?.judged.why === '' || last === undefined ? 'not even the lowest' : last.judged.why}.`
+    if (profiler !== undefined) {
+      return `Whether ${condition} holds at any rate is not known: ${profiler}. Conclude nothing from it.`
+    }
+    return `No rate was found at which ${condition} holds: ${last.judged.why === '' ? 'not even the lowest' : last.judged.why}.`
   }
   if (lowestFailing === undefined) {
-    return `${condition} holds up to at least ${numberText(highest)} streams per second. Then ${last !== undefined && last.invalid.length > 0 ? `the profiler's own limit came first (${last.invalid.join('; ')})` : 'the search ended'}.`
+    return `${condition} holds up to at least ${numberText(highest)} streams per second. Then ${profiler ?? 'the search ended'}.`
   }
-  return `${condition} holds up to ${numberText(highest)} streams per second, and no longer at ${numberText(lowestFailing)} (wanted within ${share(precision)}).`
+  const between = profiler === undefined ? '' : ` Between them ${profiler}.`
+  return `${condition} holds up to ${numberText(highest)} streams per second, and no longer at ${numberText(lowestFailing)} (wanted within ${share(precision)}).${between}`
 }
 
 const right = (title: string, unit?: string): Column => ({

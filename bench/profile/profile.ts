@@ -5,7 +5,7 @@ import { toHtml } from '../report/html.ts'
 import { toTerminal } from '../report/terminal.ts'
 import { addressOf } from './address.ts'
 import { HELP, parseProfileArguments, targetOf, type ProfileArguments } from './arguments.ts'
-import { findCapacity, stepLoad } from './capacity.ts'
+import { findCapacity, stepLoad, stoppedBy } from './capacity.ts'
 import { compare, readMeasurement, toReadableJson } from './comparison.ts'
 import { judgeCondition } from './condition.ts'
 import type { Measurement, Plan, Standing } from './plan.ts'
@@ -140,10 +140,17 @@ function show(found: Profile, { json, html }: ProfileArguments): void {
   if (html !== undefined) writeFileSync(html, toHtml(document))
 }
 
-function exitCode({ interrupted, capacity, measurement, plan, judged }: Profile): number {
+export function exitCode({
+  interrupted,
+  capacity,
+  measurement,
+  plan,
+  judged,
+}: Pick<Profile, 'interrupted' | 'capacity' | 'measurement' | 'plan' | 'judged'>): number {
   if (interrupted) return EXIT.interrupted
   if (capacity !== undefined) {
-    return capacity.highest === undefined ? EXIT.threshold : thresholdCode(judged)
+    if (capacity.highest !== undefined) return thresholdCode(judged)
+    return stoppedBy(capacity) === undefined ? EXIT.threshold : EXIT.invalid
   }
   if (measurement === undefined) return EXIT.invalid
   if (validity(measurement, plan.load.closed !== undefined).failures.length > 0) return EXIT.invalid

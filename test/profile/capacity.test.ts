@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { findCapacity, stepLoad } from '../../bench/profile/capacity.ts'
+import { findCapacity, stepLoad, stoppedBy } from '../../bench/profile/capacity.ts'
 import { parseCondition } from '../../bench/profile/condition.ts'
 import type { Measurement } from '../../bench/profile/plan.ts'
-import { answering, BRIEFLY, chunk, END, HEAD, measure } from './profiling.ts'
+import { capacityWords } from '../../bench/profile/presentation.ts'
+import { exitCode } from '../../bench/profile/profile.ts'
+import { answering, BRIEFLY, chunk, END, HEAD, measure, planOf } from './profiling.ts'
 
 const CONDITION = parseCondition('--find-capacity', 'errors:rate<0.01')
 
@@ -42,6 +44,23 @@ describe('the highest rate that holds', () => {
     const { steps, highest, lowestFailing } = await findCapacity(CONDITION, 40, 0.1, busy)
     expect(steps.map(({ rate }) => rate)).toEqual([40, 80, 80])
     expect({ highest, lowestFailing }).toEqual({ highest: 40, lowestFailing: undefined })
+  })
+
+  test('is not known where the generator cannot keep up with the first rate', async () => {
+    const real = await upTo(Infinity)
+    const busy = async (rate: number): Promise<Measurement> => ({ ...(await real(rate)), utilisation: 0.9 })
+    const capacity = await findCapacity(CONDITION, 40, 0.1, busy)
+    expect(capacity.highest).toBeUndefined()
+    expect(stoppedBy(capacity)).toBe('the generator was busy: its loop at 90 %')
+    expect(capacityWords(capacity)).toContain('is not known')
+    const plan = planOf('http://localhost/')
+    const found = { plan, measurement: capacity.steps.at(-1)?.measurement, judged: [], interrupted: false }
+    expect(exitCode({ ...found, capacity })).toBe(3)
+    const none = await findCapacity(CONDITION, 2, 0.1, await upTo(0))
+    expect(exitCode({ ...found, capacity: none })).toBe(99)
+    // Where no step was over, the search has found out nothing either.
+    const interrupted = await findCapacity(CONDITION, 40, 0.1, async () => undefined)
+    expect(capacityWords(interrupted)).toBe('The first step of the search was not over.')
   })
 
   test('of a p99 is tried with as many streams as it needs', () => {

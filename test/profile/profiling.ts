@@ -32,7 +32,7 @@ export async function listening(server: Server, sockets: Set<Socket> = new Set()
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/stream`
 }
 
-function planOf(...args: string[]): Plan {
+export function planOf(...args: string[]): Plan {
   const parsed = parseProfileArguments(args)
   const { end, load, stamp, slo } = parsed
   return { target: targetOf(parsed, parsed.url?.hostname), end, load, stamp, slo }
