@@ -1,5 +1,5 @@
-import { connect as connectPlainly, type Socket } from 'node:net'
-import { connect as connectSecurely } from 'node:tls'
+import { connect as connectPlainly, isIP, type Socket } from 'node:net'
+import { checkServerIdentity, connect as connectSecurely } from 'node:tls'
 import type { Outcome, Target } from './plan.ts'
 
 /** Whoever uses a connection at the moment. */
@@ -60,7 +60,9 @@ export class Connection {
       const { servername, ca, insecure } = tls
       this.#socket = connectSecurely({
         ...place,
-        servername,
+        // A name, and never an address (RFC 6066, 3), though that is what the certificate has to be of.
+        ...(isIP(servername) === 0 ? { servername } : {}),
+        checkServerIdentity: (_host, certificate) => checkServerIdentity(servername, certificate),
         rejectUnauthorized: !insecure,
         ALPNProtocols: ['http/1.1'],
         ...(ca === undefined ? {} : { ca }),
@@ -109,6 +111,11 @@ export class Connection {
   }
 }
 
+/** OpenSSL's words between the address of an object of its own and the line of its source. */
+const OPENSSL = /:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/
+
 function messageOf(error: Error & { errors?: Error[] }): string {
+  const reason = OPENSSL.exec(error.message)?.[1]
+  if (reason !== undefined) return `TLS: ${reason}`
   return error.message === '' ? (error.errors?.[0]?.message ?? error.name) : error.message
 }

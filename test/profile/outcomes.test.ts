@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { createServer, type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { answering, BRIEFLY, chunk, END, HEAD, listening, measure } from './profiling.ts'
+import { answering, BRIEFLY, chunk, END, HEAD, listening, measure, run } from './profiling.ts'
 
 const EVENTS = HEAD + chunk('data: a\n\n') + chunk('data: b\n\ndata: c\n\n') + END
 const QUICK = ['--timeout', '150ms']
@@ -300,5 +301,53 @@ describe('how streams are asked for', () => {
     expect(trusting.outcomes).toEqual({ good: 10 })
     const strict = await measure(url, ...BRIEFLY)
     expect(strict.outcomes).toEqual({ tls: 10 })
+    const ca = fileURLToPath(new URL('../http/test-only-certificate.pem', import.meta.url))
+    const known = await measure(url, '--ca', ca, ...BRIEFLY)
+    expect(known.outcomes).toEqual({ good: 10 })
+  })
+
+  test('over TLS, whose certificate has to be of the URL’s address, wherever the connection goes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'headfirst-'))
+    const path = join(folder, 'socket')
+    const ca = fileURLToPath(new URL('../http/test-only-certificate.pem', import.meta.url))
+    const server = createTlsServer(
+      { cert: file('test-only-certificate.pem'), key: file('test-only-key.pem') },
+      (socket) => {
+        socket.on('error', () => {})
+        socket.on('data', () => socket.end(EVENTS))
+      },
+    ).listen(path)
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.close()
+      rmSync(folder, { recursive: true })
+    })
+    const options = ['--unix-socket', path, '--ca', ca, ...BRIEFLY]
+    expect((await measure('https://127.0.0.1/', ...options)).outcomes).toEqual({ good: 10 })
+    const other = await measure('https://127.0.0.2/', ...options)
+    expect(other.outcomes).toEqual({ tls: 10 })
+    expect(other.details.tls).toContain('127.0.0.2')
+  })
+
+  test('over TLS, with nothing said about addresses that are no names', async () => {
+    const key = { cert: file('test-only-certificate.pem'), key: file('test-only-key.pem') }
+    const server = createTlsServer(key, (socket) => {
+      socket.on('error', () => {})
+      socket.on('data', () => setTimeout(() => socket.end(EVENTS), 20))
+    })
+    const url = (await listening(server)).replace('http:', 'https:')
+    const closed = ['--closed', '1', '--duration', '200ms', '--warmup', '0']
+    const { code, stderr } = await run('profile', url, '-k', ...closed)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  })
+
+  test('over TLS, of a server that speaks none: in words, and not in lines of OpenSSL', async () => {
+    const url = (await answering((socket) => socket.end('HTTP/1.1 400 Bad\r\n\r\n'))).replace(
+      'http:',
+      'https:',
+    )
+    const { outcomes, details } = await measure(url, ...BRIEFLY)
+    expect(outcomes).toEqual({ tls: 10 })
+    expect(details.tls).toBe('TLS: wrong version number')
   })
 })
