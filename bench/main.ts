@@ -30,7 +30,7 @@ import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
 import { toHtml } from './report/html.ts'
 import { toJson } from './report/json.ts'
-import { toTerminal } from './report/terminal.ts'
+import { toTerminal, widthOf } from './report/terminal.ts'
 import { writePicture } from './picture.ts'
 import { resultsDocument } from './results-document.ts'
 import { failedStreams, invalidRows, type Results } from './results.ts'
@@ -269,7 +269,7 @@ async function main(): Promise<number> {
     if (!results.interrupted) throw error
   }
   const document = resultsDocument(results, process.argv.slice(2))
-  const width = process.stdout.isTTY ? process.stdout.columns : Infinity
+  const width = widthOf(process.stdout)
   process.stdout.write(toTerminal(document, { colours: wantsColours(), width }))
   if (args.json !== undefined) writeFileSync(args.json, toJson(document))
   if (args.html !== undefined) writeFileSync(args.html, toHtml(document))

@@ -1,3 +1,5 @@
+import { widthOf } from './report/terminal.ts'
+
 /** One line on stderr that says what is being measured; nothing where nobody watches. */
 export class Progress {
   readonly #steps: number
@@ -26,6 +28,6 @@ export class Progress {
   #show(text: string): void {
     if (!process.stderr.isTTY) return
     // A line that is wrapped could not be cleared.
-    process.stderr.write(`\r\u001B[K${text.slice(0, process.stderr.columns - 1)}`)
+    process.stderr.write(`\r\u001B[K${text.slice(0, widthOf(process.stderr) - 1)}`)
   }
 }

@@ -1,6 +1,6 @@
 /** What a profile has to tell, as a document of blocks: words first, then tables, then what is drawn. */
 import { availableParallelism, cpus, release } from 'node:os'
-import type { Block, Column, Document, Table, Waterfall } from '../report/document.ts'
+import type { Block, Column, Document, Table, Timeline, Waterfall } from '../report/document.ts'
 import { numberText } from '../report/cells.ts'
 import { stoppedBy, type Capacity } from './capacity.ts'
 import type { Compared } from './comparison.ts'
@@ -98,10 +98,7 @@ function blocks(profile: Profile): Block[] {
     latencyTable(measurement),
     streamTable(measurement, profile),
     validityTable(measurement, plan.load),
-    percentileCurves(measurement),
-    heatMap(measurement),
-    timeline(measurement, plan.load, server),
-    waterfall(measurement),
+    ...charts(measurement, plan.load, server),
   )
   if (server !== undefined && server.threads.length > 0) made.push(threadTable(server))
   if (server !== undefined && server.queueWaits.length > 0) made.push(queueTable(server))
@@ -368,6 +365,18 @@ function validityTable(measurement: Measurement, { closed }: Load): Table {
   }
 }
 
+/** Those in which there is something to see. */
+function charts(measurement: Measurement, load: Load, server: ServerView | undefined): Block[] {
+  const made: Block[] = []
+  // Streams that have failed have no times.
+  if ((measurement.outcomes.good ?? 0) > 0) made.push(percentileCurves(measurement), heatMap(measurement))
+  const busy = timeline(measurement, load, server)
+  // One point is no line.
+  if (busy.series.some(({ points }) => points.length > 1)) made.push(busy)
+  if (measurement.sampled.length > 0) made.push(waterfall(measurement))
+  return made
+}
+
 function percentileCurves({ ttfb, ttfe, latency }: Measurement): Block {
   const series = [
     { name: 'TTFB', points: ttfb.curve },
@@ -385,7 +394,7 @@ function percentileCurves({ ttfb, ttfe, latency }: Measurement): Block {
   }
 }
 
-function heatMap({ heat: { secondsPerColumn, rows, counts } }: Measurement): Block {
+function heatMap({ heat: { secondsPerColumn, rows, counts }, outcomes, arrivals }: Measurement): Block {
   const used = rows.map((_, row) => counts.some((column) => (column[row] ?? 0) > 0))
   const first = Math.max(0, used.indexOf(true))
   const last = Math.max(first, used.lastIndexOf(true))
@@ -397,11 +406,20 @@ function heatMap({ heat: { secondsPerColumn, rows, counts } }: Measurement): Blo
     columns: Array.from({ length: counts.length + 1 }, (_, column) => column * secondsPerColumn),
     rows: rows.slice(first, last + 2),
     counts: counts.map((column) => column.slice(first, last + 1)),
-    notes: ['Streams that failed stand in the highest row, at 68 s and more.'],
+    notes: [
+      'The stronger a colour, the more streams; the numbers beside the colours count them.',
+      ...(outcomes.good === arrivals
+        ? []
+        : ['Streams that failed stand in the highest row, at 68 s and more.']),
+    ],
   }
 }
 
-function timeline({ busy, startMs }: Measurement, { warmupMs }: Load, server: ServerView | undefined): Block {
+function timeline(
+  { busy, startMs }: Measurement,
+  { warmupMs }: Load,
+  server: ServerView | undefined,
+): Timeline {
   // Seconds of the time that counts.
   const aheadSeconds = server === undefined ? 0 : (startMs + warmupMs - server.startedMs) / 1_000
   const counted = (points: readonly [seconds: number, share: number][]): [number, number][] =>
@@ -447,7 +465,7 @@ function waterfall({ sampled }: Measurement): Waterfall {
       const failed = outcome === 'good' ? '' : ` ${outcome}`
       return { label: `${(atMs / 1_000).toFixed(2)} s${failed}`, phases, marksMs: eventsMs }
     }),
-    notes: ['Spread over the run, and the slowest. Marks are events.'],
+    notes: ['Spread over the run, with a mark for each event; and the slowest, without marks.'],
   }
 }
 

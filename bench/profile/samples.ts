@@ -13,6 +13,7 @@ const TENTHS = 10
 /** Per tenth of the run; after that every sample is as good as any other for a median. */
 const MOST_PER_TENTH = 2_000
 const CURVE_STEPS_PER_DECADE = 8
+const STEP = 10 ** (1 / CURVE_STEPS_PER_DECADE)
 
 /**
  * Samples of one metric, in ms: raw as long as they are few, in an HDR histogram (3 significant digits) from then on.
@@ -103,8 +104,11 @@ function curve(samples: number, at: (share: number) => number): [percentile: num
   for (let step = 0; ; step++) {
     const rest = 10 ** (-step / CURVE_STEPS_PER_DECADE)
     if (rest * samples < 10) return points
-    const ms = at(1 - rest)
-    if (!Number.isFinite(ms)) return points
-    points.push([1 - rest, ms])
+    // What is quoted most stands between two steps.
+    for (const share of rest < 0.5 && rest >= 0.5 / STEP ? [0.5, 1 - rest] : [1 - rest]) {
+      const ms = at(share)
+      if (!Number.isFinite(ms)) return points
+      points.push([share, ms])
+    }
   }
 }

@@ -11,6 +11,11 @@ export interface TerminalSettings {
   width: number
 }
 
+/** What a stream is shown in, if it is a terminal; one that does not know its width says 0. */
+export function widthOf({ isTTY, columns }: { isTTY?: boolean; columns?: number }): number {
+  return isTTY === true && columns !== undefined && columns > 0 ? columns : Infinity
+}
+
 /** Longer lines of prose are hard to read. */
 const LONGEST_LINE = 116
 /** A cell of text is not cut further. */

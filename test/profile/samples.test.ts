@@ -38,6 +38,14 @@ describe('percentiles', () => {
     expect({ p95, max, failed }).toEqual({ p95: Infinity, max: Infinity, failed: count / 9 })
   })
 
+  test('that are quoted are points of the curve', () => {
+    const { curve, p50, p90, p99 } = upTo(2_000).summary()
+    const at = (wanted: number): number[] =>
+      curve.filter(([share]) => Math.abs(share - wanted) < 1e-9).map(([, ms]) => ms)
+    expect([at(0.5), at(0.9), at(0.99)]).toEqual([[p50], [p90], [p99]])
+    expect(curve.map(([share]) => share)).toEqual(curve.map(([share]) => share).toSorted())
+  })
+
   test('of none are none', () => {
     expect(new Samples().summary()).toMatchObject({ samples: 0, p50: NaN, max: NaN, curve: [] })
   })

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { numberText } from '../../bench/report/cells.ts'
 import type { Document } from '../../bench/report/document.ts'
-import { toTerminal } from '../../bench/report/terminal.ts'
+import { toTerminal, widthOf } from '../../bench/report/terminal.ts'
 import { LEAST, WHOLE } from './documents.ts'
 
 const PLAIN = { colours: false, width: Infinity }
@@ -70,6 +70,16 @@ test('keeps to the width: prose is wrapped, long texts are cut, numbers are not'
   expect(text.match(/note/g)).toHaveLength(40)
   // Whoever writes into a file gets all of it.
   expect(toTerminal(document, PLAIN)).toContain('INVALID: send lag p99 7.5 ms')
+})
+
+test.each([
+  [{ isTTY: true, columns: 80 }, 80],
+  // As some pseudo-terminals have it.
+  [{ isTTY: true, columns: 0 }, Infinity],
+  [{ columns: 80 }, Infinity],
+  [{}, Infinity],
+])('a stream %o is %d characters wide', (stream, width) => {
+  expect(widthOf(stream)).toBe(width)
 })
 
 test('shows a document with next to nothing in it', () => {
