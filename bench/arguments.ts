@@ -71,6 +71,8 @@ Scenarios against a baseline, in alternating rounds, with --only or --full
                        fastify-sse-v2 and Hono, each in its fastest way. Events/s.
   open-close           10,000 streams of one event, to bare node:http: streams per second of the server's thread.
   idle-streams         1,000 to 5,000 open streams that send nothing, to bare node:http: memory of each.
+  held                 10,000 open streams with an event a second each, then more until something bends, inline and on
+                       workers; new clients beside them. With --only or --full.
   isolation            a fast inline route beside a slow one, on each executor: first byte, to the same alone.
   tls                  5,000 events/s on 200 streams, and streams of one event: CPU of the main thread, behind TLS
                        to without.

@@ -9,6 +9,8 @@ export interface EventBody {
   /** Where events are stamped: when each was sent, on the host's clock, and how long it then took to arrive. */
   readonly stampsMs?: readonly number[]
   readonly latenciesMs?: readonly number[]
+  /** Empties both, where streams last for long. */
+  forgetTimes?(): void
 
   scan(chunk: Buffer, from: number, to: number): void
 }

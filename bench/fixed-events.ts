@@ -26,6 +26,11 @@ export class FixedEvents implements EventBody {
     return Math.floor(this.bytes / this.#shape.bytes)
   }
 
+  forgetTimes(): void {
+    this.stampsMs.length = 0
+    this.latenciesMs.length = 0
+  }
+
   scan(chunk: Buffer, from: number, to: number): void {
     const { bytes: length, stamped } = this.#shape
     let number = Math.ceil(this.bytes / length)

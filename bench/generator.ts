@@ -7,6 +7,7 @@
  * how much of the schedule it kept, so that a generator that could not keep up gives itself away.
  */
 import { performance } from 'node:perf_hooks'
+import { Audience, type Heard, type Total } from './audience.ts'
 import { nowMs } from './clock.ts'
 import { serve } from './remote.ts'
 import { StreamClient, type Outcome, type Target } from './stream-client.ts'
@@ -63,6 +64,10 @@ export type GeneratorQuestions = {
   /** @returns how many streams are held now, with their heads received */
   hold(plan: HoldPlan): Promise<number>
   release(server: Pick<HoldPlan, 'port'>): void
+  /** @returns what those that are held have received since this was asked last */
+  heard(server: Pick<HoldPlan, 'port'>): Heard
+  /** Resolves when the server has ended them all. */
+  over(server: Pick<HoldPlan, 'port'>): Promise<Total>
 }
 
 /** Between the question and the first arrival. */
@@ -137,27 +142,25 @@ async function severally(
 }
 
 /** Streams that are kept open, by the port of their server. */
-const held = new Map<number, Set<StreamClient>>()
+const held = new Map<number, Audience>()
 
 async function hold(plan: HoldPlan): Promise<number> {
   const { port } = plan
-  const kept = held.get(port) ?? new Set<StreamClient>()
-  held.set(port, kept)
-  await severally(plan, async () => {
-    await new Promise<void>((resolve, reject) => {
-      const over = (client: StreamClient): void => {
-        kept.delete(client)
-        reject(new Error(`A stream that was to stay open is over: ${client.outcome}`))
-      }
-      kept.add(new StreamClient(plan, nowMs(), over, resolve))
-    })
-  })
-  return kept.size
+  const audience = held.get(port) ?? new Audience()
+  held.set(port, audience)
+  await severally(plan, async () => audience.open(plan))
+  return audience.size
 }
 
-function release({ port }: Pick<HoldPlan, 'port'>): void {
-  for (const client of held.get(port) ?? []) client.settle('timeout')
-  held.delete(port)
+function audienceOf({ port }: Pick<HoldPlan, 'port'>): Audience {
+  const audience = held.get(port)
+  if (audience === undefined) throw new Error(`No stream of port ${port} is held`)
+  return audience
+}
+
+function release(server: Pick<HoldPlan, 'port'>): void {
+  held.get(server.port)?.leave()
+  held.delete(server.port)
 }
 
 /** How busy this process is, from when it was made. */
@@ -221,4 +224,11 @@ class Latch {
   }
 }
 
-serve({ openLoop, closedLoop, hold, release } satisfies GeneratorQuestions)
+serve({
+  openLoop,
+  closedLoop,
+  hold,
+  release,
+  heard: (server) => audienceOf(server).heard(),
+  over: async (server) => audienceOf(server).over(),
+} satisfies GeneratorQuestions)

@@ -10,7 +10,7 @@
  *
  * - what is measured: `scenarios.ts`, `producers.ts`, `burn.ts`
  * - the processes: `server.ts`, `generator.ts`, `micro-benchmarks.ts`; how they talk: `remote.ts`, `testbed.ts`
- * - one row: `block-row.ts`, `rate-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
+ * - one row: `block-row.ts`, `rate-row.ts`, `held-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
  * - what is told: `results.ts`, `conclusions.ts`, `results-document.ts`, `report/`
  */
 import { writeFileSync } from 'node:fs'
@@ -26,6 +26,7 @@ import type { Bench } from './figures/rounds.ts'
 import { isPeer, type Peer } from './peers.ts'
 import { producerScenarios } from './producer-scenarios.ts'
 import { Progress } from './progress.ts'
+import { measureHeld } from './held-row.ts'
 import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
 import { toHtml } from './report/html.ts'
@@ -39,6 +40,7 @@ import {
   type BlockScenario,
   type Contender,
   type FigureScenario,
+  type HeldScenario,
   type RateScenario,
   type Scenario,
 } from './scenarios.ts'
@@ -77,6 +79,7 @@ class Run {
       serviceMs: {},
       blocks: [],
       rates: [],
+      held: { rows: [], limits: [] },
       encode: [],
       handOff: [],
       figures: [],
@@ -134,6 +137,7 @@ class Run {
   #steps(scenario: Scenario): number {
     if (this.#args.compare !== undefined) return 1
     if (scenario.kind === 'block') return this.#contenders(scenario).length
+    if (scenario.kind === 'held') return scenario.executors.length
     return scenario.kind === 'rate' ? this.#executors().length : 1
   }
 
@@ -151,6 +155,8 @@ class Run {
         return this.#measureBlock(scenario)
       case 'rate':
         return this.#measureRate(scenario)
+      case 'held':
+        return this.#measureHeld(scenario)
       case 'encode':
       case 'hand-off':
         return this.#measureMicro(scenario.kind)
@@ -220,6 +226,18 @@ class Run {
       this.#progress.next(`${scenario.name} ${this.#testbed.nameOf(contender)}`)
       const events = quick ? scenario.quickEvents : scenario.events
       this.results.rates.push(await measureRateRow(this.#testbed, scenario, contender, events))
+    }
+  }
+
+  async #measureHeld(scenario: HeldScenario): Promise<void> {
+    const { quick, seed } = this.#args
+    const { name, executors } = scenario
+    for (const executor of executors) {
+      this.#progress.next(`${name} ${executor}`)
+      const tell = (what: string): void => this.#progress.now(`${name} ${what}`)
+      const { rows, limit } = await measureHeld(this.#testbed, scenario, { executor, quick, seed, tell })
+      this.results.held.rows.push(...rows)
+      this.results.held.limits.push(limit)
     }
   }
 

@@ -108,6 +108,73 @@ export const ticker: PortableProducer<TickerPlan> = producer(
   { name: 'ticker' },
 )
 
+export interface HubPlan {
+  /** Between two events of a stream. */
+  everyMs: number
+}
+
+/** A word of shared memory: not 0 once all streams of all hubs are to end. */
+export type Ending = Int32Array<SharedArrayBuffer>
+
+const HUB_TURN_MS = 10
+
+interface Subscriber {
+  stream: EventStream
+  /** Of its next event. */
+  number: number
+}
+
+/**
+ * One timer for all streams of a thread, as a program has it whose streams tell the same. They are spread over the time
+ * between two events, so that none waits for all others. Events are stamped with the time at which they were due, and
+ * none is left out where the thread is late.
+ */
+class Hub {
+  readonly #turns: Set<Subscriber>[]
+  readonly #beganNs = process.hrtime.bigint()
+  #joined = 0
+  #turn = 0
+
+  constructor({ everyMs, ending }: HubPlan & { ending: Ending }) {
+    this.#turns = Array.from({ length: Math.round(everyMs / HUB_TURN_MS) }, () => new Set())
+    const timer = setInterval(() => {
+      this.#send()
+      if (Atomics.load(ending, 0) === 0) return
+      clearInterval(timer)
+      for (const turn of this.#turns) for (const { stream } of turn) stream.close()
+    }, HUB_TURN_MS)
+  }
+
+  add(stream: EventStream): void {
+    this.#turns[this.#joined++ % this.#turns.length]?.add({ stream, number: 0 })
+  }
+
+  #send(): void {
+    for (;;) {
+      const dueNs = this.#beganNs + BigInt(this.#turn * HUB_TURN_MS) * 1_000_000n
+      if (dueNs > process.hrtime.bigint()) return
+      const turn = this.#turns[this.#turn++ % this.#turns.length] as Set<Subscriber>
+      for (const subscriber of turn) {
+        const { stream } = subscriber
+        if (stream.closed) turn.delete(subscriber)
+        else stream.send(`${subscriber.number++} ${dueNs} `.padEnd(EVENT_BYTES - FRAME_BYTES, '.'))
+      }
+    }
+  }
+}
+
+let theHub: Hub | undefined
+
+/** Joins the one hub of its thread, and returns. */
+export const hub: PortableProducer<HubPlan & { ending: Ending }> = producer(
+  import.meta.url,
+  (stream: EventStream, plan: HubPlan & { ending: Ending }) => {
+    theHub ??= new Hub(plan)
+    theHub.add(stream)
+  },
+  { name: 'hub' },
+)
+
 /** Tells when it was started, on a clock that all threads share. */
 export const stamp: PortableProducer = producer(
   import.meta.url,

@@ -4,7 +4,7 @@ import type { Environment } from './environment.ts'
 import type { Document } from './report/document.ts'
 import { conclusions } from './conclusions.ts'
 import { charts } from './results-charts.ts'
-import { blockTable, encodeTable, handOffTable, rateTable } from './results-tables.ts'
+import { blockTable, encodeTable, handOffTable, heldTable, rateTable } from './results-tables.ts'
 import { invalidRows, type Results } from './results.ts'
 import { summary } from './summary.ts'
 
@@ -13,7 +13,7 @@ const VERSION = 1
 
 /** @param args of the command line */
 export function resultsDocument(results: Results, args: readonly string[]): Document {
-  const { environment, blocks, rates, encode, handOff, figures, seed, startedAt } = results
+  const { environment, blocks, rates, held, encode, handOff, figures, seed, startedAt } = results
   return {
     tool: 'bench',
     title: 'headfirst bench: when do clients see their first byte and their first event?',
@@ -24,6 +24,7 @@ export function resultsDocument(results: Results, args: readonly string[]): Docu
       summary(results),
       ...(blocks.length > 0 ? [blockTable(results), ...charts(results)] : []),
       ...(rates.length > 0 ? [rateTable(results)] : []),
+      ...(held.rows.length > 0 ? [heldTable(results)] : []),
       ...(encode.length > 0 ? [encodeTable(results)] : []),
       ...(handOff.length > 0 ? [handOffTable(results)] : []),
       ...(figures.length > 0 ? [figureTable(results)] : []),

@@ -133,6 +133,62 @@ export function rateTable({ rates, quick }: Results): Table {
   }
 }
 
+export function heldTable({ held, quick }: Pick<Results, 'held' | 'quick'>): Table {
+  return {
+    kind: 'table',
+    title: 'Open streams with an event a second each, and new clients beside them',
+    columns: [
+      left('executor'),
+      right('open streams'),
+      right('events', '1/s'),
+      right('TTFB p50', 'ms'),
+      right('p99', 'ms'),
+      right('max', 'ms'),
+      right('event late p50', 'ms'),
+      right('p99', 'ms'),
+      right("server's loop"),
+      right('main CPU', 'µs/event'),
+      right('RSS', 'MB'),
+      right("generator's loop"),
+      left('verdict'),
+    ],
+    rows: held.rows.map((row) => {
+      const { executor, streams, received, firstByteMs, latencyMs, utilisation, gate, bends } = row
+      const { p50, p99, max } = firstByteMs
+      const failure = gate.failures[0]
+      return [
+        executor,
+        streams,
+        received,
+        p50,
+        p99,
+        max,
+        latencyMs?.p50,
+        latencyMs?.p99,
+        utilisation,
+        streams === 0 ? undefined : row.mainCpuUs,
+        row.rssBytes / 1e6,
+        gate.utilisation,
+        quick
+          ? 'counts agree'
+          : failure !== undefined
+            ? `INVALID: generator, ${failure}`
+            : bends.length > 0
+              ? `missed: ${bends.join(', ')}`
+              : 'ok',
+      ]
+    }),
+    notes: [
+      'TTFB of 50 new clients a second on an inline route; late: from when an event was due until its receipt. In the end all streams were ended by the server, and events received were events sent.',
+      'The loops: share of time in which they were not waiting, 0 to 1. Main CPU holds what the new clients cost.',
+      ...(quick ? [] : held.limits).map(
+        ({ executor, held: most, why }) =>
+          `${executor}: ${most.toLocaleString('en')} held; not more, since ${why}.`,
+      ),
+    ],
+  }
+}
+
 export function encodeTable({ encode }: Results): Table {
   const ours = new Map(
     encode.filter(({ encoder }) => encoder === 'headfirst').map((row) => [row.event, row.eventsPerSecond]),

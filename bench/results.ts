@@ -1,6 +1,7 @@
 import type { BlockRow } from './block-row.ts'
 import type { Environment } from './environment.ts'
 import type { Figure } from './figures/figure.ts'
+import type { HeldLimit, HeldRow } from './held-row.ts'
 import type { EncodeRow } from './micro/encode.ts'
 import type { HandOffRow } from './micro/hand-off.ts'
 import type { RateRow } from './rate-row.ts'
@@ -19,6 +20,7 @@ export interface Results {
   rates: RateRow[]
   encode: EncodeRow[]
   handOff: HandOffRow[]
+  held: { rows: HeldRow[]; limits: HeldLimit[] }
   figures: Figure[]
 }
 
@@ -27,11 +29,12 @@ export function invalidRows({
   quick,
   blocks,
   rates,
+  held,
   figures,
-}: Results): readonly (BlockRow | RateRow | Figure)[] {
+}: Results): readonly (BlockRow | RateRow | HeldRow | Figure)[] {
   if (quick) return []
   return [
-    ...[...blocks, ...rates].filter(({ gate }) => gate.failures.length > 0),
+    ...[...blocks, ...rates, ...held.rows].filter(({ gate }) => gate.failures.length > 0),
     ...figures.filter(({ failures }) => failures.length > 0),
   ]
 }

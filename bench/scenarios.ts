@@ -197,6 +197,23 @@ interface RhythmLoad {
   quickForMs: number
 }
 
+/** More and more open streams in a rhythm, in one process, until something bends; and new clients beside them. */
+export interface HeldScenario {
+  kind: 'held'
+  name: string
+  executors: readonly ('inline' | 'workers')[]
+  /** How many are open while the server is looked at, ascending; those that the process may not open are left out. */
+  steps: readonly number[]
+  quickSteps: readonly number[]
+  /** Between two events of a stream. */
+  everyMs: number
+  /** New clients beside them, for as long as they come. */
+  perSecond: number
+  arrivals: number
+  quickArrivals: number
+  inFull: true
+}
+
 export type FigureScenario =
   | OneStreamScenario
   | ManyStreamsScenario
@@ -221,7 +238,7 @@ interface MicroScenario {
   name: string
 }
 
-export type Scenario = BlockScenario | RateScenario | MicroScenario | FigureScenario
+export type Scenario = BlockScenario | RateScenario | MicroScenario | HeldScenario | FigureScenario
 
 const LONG = 1_000
 const SHORT = 100
@@ -497,6 +514,18 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
   },
   {
+    kind: 'held',
+    name: 'held',
+    executors: ['inline', 'workers'],
+    steps: [0, 10_000, 15_000, 20_000, 30_000, 40_000, 50_000, 60_000],
+    quickSteps: [0, 20, 40],
+    everyMs: 1_000,
+    perSecond: 50,
+    arrivals: 1_000,
+    quickArrivals: 10,
+    inFull: true,
+  },
+  {
     kind: 'isolation',
     name: 'isolation',
     blockMs: 50,
@@ -561,7 +590,7 @@ export const SCENARIOS: readonly Scenario[] = [
 
 /** Those of the figures take minutes, and are run where they are asked for. */
 export const DEFAULT_SCENARIOS: readonly Scenario[] = SCENARIOS.filter(
-  (scenario) => !('rounds' in scenario || (scenario.kind === 'block' && scenario.inFull === true)),
+  (scenario) => !('rounds' in scenario || 'inFull' in scenario),
 )
 
 /** Whether `--quick` tries it. */

@@ -3,7 +3,7 @@ import type { FlushMode, RouteStats, WorkersOptions } from 'headfirst'
 import type { Coding } from './decoded-body.ts'
 import type { Peer } from './peers.ts'
 import type { BurstPlan } from './payload.ts'
-import type { TickerPlan } from './producers.ts'
+import type { HubPlan, TickerPlan } from './producers.ts'
 import type { Memory, Usage } from './usage.ts'
 
 /** One route: a producer, and where it runs. */
@@ -45,6 +45,7 @@ export type ProducerPlan =
   | { name: 'nap' | 'pause'; input: { ms: number } }
   | { name: 'burst'; input: BurstPlan }
   | { name: 'ticker'; input: TickerPlan }
+  | { name: 'hub'; input: HubPlan }
 
 /** All counts since the server's start. */
 export interface Snapshot extends Usage {
@@ -65,6 +66,12 @@ export type ServerQuestions<Plan = ServerPlan> = {
   start(plan: Plan): Promise<Address>
   snapshot(): Promise<Snapshot>
   memory(): Promise<Memory>
+}
+
+/** What ours is asked besides. */
+export type OwnServerQuestions = ServerQuestions & {
+  /** Ends the streams of every hub. */
+  endHubs(): void
 }
 
 export const PATHS = { main: '/stream', beside: '/beside' } as const

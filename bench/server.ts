@@ -9,23 +9,25 @@ import headfirst, { workers, type Producer, type RouteStats } from 'headfirst'
 import { naive } from './naive/executor.ts'
 import { loadExecutor } from './own-executor.ts'
 import { loadProducer } from './own-producer.ts'
-import { block, burst, nap, pause, single, subscribe, ticker, wait } from './producers.ts'
+import { block, burst, hub, nap, pause, single, subscribe, ticker, wait, type Ending } from './producers.ts'
 import { serve } from './remote.ts'
 import {
   PATHS,
   type Address,
   type RoutePlan,
   type ServerPlan,
-  type ServerQuestions,
+  type OwnServerQuestions,
   type Snapshot,
 } from './server-plan.ts'
 import { memory, usage } from './usage.ts'
 
-const PRODUCERS = { block, burst, nap, pause, single, subscribe, ticker, wait }
+const PRODUCERS = { block, burst, hub, nap, pause, single, subscribe, ticker, wait }
 
 /** Overload is what is measured here: nobody may be refused for it. */
 const QUEUE_WITHOUT_REFUSAL = 100_000
 const PATIENCE_MS = 600_000
+
+const ending: Ending = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
 
 let snapshot: (() => Snapshot) | undefined
 
@@ -78,9 +80,8 @@ async function addRoute(app: FastifyInstance, path: string, plan: RoutePlan): Pr
     producer.name === 'own'
       ? await loadProducer(producer.module)
       : (PRODUCERS[producer.name] as Producer<unknown>)
-  app.get(path, { sse: { executor, flush, compress } }, async (_request, reply) =>
-    reply.sse(produce, producer.input),
-  )
+  const input = producer.name === 'hub' ? { ...producer.input, ending } : producer.input
+  app.get(path, { sse: { executor, flush, compress } }, async (_request, reply) => reply.sse(produce, input))
 }
 
 serve({
@@ -90,4 +91,5 @@ serve({
     return snapshot()
   },
   memory,
-} satisfies ServerQuestions)
+  endHubs: () => void Atomics.store(ending, 0, 1),
+} satisfies OwnServerQuestions)

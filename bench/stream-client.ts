@@ -15,6 +15,8 @@ export interface Target {
   events: number | undefined
   /** Undefined where events may be of any kind. */
   shape?: EventShape | undefined
+  /** The client's own address, one of the loopback interface: each has ports of its own. Default: 127.0.0.1. */
+  localAddress?: string
   /** What the client accepts, and the body has to be in. Its events are seen some ms late. Default: none. */
   coding?: Coding | undefined
 }
@@ -88,7 +90,7 @@ export class StreamClient {
     this.#onSettled = onSettled
     this.#onHead = onHead
     this.lagMs = nowMs() - intendedMs
-    const { tls = false, port } = target
+    const { tls = false, port, localAddress } = target
     const read = (length: number, buffer: Uint8Array): true => {
       this.#read(buffer as Buffer, length)
       return true
@@ -103,6 +105,7 @@ export class StreamClient {
           host: '127.0.0.1',
           port,
           noDelay: true,
+          ...(localAddress === undefined ? {} : { localAddress }),
           onread: { buffer: READ_BUFFER, callback: read },
         })
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {

@@ -15,7 +15,13 @@ export function summary(results: Results): Text {
     const agreed = failed > 0 ? '' : ' Every count agrees.'
     lines.push(`A quick run, which says nothing about speed.${agreed}`)
   } else {
-    lines.push(...overload(results), ...rates(results), ...goals(results), ...validity(results))
+    lines.push(
+      ...overload(results),
+      ...rates(results),
+      ...heldWords(results),
+      ...goals(results),
+      ...validity(results),
+    )
   }
   return { kind: 'text', heading: 'In short', text: lines.join('\n') }
 }
@@ -79,6 +85,18 @@ function rates({ rates: rows }: Results): string[] {
   ]
 }
 
+function heldWords({ held }: Results): string[] {
+  return held.limits.map(({ executor, held: most, why }) => {
+    const row = held.rows.find((one) => one.executor === executor && one.streams === most)
+    const alone = held.rows.find((one) => one.executor === executor && one.streams === 0)
+    if (row === undefined || most === 0)
+      return `Open streams with an event a second (${executor}): none held; ${why}.`
+    const { p99, p50 } = row.firstByteMs
+    const [slow, usual] = [p99 ?? p50, alone?.firstByteMs.p99 ?? alone?.firstByteMs.p50 ?? NaN]
+    return `${most.toLocaleString('en')} open streams with an event a second hold (${executor}): 99 of 100 new clients have their first byte within ${numberText(slow)} ms (with none open: ${numberText(usual)}), and the server's loop is ${Math.round(row.utilisation * 100)} % busy. Not more, since ${why}.`
+  })
+}
+
 function goals({ figures }: Results): string[] {
   const judged = figures.filter(({ goal, failures }) => goal !== undefined && failures.length === 0)
   if (judged.length === 0) return []
@@ -100,8 +118,8 @@ function goals({ figures }: Results): string[] {
 }
 
 function validity(results: Results): string[] {
-  const { blocks, rates: rateRows, figures } = results
-  const rows = blocks.length + rateRows.length + figures.length
+  const { blocks, rates: rateRows, held, figures } = results
+  const rows = blocks.length + rateRows.length + held.rows.length + figures.length
   const invalid = invalidRows(results).length
   if (invalid > 0) {
     return [

@@ -4,6 +4,7 @@
 import type { CloseReason, RouteStats } from 'headfirst'
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Heard, Total } from './audience.ts'
 import { stepsPerMs } from './burn.ts'
 import { nowMs } from './clock.ts'
 import type { GeneratorQuestions, Recording } from './generator.ts'
@@ -11,6 +12,7 @@ import { EVENT_BYTES, FRAME_BYTES } from './payload.ts'
 import { PEERS } from './peers.ts'
 import { Remote } from './remote.ts'
 import type {
+  OwnServerQuestions,
   PeerPlan,
   ProducerPlan,
   RouteName,
@@ -34,6 +36,8 @@ const START_MS = 20_000
 const ANSWER_MS = 10_000
 /** Between the last stream's opening and a look at what open streams cost. */
 const SETTLING_MS = 300
+/** How long thousands of streams may take to end. */
+const ENDING_MS = 60_000
 /** How long a stream without any queue may take. */
 const ALONE_MS = 20_000
 
@@ -163,6 +167,8 @@ function eventsOf(producer: ProducerPlan, frameBytes: number): Pick<Target, 'eve
       const { events, eventBytes } = producer.input
       return { events, shape: { bytes: eventBytes - FRAME_BYTES + frameBytes, stamped: false } }
     }
+    case 'hub':
+      return { events: undefined, shape: { bytes: EVENT_BYTES, stamped: true } }
     case 'ticker':
       return { events: producer.input.events, shape: { bytes: EVENT_BYTES, stamped: true } }
     default:
@@ -234,18 +240,60 @@ export class TestServer {
   }
 
   /**
-   * Opens more streams that send nothing, and keeps them.
+   * Opens more streams, and keeps them.
    *
+   * @param settlingMs after the last
    * @returns what the server holds with all of them
    * @throws when one of them has not come to its head, or is over
    */
-  async hold(streams: number): Promise<Memory> {
+  async hold(streams: number, settlingMs = 0): Promise<Memory> {
     const plan = { ...this.#targets.main, streams, atATime: OPENED_AT_A_TIME }
-    const open = await this.#generator.ask('hold', plan, streams * ALONE_MS)
+    const open = await this.#generator.ask('hold', plan, streams * ALONE_MS + ANSWER_MS)
+    await sleep(settlingMs)
     const held = await this.#remote.ask('memory', undefined, ANSWER_MS)
     const seen = (await this.#remote.ask('snapshot', undefined, ANSWER_MS)).open.main
     if (seen !== open) throw new Error(`${seen} of ${open} streams are open`)
     return held
+  }
+
+  /**
+   * What the server does while streams are held and others come to the second route.
+   */
+  async besideHeld(
+    schedule: Float64Array,
+    drainMs: number,
+  ): Promise<Loaded & { forMs: number; heard: Heard }> {
+    const server = { port: this.#targets.main.port }
+    await this.#generator.ask('heard', server, ANSWER_MS)
+    const fromMs = nowMs()
+    const loaded = await this.openLoop(schedule, drainMs, 'beside')
+    const heard = await this.#generator.ask('heard', server, ANSWER_MS)
+    return { ...loaded, forMs: nowMs() - fromMs, heard }
+  }
+
+  /**
+   * Ends the streams of all hubs, from the server's side.
+   *
+   * @throws when one of them was not whole, or when its server says that it has sent something else
+   */
+  async endHeld(): Promise<Total> {
+    await (this.#remote as unknown as Remote<Pick<OwnServerQuestions, 'endHubs'>>).ask(
+      'endHubs',
+      undefined,
+      ANSWER_MS,
+    )
+    const total = await this.#generator.ask('over', { port: this.#targets.main.port }, ENDING_MS)
+    const { routes } = await this.#quiet('main')
+    const sent = routes?.main
+    const received = { streams: total.outcomes.good ?? 0, events: total.events, bytes: total.bytes }
+    const agrees =
+      (sent?.closed.ended ?? 0) === received.streams &&
+      sent.events === received.events &&
+      sent.bytes === received.bytes
+    if (agrees && total.holes === 0 && received.streams === total.streams) return total
+    throw new Error(
+      `The server has sent ${JSON.stringify(sent)}, but its clients have received ${JSON.stringify(total)}`,
+    )
   }
 
   /** Lets go of all streams that are held. */

@@ -1,5 +1,5 @@
 /** What stands in the cells of a table, the same wherever it is shown. */
-import type { Column, Table } from './document.ts'
+import type { Column, Table, Timeline } from './document.ts'
 
 const DIGITS = 3
 
@@ -14,6 +14,11 @@ export function numberText(value: number, digits: number = DIGITS): string {
         ? '0'
         : size.toPrecision(digits)
   return value < 0 ? `−${text}` : text
+}
+
+/** Something that has happened; one without a duration is over at once. */
+export function incidentText({ label, forMs }: Timeline['incidents'][number]): string {
+  return forMs === 0 ? label : `${label}, ${numberText(forMs)} ms`
 }
 
 export function headText({ title, unit }: Pick<Column, 'title' | 'unit'>): string {

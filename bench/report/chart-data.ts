@@ -1,6 +1,6 @@
 /** The data of a chart as a table: for whoever cannot see the drawing, or wants its numbers. */
 import { axisName } from './curves.ts'
-import { numberText } from './cells.ts'
+import { incidentText, numberText } from './cells.ts'
 import type { Block, Table, Text } from './document.ts'
 
 export type Chart = Exclude<Block, Text | Table>
@@ -27,10 +27,10 @@ export function chartData(chart: Chart): Pick<Table, 'columns' | 'rows'> {
       return byX(chart.series, axisName({ ...chart.x, logarithmic: false }), chart.y.unit)
     case 'timeline': {
       const { columns, rows } = byX(chart.series, 'time, s', 'share')
-      const incidents = chart.incidents.map(({ atSeconds, forMs, label }) => [
-        atSeconds,
+      const incidents = chart.incidents.map((incident) => [
+        incident.atSeconds,
         ...chart.series.map(() => undefined),
-        `${label}, ${numberText(forMs)} ms`,
+        incidentText(incident),
       ])
       return {
         columns: [...columns, { title: 'incident' }],

@@ -94,7 +94,7 @@ export interface HeatMap {
   notes: readonly string[]
 }
 
-/** Shares of time, from 0 to 1, over time in seconds; and incidents. */
+/** Shares of time, from 0 to 1, over time in seconds; and incidents, with 0 ms where they have no duration. */
 export interface Timeline {
   kind: 'timeline'
   title: string

@@ -1,5 +1,5 @@
 /** Shares of time over time, and incidents where they were. */
-import { numberText } from './cells.ts'
+import { incidentText } from './cells.ts'
 import { pathOf } from './curves.ts'
 import type { Timeline } from './document.ts'
 import { markup } from './markup.ts'
@@ -74,9 +74,9 @@ export function timeline(
 /** Labels of incidents stand above one another, as long as there is room: all of them are in the table. */
 function place(incidents: Timeline['incidents'], x: Scale, width: number): Placed[] {
   const free = Array.from({ length: MOST_LANES }, () => 0)
-  return incidents.map(({ atSeconds, forMs, label }) => {
-    const text = `${label}, ${numberText(forMs)} ms`
-    const left = Math.min(x.at(atSeconds), width - textWidth(text))
+  return incidents.map((incident) => {
+    const text = incidentText(incident)
+    const left = Math.min(x.at(incident.atSeconds), width - textWidth(text))
     const lane = left < 0 ? -1 : free.findIndex((until) => until <= left)
     if (lane < 0) return { text, left, lane: undefined }
     free[lane] = left + textWidth(text) + 8

@@ -41,21 +41,22 @@ export function checks(results: SoakResults): Check[] {
   return [...counts(results), ...rest(results), ...growth(results), closing(closedAfterMs)]
 }
 
+const same = (what: string, found: number, expected: number): Check => ({
+  what,
+  found: numberText(found),
+  expected: numberText(expected),
+  holds: found === expected,
+})
+
+const sumOf = (paths: readonly string[], of: (path: string) => number): number =>
+  paths.reduce((total, path) => total + of(path), 0)
+
 function counts({ counts: served, tallies }: SoakResults): Check[] {
   const paths = Object.keys(tallies)
   const tally = (path: string): Tally => tallies[path] as Tally
   const count = (path: string): Count => served[path] as Count
-  const sumOf = (some: readonly string[], of: (path: string) => number): number =>
-    some.reduce((total, path) => total + of(path), 0)
   const kind = (...kinds: readonly Kind[]): string[] =>
     kinds.flatMap(pathsOf).filter((path) => tallies[path] !== undefined)
-  const same = (what: string, found: number, expected: number): Check => ({
-    what,
-    found: numberText(found),
-    expected: numberText(expected),
-    holds: found === expected,
-  })
-
   const complete = kind(...COMPLETE)
   const mortal = [...kind('mortal'), KILL_PATH].filter((path) => tallies[path] !== undefined)
   const closed = (path: string): number =>
@@ -106,23 +107,12 @@ function counts({ counts: served, tallies }: SoakResults): Check[] {
 function rest({ before, after, tallies }: SoakResults): Check[] {
   if (before === undefined || after === undefined) return []
   const refused = Object.values(tallies).reduce((total, tally) => total + tally.refused, 0)
-  const none = (what: string, found: number): Check => ({
-    what,
-    found: numberText(found),
-    expected: '0',
-    holds: found === 0,
-  })
   const more = (after.files ?? 0) - (before.files ?? 0)
   return [
-    {
-      what: 'clients refused (503), of those that the server refused',
-      found: numberText(refused),
-      expected: numberText(after.refused - before.refused),
-      holds: refused === after.refused - before.refused,
-    },
-    none('streams open at the end', after.open),
-    none('streams that run or wait on an executor', after.running),
-    none('connections open at the end', after.connections),
+    same('clients refused (503), of those that the server refused', refused, after.refused - before.refused),
+    same('streams open at the end', after.open, 0),
+    same('streams that run or wait on an executor', after.running, 0),
+    same('connections open at the end', after.connections, 0),
     {
       what: 'file descriptors more than before',
       found: numberText(more),

@@ -45,7 +45,7 @@ export const PER_SECOND: Readonly<Record<Exclude<Kind, 'news'>, number>> = {
 /** Of `short` streams, in turn. */
 export const CODINGS: readonly (Coding | undefined)[] = [undefined, 'gzip', undefined, 'br']
 
-export interface Rhythm {
+interface Rhythm {
   events: number
   everyMs: number
 }

@@ -45,9 +45,21 @@ class Soak {
     const { seed, quick, minutes } = args
     this.#args = args
     this.results = {
-      ...{ environment: environment(), startedAt: new Date().toISOString(), seed, quick, minutes },
-      ...{ interrupted: false, before: undefined, samples: [], firstByteMs: [], lagMs: [] },
-      ...{ counts: {}, tallies: {}, killsMs: [], after: undefined, closedAfterMs: undefined },
+      environment: environment(),
+      startedAt: new Date().toISOString(),
+      seed,
+      quick,
+      minutes,
+      interrupted: false,
+      before: undefined,
+      samples: [],
+      firstByteMs: [],
+      lagMs: [],
+      counts: {},
+      tallies: {},
+      killsMs: [],
+      after: undefined,
+      closedAfterMs: undefined,
     }
   }
 

@@ -101,6 +101,9 @@ function running(): FastifyInstance {
 
 let before: EventLoopUtilization = performance.eventLoopUtilization()
 
+const sum = <Item>(items: Record<string, Item>, of: (item: Item) => number): number =>
+  Object.values(items).reduce((total, item) => total + of(item), 0)
+
 async function held(): Promise<Held> {
   const server = running()
   const now = performance.eventLoopUtilization()
@@ -113,8 +116,6 @@ async function held(): Promise<Held> {
   }
   const { heapUsed, rss, external } = process.memoryUsage()
   const { executors, routes } = server.sse.stats()
-  const sum = <Item>(items: Record<string, Item>, of: (item: Item) => number): number =>
-    Object.values(items).reduce((total, item) => total + of(item), 0)
   return {
     heapBytes: heapUsed,
     rssBytes: rss,

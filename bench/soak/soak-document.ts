@@ -157,10 +157,11 @@ function charts({ samples, killsMs }: SoakResults): Block[] {
     notes: [],
   })
   return [
-    over('Memory.', 'memory', WATCHED.slice(0, 3), 'MB'),
+    over('The heap, after garbage collection.', 'heap', WATCHED.slice(0, 1), 'MB'),
+    over('Resident memory, and what is held outside of the heap.', 'memory', WATCHED.slice(1, 3), 'MB'),
     over('Open streams, and file descriptors.', 'number', WATCHED.slice(3, 5)),
-    over('The first byte of the probes since the sample before.', 'TTFB', WATCHED.slice(6, 8), 'ms'),
     over('Clients refused and streams lost, so far.', 'number', WATCHED.slice(8)),
+    over('The first byte of the probes since the sample before.', 'TTFB', WATCHED.slice(6, 8), 'ms'),
     {
       kind: 'timeline',
       title: 'How busy the server and the load generator were, and when a thread was killed.',
@@ -195,7 +196,13 @@ function kindTable(results: SoakResults): Table {
     ],
     rows: byKind(results).map(({ kind, tally, count }) => [
       kind,
-      ...[tally.streams, tally.good, tally.left, tally.refused, tally.broken, tally.failed, tally.events],
+      tally.streams,
+      tally.good,
+      tally.left,
+      tally.refused,
+      tally.broken,
+      tally.failed,
+      tally.events,
       Object.entries(count.closed)
         .map(([reason, times]) => `${reason} ${numberText(times)}`)
         .join(', '),

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const TSC = join(ROOT, 'node_modules', '.bin', 'tsc')
-const ONLY = 'block-5ms@1.5,events-per-second@tick,hand-off,way-back@string-event'
+const ONLY = 'block-5ms@1.5,events-per-second@tick,hand-off,way-back@string-event,held'
 
 const scratch = mkdtempSync(join(tmpdir(), 'headfirst-bench-'))
 const html = join(scratch, 'report.html')
@@ -49,12 +49,19 @@ void test('a quick run writes a document after the schema, and the same as HTML'
   const kinds = new Set(document.blocks.map((/** @type {{ kind: string }} */ { kind }) => kind))
   assert.deepEqual(kinds, new Set(['text', 'table', 'percentiles']))
   // What was read from the file before it was a document.
-  const { version, blocks, rates, handOff, figures, conclusions, invalid } = document.results
+  const { version, blocks, rates, held, handOff, figures, conclusions, invalid } = document.results
   assert.equal(version, 1)
   assert.equal(blocks.length, 5)
   assert.equal(blocks[0].samples.firstByteMs.length, blocks[0].arrivals)
   assert.ok(rates.length > 0 && handOff.length > 0 && figures.length > 0)
   assert.deepEqual([conclusions, invalid], [[], 0])
+  assert.deepEqual(
+    held.rows.map((/** @type {{ executor: string, streams: number }} */ { executor, streams }) => [
+      executor,
+      streams,
+    ]),
+    ['inline', 'workers'].flatMap((executor) => [0, 20, 40].map((streams) => [executor, streams])),
+  )
 
   const page = readFileSync(html, 'utf8')
   assert.match(page, /^<!doctype html>/)

@@ -65,7 +65,7 @@ void test('a quick soak: every count agrees, and nothing stays open', () => {
 
   const page = readFileSync(html, 'utf8')
   assert.match(page, /^<!doctype html>/)
-  assert.equal(page.match(/<figure/g)?.length, 5)
+  assert.equal(page.match(/<figure/g)?.length, 6)
   assert.doesNotMatch(page, /<script|<link|https?:/)
 })
 

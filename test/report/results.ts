@@ -95,6 +95,7 @@ export function someResults(changes: Partial<Results> = {}): Results {
       gate: GATE,
       server: { activeMs: 1, cpuMs: 1, rssBytes: 1 },
     })),
+    held: { rows: [], limits: [] },
     encode: [{ encoder: 'headfirst', event: 'text', eventsPerSecond: 3e6, range: [2e6, 4e6] }],
     handOff: [{ executor: 'inline', p50Us: 0.15, meanUs: 0.16, samples: 1_000 }],
     figures: (['reached', 'missed'] as const).map((name) =>
