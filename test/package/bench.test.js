@@ -1,8 +1,10 @@
 // The bench as a user runs it, in small: what it writes is what its schema says, and what it prints can be pasted.
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -83,4 +85,36 @@ void test('a file that cannot be written is a usage error, before anything is me
     assert.equal(status, 2)
     assert.match(stderr, new RegExp(`^${option}: can't write `))
   }
+})
+
+void test('the packed package has the profiler as its command, and needs no Fastify for it', async (t) => {
+  const project = join(scratch, 'project')
+  mkdirSync(project)
+  const [{ filename }] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    }),
+  )
+  writeFileSync(join(project, 'package.json'), '{ "private": true }')
+  const options = ['--no-audit', '--no-fund', '--legacy-peer-deps']
+  execFileSync('npm', ['install', ...options, `./${filename}`], { cwd: project, stdio: 'pipe' })
+
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    setTimeout(() => response.end('data: a\n\n'), 20)
+  }).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  const command = ['headfirst', 'profile', `http://127.0.0.1:${port}/`]
+  const child = spawn('npx', [...command, '--closed', '1', '--duration', '300ms', '--warmup', '0'], {
+    cwd: project,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let stdout = ''
+  child.stdout.on('data', (/** @type {Buffer} */ bytes) => (stdout += bytes.toString()))
+  const [code] = await once(child, 'close')
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /Closed loop: 1 client.* were good \(100 %\)/)
 })
