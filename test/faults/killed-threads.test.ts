@@ -43,7 +43,8 @@ class Audience {
       }
       testbed.app.get(`/${executor}`, { sse: { executor, onClose } }, async ({ query }, reply) => {
         const place = Number((query as { place: string }).place)
-        return reply.sse(producer, { sent: audience.#words, place, stop })
+        // The one that outlives all sends little: its client keeps what came.
+        return reply.sse(executor === 'inline' ? numbers : producer, { sent: audience.#words, place, stop })
       })
     }
     return audience

@@ -35,17 +35,20 @@ export const numbers: PortableProducer<Numbered> = producer(
   { name: 'numbers' },
 )
 
-/** Sends one large event of numbered lines again and again, so that a death may fall into the middle of one. */
+/** More than one frame of the ring holds. */
+const PAGE_BYTES = 400_000
+
+/** Sends one large event again and again, so that a death may fall into the middle of one. */
 export const pages: PortableProducer<Numbered> = producer(
   import.meta.url,
   async (stream: EventStream, { sent, place, stop }: Numbered) => {
     stream.send({ event: 'thread', data: String(threadId) })
     let n = 0
     while (Atomics.load(stop, 0) === 0 && !stream.closed) {
-      stream.send({ id: n, data: 'x'.repeat(700_000) })
+      stream.send({ id: n, data: 'x'.repeat(PAGE_BYTES) })
       Atomics.store(sent, place, ++n)
       if (!(await stream.ready())) return
-      await later(20)
+      await later(100)
     }
     stream.send({ event: 'last', data: String(n) })
   },
