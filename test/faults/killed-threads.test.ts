@@ -146,6 +146,8 @@ test.each<[string, Massacre]>([
       const victims = choice.slice(0, random() < 0.8 ? 1 : 2)
       for (const [id, worker] of victims) {
         killed.add(id)
+        // It may take its time to go, and is not to be chosen again.
+        alive.delete(id)
         void worker.terminate()
       }
       const [lost, left] = [true, false].map((dead) =>
