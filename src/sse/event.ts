@@ -154,7 +154,7 @@ function checkName(name: unknown): string {
 }
 
 function checkId(id: unknown): string | number {
-  if (typeof id === 'number' && Number.isFinite(id)) return id
+  if (Number.isFinite(id)) return id as number
   // A client ignores an id that holds NUL (9.2.6), so that a reconnect would resume at the wrong place.
   if (typeof id !== 'string' || hasLineEnd(id) || id.includes('\0')) {
     throw new HF_ERR_EVENT_FIELD('id', 'a finite number, or a string without line ends and NUL', show(id))

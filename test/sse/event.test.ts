@@ -243,13 +243,36 @@ describe('what is no event is refused', () => {
     )
   })
 
-  test.each<[string, unknown, RegExp]>([
-    ['an unknown field is named, on one line', { data: '', 'x\ny': 1 }, /unknown field "x\\ny"/],
-    ['bytes are called bytes', Buffer.from('data: x\n\n'), /Not an event: an object \(Buffer\)/],
-    ['a class is named', { event: new Map() }, /but got an object \(Map\)/],
-    ['an object without a class is one', { event: Object.create(null) }, /but got an object \(no class\)/],
-  ])('%s', (_, event, message) => {
-    expect(() => encodeEvent(event as EventInput)).toThrow(message)
+  const send = 'Send a string, or an object with some of data, event, id and retry.'
+  const orLeave = 'Send such a value, or leave the field out.'
+  const name = 'Field "event" of an event must be a string without line ends, but got'
+  const id = 'Field "id" of an event must be a finite number, or a string without line ends and NUL, but got'
+  const retry = 'Field "retry" of an event must be a whole number of milliseconds from 0, but got'
+  const data = 'Field "data" of an event could not be serialized:'
+  const orSerialize =
+    'Send a string, or a value that the serializer (by default JSON.stringify) turns into one.'
+
+  test.each<[string, unknown]>([
+    [`Not an event: it has no field. ${send}`, {}],
+    [`Not an event: it has an unknown field "x\\ny". ${send}`, { data: '', 'x\ny': 1 }],
+    [`Not an event: an object (Buffer). ${send}`, Buffer.from('data: x\n\n')],
+    [`Not an event: an array. ${send}`, ['x']],
+    [`Not an event: null. ${send}`, null],
+    [`Not an event: 5. ${send}`, 5],
+    [`Not an event: 5n. ${send}`, 5n],
+    [`Not an event: Symbol(s). ${send}`, Symbol('s')],
+    [`Not an event: function wellFormed. ${send}`, wellFormed],
+    [`Not an event: function (anonymous). ${send}`, (() => () => {})()],
+    [`${name} an object (Map). ${orLeave}`, { event: new Map() }],
+    [`${name} an object (no class). ${orLeave}`, { event: Object.create(null) }],
+    [`${name} "\\n${'x'.repeat(39)}". ${orLeave}`, { event: `\n${'x'.repeat(39)}` }],
+    [`${name} "\\n${'x'.repeat(39)}…". ${orLeave}`, { event: `\n${'x'.repeat(40)}` }],
+    [`${name} "\\n${'x'.repeat(39)}…". ${orLeave}`, { event: `\n${'x'.repeat(1_000_000)}` }],
+    [`${id} "\\u0000". ${orLeave}`, { id: '\0' }],
+    [`${retry} -1. ${orLeave}`, { retry: -1 }],
+    [`${data} for Symbol(s) the serializer returned undefined. ${orSerialize}`, { data: Symbol('s') }],
+  ])('says: %s', (message, event) => {
+    expect(() => encodeEvent(event as EventInput)).toThrow(expect.objectContaining({ message }) as Error)
   })
 
   test.each<[string, unknown]>([
@@ -288,8 +311,18 @@ describe('what is no event is refused', () => {
     )
   })
 
-  test('a long value is shown in short', () => {
-    expect(() => encodeEvent({ event: `\n${'x'.repeat(1_000_000)}` })).toThrow(/but got "\\nx{39}…"/)
+  test.each<[string, unknown]>([
+    ['not today', new Error('not today')],
+    ['"text"', 'text'],
+    ['undefined', undefined],
+    ['null', null],
+  ])('a serializer that throws is quoted: %s', (quote, thrown) => {
+    const serializer: Serializer = () => {
+      throw thrown
+    }
+    expect(() => encodeEvent({ data: {} }, serializer)).toThrow(
+      expect.objectContaining({ message: `${data} ${quote}. ${orSerialize}` }) as Error,
+    )
   })
 })
 
@@ -328,7 +361,10 @@ describe('a comment', () => {
 
   test.each([5, null, undefined, {}, ['c'], Symbol('s')])('must be a string, not %o', (text) => {
     expect(() => encodeComment(text as string)).toThrow(
-      expect.objectContaining({ code: 'HF_ERR_EVENT_FIELD' }) as Error,
+      expect.objectContaining({
+        code: 'HF_ERR_EVENT_FIELD',
+        message: expect.stringContaining('Field "comment" of an event must be a string, but got') as string,
+      }) as Error,
     )
   })
 
@@ -340,6 +376,57 @@ describe('a comment', () => {
 describe('retry', () => {
   test.each([0, 1, 3_000, Number.MAX_SAFE_INTEGER])('%d arrives', (retryMs) => {
     expect(decode(`${encodeRetry(retryMs)}\n`).retries).toEqual([retryMs])
+  })
+})
+
+const own: Serializer = (value) => JSON.stringify(value)
+
+describe('the sole line of an event', () => {
+  test.each<[EventInput, string]>([
+    ['text', 'text'],
+    ['', ''],
+    [{ data: 'text' }, 'text'],
+    [{ data: '' }, ''],
+    [{ data: 5 }, '5'],
+    [{ data: null }, 'null'],
+    [{ data: { text: 'a\nb' } }, '{"text":"a\\nb"}'],
+  ])('of %o is %j', (event, line) => {
+    expect(soleLine(event)).toBe(line)
+  })
+
+  test.each<unknown>([
+    'a\nb',
+    'a\rb',
+    { data: 'a\nb' },
+    { data: 'a\rb' },
+    {},
+    { data: undefined },
+    { event: 'e' },
+    { data: 'd', event: 'e' },
+    { data: 'd', event: undefined },
+    { event: 'e', data: 'd' },
+    { id: 1, data: 'd' },
+    { data: 'd', unknown: 1 },
+    null,
+    undefined,
+    5,
+    Object.assign(() => {}, { data: 'd' }),
+    [],
+    Symbol('s'),
+  ])('is not what %o has', (event) => {
+    expect(soleLine(event as EventInput)).toBe(undefined)
+  })
+
+  test('is left to encodeEvent() where a serializer may return several', () => {
+    expect(soleLine({ data: 5 }, own)).toBe(undefined)
+    expect(soleLine({ data: 'text' }, own)).toBe('text')
+    expect(soleLine('text', own)).toBe('text')
+  })
+
+  test('throws as encodeEvent() does where the data cannot be serialized', () => {
+    expect(() => soleLine({ data: 5n })).toThrow(
+      expect.objectContaining({ code: 'HF_ERR_EVENT_DATA' }) as Error,
+    )
   })
 })
 
@@ -367,8 +454,19 @@ describe('for all events', () => {
     retry: fc.oneof(absent, fc.maxSafeNat()),
   })
 
+  const nonEmpty = event.filter((fields) => Object.values(fields).some((value) => value !== undefined))
+
+  test('whatever has a sole line is that line in a frame', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyText, nonEmpty), (one) => {
+        const line = soleLine(one)
+        const framed = line === undefined ? undefined : `data: ${line}\n\n`
+        expect([undefined, encodeEvent(one)]).toContain(framed)
+      }),
+    )
+  })
+
   test('what is sent is what a client gets, wherever the bytes are cut', () => {
-    const nonEmpty = event.filter((fields) => Object.values(fields).some((value) => value !== undefined))
     fc.assert(
       fc.property(fc.array(nonEmpty, { maxLength: 4 }), cuts, (events, at) => {
         const {
