@@ -19,8 +19,8 @@ const config: ViteUserConfig = defineConfig({
     pool: 'threads',
     setupFiles: [path('test/mutation/setup.ts')],
     execArgv: process.env['MUTATION_THREADS'] === undefined ? [] : forThreads,
-    // A mutant that waits for ever is found out sooner.
-    testTimeout: 10_000,
+    // Stryker ends what takes much longer than it should.
+    testTimeout: 30_000,
   },
 })
 
