@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, inject } from 'vitest'
 
 type Counts = Record<string, number>
 
@@ -34,18 +34,21 @@ if (stryker !== undefined) {
   activate()
   beforeAll(activate)
 
+  // What is started outside of any test counts for all of them.
+  if (inject('mode' as never) === 'dry-run') process.env['MUTATION_REACHED'] = reached
   beforeEach(() => {
-    if (stryker.activeMutant !== undefined) return
-    process.env['MUTATION_REACHED'] = reached
-    process.env['MUTATION_TEST'] = stryker.currentTestId
+    if (stryker.currentTestId !== undefined) process.env['MUTATION_TEST'] = stryker.currentTestId
+  })
+  afterEach(() => {
+    delete process.env['MUTATION_TEST']
   })
 
   afterAll(() => {
     if (!existsSync(reached)) return
     const coverage = (stryker.mutantCoverage ??= { static: {}, perTest: {} })
     for (const line of readFileSync(reached, 'utf8').trimEnd().split('\n')) {
-      const [test, mutant] = JSON.parse(line) as [string, string]
-      const counts = (coverage.perTest[test] ??= {})
+      const [test, mutant] = JSON.parse(line) as [string | null, string]
+      const counts = test === null ? coverage.static : (coverage.perTest[test] ??= {})
       counts[mutant] ??= 1
     }
     rmSync(reached)

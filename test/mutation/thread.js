@@ -2,9 +2,9 @@
 // down, at once and once each, which mutants were reached here: a thread that is terminated has no other moment.
 import { appendFileSync } from 'node:fs'
 
-const { MUTATION_REACHED: file, MUTATION_TEST: test } = process.env
+const { MUTATION_REACHED: file, MUTATION_TEST: test = null } = process.env
 
-if (file !== undefined && test !== undefined) {
+if (file !== undefined) {
   const reached = new Proxy(
     {},
     {
