@@ -44,24 +44,29 @@ test('an event that is dropped is held no longer', () => {
 })
 
 describe('an id', () => {
-  const ring = new EventRing(2, 1_000)
-  for (let n = 0; n < 5; n++) ring.push({ data: n }, 1)
+  /** Five events have been pushed, of which two are there. */
+  function filled(): EventRing {
+    const ring = new EventRing(2, 1_000)
+    for (let n = 0; n < 5; n++) ring.push({ data: n }, 1)
+    return ring
+  }
 
   test('leads to its position, also that of an event that is gone, and of the place before the first', () => {
+    const ring = filled()
     for (let position = 0; position < ring.next; position++) {
       expect(ring.position(ring.id(position))).toBe(position)
     }
   })
 
   test('of an event that is still to come is unknown', () => {
+    const ring = filled()
     expect(ring.position(ring.id(ring.next))).toBe(undefined)
     expect(ring.position(ring.id(-1))).toBe(undefined)
   })
 
   test('of another ring, or of another spelling, is unknown', () => {
-    const other = new EventRing(2, 1_000)
-    other.push({ data: 0 }, 1)
-    expect(other.position(ring.id(1))).toBe(undefined)
+    const ring = filled()
+    expect(filled().position(ring.id(1))).toBe(undefined)
     const epoch = ring.id(1).slice(0, -2)
     for (const spelling of [
       '01',
@@ -85,7 +90,7 @@ describe('an id', () => {
   })
 
   test('has 9 random bytes before its position, others in each ring, in characters that a header takes', () => {
-    expect(ring.id(12)).toMatch(/^[\w-]{12}\.12$/)
+    expect(new EventRing(1, 1).id(12)).toMatch(/^[\w-]{12}\.12$/)
     const epochs = Array.from({ length: 100 }, () => new EventRing(1, 1).id(0))
     expect(new Set(epochs).size).toBe(100)
   })
