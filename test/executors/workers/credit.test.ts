@@ -75,8 +75,12 @@ describe('a worker is woken only when it asked to be', () => {
 
   test('a wait in place ends unheld when its time is over', () => {
     const debtor = new Debtor(allocateCredit(1), 0)
-    expect(debtor.waitUntil(() => false, 1)).toBe(false)
     expect(debtor.waitUntil(() => false, 0)).toBe(false)
+    // It looks before it waits and after, and sleeps in between.
+    let looks = 0
+    const holds = (): boolean => ++looks > 2
+    expect(debtor.waitUntil(holds, 20)).toBe(false)
+    expect(looks).toBe(2)
   })
 })
 
