@@ -46,7 +46,7 @@ export class Heartbeat {
 
   readonly #look = (): void => {
     for (let seen = 0; seen < SINKS_PER_TURN; seen++) {
-      const { value: sink, done } = this.#unseen?.next() ?? { done: true }
+      const { value: sink, done } = (this.#unseen as Iterator<ResponseSink, undefined>).next()
       if (done === true) {
         this.#unseen = undefined
         return

@@ -1,6 +1,8 @@
+import { queryObjects } from 'node:v8'
 import { expect, test } from 'vitest'
 import { Heartbeat } from '../../src/sse/heartbeat.ts'
 import { ResponseSink } from '../../src/sse/response-sink.ts'
+import { until } from '../../src/testing/flags.ts'
 import type { RawClient } from '../plugin/client.ts'
 import { serveOne } from './served-response.ts'
 
@@ -109,6 +111,32 @@ test('one comes per rhythm, not more', async () => {
   clearInterval(timer)
   heartbeat.delete(sink)
   expect(sink.bytes / ':\n\n'.length).toBeLessThanOrEqual(looks / 2 + 1)
+  // Nor much less: half of it would be too little for a proxy that cuts after little more than a rhythm.
+  expect(looks).toBeLessThan(2 * 2 * 6)
+})
+
+test('a stream that has just been opened has a rhythm of silence before its first', async () => {
+  const heartbeat = new Heartbeat(HEARTBEAT_MS)
+  const { sink } = await openSink()
+  heartbeat.add(sink)
+  expect(sink.touched).toBe(true)
+  heartbeat.delete(sink)
+})
+
+test('without streams no timer is left', async () => {
+  // A timer would hold its heartbeat.
+  const untilNone = async (): Promise<void> =>
+    until(() => queryObjects(Heartbeat, { format: 'count' }) === 0, 'the timers to be stopped')
+  await untilNone()
+  const { sink } = await openSink()
+  const come = (): void => {
+    const heartbeat = new Heartbeat(2)
+    heartbeat.add(sink)
+    heartbeat.delete(sink)
+  }
+  come()
+  expect(queryObjects(Heartbeat, { format: 'count' })).toBe(1)
+  await untilNone()
 })
 
 test('many streams get theirs over several turns of the loop', async () => {

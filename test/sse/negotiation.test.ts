@@ -65,6 +65,18 @@ describe('prefersEventStream', () => {
     expect(prefersEventStream('text/*', over)).toBe(false)
   })
 
+  test('takes a type with a parameter as it is', () => {
+    const over = ['application/json;profile="a"']
+    expect(prefersEventStream('application/json;profile="a", text/event-stream;q=0.5', over)).toBe(false)
+    expect(prefersEventStream('application/json;profile="b", text/event-stream;q=0.5', over)).toBe(true)
+    expect(prefersEventStream('application/json;charset=utf-8, text/event-stream;q=0.5', over)).toBe(true)
+  })
+
+  test.each([undefined, '', ',', ' , '])('is false where the header says nothing: %j', (accept) => {
+    expect(prefersEventStream(accept, ['application/json'])).toBe(false)
+    expect(prefersEventStream(accept, [])).toBe(false)
+  })
+
   test('is false where neither is allowed', () => {
     expect(prefersEventStream('image/png', ['application/json'])).toBe(false)
   })
@@ -82,7 +94,7 @@ test('no header makes negotiation throw, and what is preferred is allowed', () =
   expect(() => assert(property(header, holds))).not.toThrow()
 })
 
-test.each<[string, boolean]>([
+test.each<[unknown, boolean]>([
   ['application/json', true],
   ['text/html; charset=utf-8', true],
   ['application/vnd.api+json', true],
@@ -92,6 +104,9 @@ test.each<[string, boolean]>([
   ['text/*', false],
   ['application/json, text/html', false],
   [' application/json', false],
+  ['text/html/x;charset=utf-8', false],
+  [['application/json'], false],
+  [undefined, false],
 ])('%j is a media type: %s', (type, is) => {
   expect(isMediaType(type)).toBe(is)
 })

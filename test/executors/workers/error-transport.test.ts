@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeError, encodeError } from '../../../src/executors/workers/error-transport.ts'
@@ -15,6 +16,52 @@ test('name, message, stack, plain fields and cause of an error come through', ()
   expect((pass(error) as Error).stack).toBe(error.stack)
   expect((pass(error) as Error).cause).toMatchObject({ name: 'Error', message: 'why' })
   expect(pass(error)).toBeInstanceOf(Error)
+  expect(pass(new Error('without'))).not.toHaveProperty('cause')
+})
+
+test('own properties that are texts, numbers or truth values come through, no others', () => {
+  const fields = { text: 'x', number: 0, yes: true, no: false }
+  const others = { big: 1n, symbol: Symbol('s'), object: {}, nothing: null, call: () => {} }
+  expect({ ...(pass(Object.assign(new Error('x'), fields, others)) as Error) }).toEqual(fields)
+})
+
+test('name and stack are where an error has them: not among what is listed, and may be changed', () => {
+  const error = pass(new RangeError('x')) as Error
+  for (const key of ['name', 'stack']) {
+    expect(Object.getOwnPropertyDescriptor(error, key)).toMatchObject({
+      enumerable: false,
+      writable: true,
+      configurable: true,
+    })
+  }
+})
+
+test('a stack that is no text is left out', () => {
+  expect((pass(Object.assign(new Error('x'), { stack: 5 })) as Error).stack).toBe(undefined)
+})
+
+test('long texts are cut, and shorter where they are many', () => {
+  const long = 'x'.repeat(100_000)
+  expect(pass(new Error(long))).toMatchObject({ message: 'x'.repeat(8_000) })
+  expect(pass(long)).toBe('x'.repeat(8_000))
+  expect(pass({ long })).toBe('[object Object]')
+  const many = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`field${n}`, long]))
+  expect(pass(Object.assign(new Error('x'), many))).toMatchObject({ field0: 'x'.repeat(2_000) })
+})
+
+test.each<[string, unknown]>([
+  [
+    'cannot be read',
+    Object.defineProperty(new Error('x'), 'name', { get: () => assert.fail('not to be read') }),
+  ],
+  [
+    'is too large however its texts are cut',
+    Object.assign(new Error('x'), Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [n, n]))),
+  ],
+])('of what %s that much is said', (_, thrown) => {
+  const message = 'What the producer threw cannot be read, or is too large.'
+  expect(pass(thrown)).toMatchObject({ name: 'Error', message })
+  expect(pass(thrown)).toBeInstanceOf(Error)
 })
 
 test('what is no error comes through as it is, or as text', () => {

@@ -254,6 +254,9 @@ describe('a corrupt ring', () => {
   })
 })
 
+/** Of what is tried by the million or the thousand; fewer under mutation testing, where the code is slower by far. */
+const MANY = process.env['MUTATION_TESTS'] === undefined ? 1_000 : 50
+
 describe('two threads', () => {
   let writer: Worker
 
@@ -303,20 +306,20 @@ describe('two threads', () => {
   }
 
   test('millions of events of several streams arrive whole, once and in order', async () => {
-    const count = 2_000_000
+    const count = MANY * 2_000
     const { reading, bells } = await soak({ seed: 7, count, streams: 5, longest: 60 }, 1_048_576, 131_072)
     expect(reading).toMatchObject({ events: count, done: 5 })
     expect(bells).toBeLessThan(count)
   })
 
   test('a ring that is full again and again only makes the writer wait', async () => {
-    const count = 300_000
+    const count = MANY * 300
     const { reading } = await soak({ seed: 8, count, streams: 3, longest: 900 }, MIN_RING_BYTES, 4_096)
     expect(reading).toMatchObject({ events: count, done: 3 })
   })
 
   test('events larger than the ring pass in pieces', async () => {
-    const count = 5_000
+    const count = MANY * 5
     const { reading } = await soak({ seed: 9, count, streams: 3, longest: 8_000 }, MIN_RING_BYTES, 131_072)
     expect(reading).toMatchObject({ events: count, done: 3 })
   })
@@ -324,7 +327,7 @@ describe('two threads', () => {
   test('under no interleaving of their atomic accesses a frame is lost, or a wake-up', () => {
     const turnsMemory = allocateTurns()
     const turns = new Turns(turnsMemory, READER)
-    for (let seed = 1; seed <= 4_000; seed++) {
+    for (let seed = 1; seed <= MANY * 4; seed++) {
       const random = dice(Math.imul(seed, 0x9e3779b1))
       const lengths = [
         [8, 40],
