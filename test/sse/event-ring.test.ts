@@ -43,14 +43,14 @@ test('an event that is dropped is held no longer', () => {
   expect(() => ring.at(1)).toThrow(TypeError)
 })
 
-describe('an id', () => {
-  /** Five events have been pushed, of which two are there. */
-  function filled(): EventRing {
-    const ring = new EventRing(2, 1_000)
-    for (let n = 0; n < 5; n++) ring.push({ data: n }, 1)
-    return ring
-  }
+/** Five events have been pushed, of which two are there. */
+function filled(): EventRing {
+  const ring = new EventRing(2, 1_000)
+  for (let n = 0; n < 5; n++) ring.push({ data: n }, 1)
+  return ring
+}
 
+describe('an id', () => {
   test('leads to its position, also that of an event that is gone, and of the place before the first', () => {
     const ring = filled()
     for (let position = 0; position < ring.next; position++) {

@@ -316,9 +316,9 @@ describe('what is no event is refused', () => {
     ['"text"', 'text'],
     ['undefined', undefined],
     ['null', null],
-  ])('a serializer that throws is quoted: %s', (quote, thrown) => {
+  ])('a serializer that throws is quoted: %s', (quote, cause) => {
     const serializer: Serializer = () => {
-      throw thrown
+      throw cause
     }
     expect(() => encodeEvent({ data: {} }, serializer)).toThrow(
       expect.objectContaining({ message: `${data} ${quote}. ${orSerialize}` }) as Error,

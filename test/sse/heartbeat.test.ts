@@ -123,10 +123,11 @@ test('a stream that has just been opened has a rhythm of silence before its firs
   heartbeat.delete(sink)
 })
 
+/** Resolves when no heartbeat is alive: a timer would hold its own. */
+const untilNone = async (): Promise<void> =>
+  until(() => queryObjects(Heartbeat, { format: 'count' }) === 0, 'the timers to be stopped')
+
 test('without streams no timer is left', async () => {
-  // A timer would hold its heartbeat.
-  const untilNone = async (): Promise<void> =>
-    until(() => queryObjects(Heartbeat, { format: 'count' }) === 0, 'the timers to be stopped')
   await untilNone()
   const { sink } = await openSink()
   const come = (): void => {
