@@ -62,7 +62,7 @@ const DRAIN_MS = 20_000
  *
  * @returns Infinity where the system does not tell
  */
-function mostFiles(): number {
+export function mostFiles(): number {
   const report = process.report.getReport() as unknown as {
     userLimits?: { open_files?: { soft: string | number } }
   }

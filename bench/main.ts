@@ -26,7 +26,7 @@ import type { Bench } from './figures/rounds.ts'
 import { isPeer, type Peer } from './peers.ts'
 import { producerScenarios } from './producer-scenarios.ts'
 import { Progress } from './progress.ts'
-import { measureHeld } from './held-row.ts'
+import { measureHeld, mostFiles, stepsWithin } from './held-row.ts'
 import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
 import { toHtml } from './report/html.ts'
@@ -91,12 +91,19 @@ class Run {
 
   async measure(): Promise<void> {
     try {
+      this.#checkFiles()
       if (this.#args.own !== undefined) await this.#checkOwn(this.#args.own)
       if (this.#args.producer !== undefined) await this.#takeProducer(this.#args.producer)
       for (const scenario of this.#scenarios) await this.#measure(scenario)
     } finally {
       this.#progress.clear()
     }
+  }
+
+  /** Before minutes are spent. */
+  #checkFiles(): void {
+    if (this.#args.quick) return
+    for (const one of this.#scenarios) if (one.kind === 'held') stepsWithin(one.steps, mostFiles())
   }
 
   /** Before minutes are spent. */

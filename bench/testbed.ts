@@ -36,6 +36,8 @@ const START_MS = 20_000
 const ANSWER_MS = 10_000
 /** Between the last stream's opening and a look at what open streams cost. */
 const SETTLING_MS = 300
+/** How long the garbage of a server with many streams may take. */
+const COLLECTING_MS = 60_000
 /** How long thousands of streams may take to end. */
 const ENDING_MS = 60_000
 /** How long a stream without any queue may take. */
@@ -250,7 +252,7 @@ export class TestServer {
     const plan = { ...this.#targets.main, streams, atATime: OPENED_AT_A_TIME }
     const open = await this.#generator.ask('hold', plan, streams * ALONE_MS + ANSWER_MS)
     await sleep(settlingMs)
-    const held = await this.#remote.ask('memory', undefined, ANSWER_MS)
+    const held = await this.#remote.ask('memory', undefined, COLLECTING_MS)
     const seen = (await this.#remote.ask('snapshot', undefined, ANSWER_MS)).open.main
     if (seen !== open) throw new Error(`${seen} of ${open} streams are open`)
     return held
@@ -287,7 +289,8 @@ export class TestServer {
     const sent = routes?.main
     const received = { streams: total.outcomes.good ?? 0, events: total.events, bytes: total.bytes }
     const agrees =
-      (sent?.closed.ended ?? 0) === received.streams &&
+      sent !== undefined &&
+      (sent.closed.ended ?? 0) === received.streams &&
       sent.events === received.events &&
       sent.bytes === received.bytes
     if (agrees && total.holes === 0 && received.streams === total.streams) return total
