@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { producer } from '../../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
+import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../../src/testing/flags.ts'
 import { exitsAtImport } from './exits-on-thread.ts'
 import * as producers from './producers.ts'
 import { numbers, Testbed, until, type Client } from './testbed.ts'
@@ -67,28 +67,29 @@ describe.each([
   })
 })
 
-test('streams that a thread had not begun when it died run on the next, in the order of arrival', async () => {
-  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 4 } })
+test('streams that a thread had not begun when it died run on the next, before those that came later', async () => {
+  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 3 } })
   const flags = makeFlags()
   const dying = await testbed.open('exitsTogether', { flags })
   await untilRaised(flags, Flag.STARTED)
-  const order = new Int32Array(new SharedArrayBuffer(4 * 8))
-  const others: Client[] = []
-  // Three of them have a place on the thread, which is blocked, and the others wait for one.
-  for (let number = 1; number <= 7; number++) others.push(await testbed.open('signs', { order, number }))
-  // One of them leaves: it is gone for good.
-  others[1]?.leave()
-  expect(await testbed.reason(others[1] as Client)).toBe('client')
+  // The first two have a place on the thread, which is blocked, and the others wait for one.
+  const others: { client: Client; own: Flags }[] = []
+  for (let number = 0; number < 5; number++) {
+    const own = makeFlags()
+    others.push({ client: await testbed.open('stays', { flags: own }), own })
+  }
+  const [first, left, ...later] = others as [(typeof others)[0], (typeof others)[0], ...typeof others]
+  left.client.leave()
+  expect(await testbed.reason(left.client)).toBe('client')
   raise(flags, Flag.GO)
   await dying.over()
   expect(await testbed.reason(dying)).toBe('lost')
-  for (const [index, each] of others.entries()) {
-    if (index === 1) continue
-    await each.over()
-    expect(await testbed.reason(each)).toBe('ended')
-  }
-  expect([...order]).toEqual([6, 1, 3, 4, 5, 6, 7, 0])
-  expect(testbed.pool.lost).toBe(1)
+
+  const next = [first, ...later.slice(0, 2)]
+  for (const { own } of next) await untilRaised(own, Flag.STARTED)
+  expect(testbed.pool).toMatchObject({ running: 3, waiting: 1, lost: 1 })
+  expect(left.own[Flag.STARTED]).toBe(0)
+  for (const { client } of [...next, ...later]) client.leave()
   await testbed.idle()
 })
 
