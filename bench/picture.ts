@@ -9,6 +9,8 @@ import { logarithmic, roundDomain } from './report/scale.ts'
 import type { Results } from './results.ts'
 
 const WIDTH = 820
+/** Around all of it: whoever shows the picture may be light where the reader's system is dark, so it has a ground. */
+const MARGIN = 16
 const ROW_HEIGHT = 34
 const TOP = 92
 /** Of the axis: left of it stand the names, right of it the numbers. */
@@ -43,6 +45,7 @@ function picture(rows: readonly BlockRow[], { environment: machine, startedAt }:
   const times = rows.map(({ firstByteMs: { p50, p99 = NaN } }) => [p50, p99] as const)
   const x = logarithmic(roundDomain(times.flat()))(LEFT, RIGHT)
   const bottom = TOP + rows.length * ROW_HEIGHT
+  const [width, height] = [WIDTH + 2 * MARGIN, bottom + 62 + 2 * MARGIN]
   const title = `When clients get their first byte, at ${load} times what one thread can do`
   const told = rows.map(
     ({ executor }, index) =>
@@ -58,12 +61,13 @@ function picture(rows: readonly BlockRow[], { environment: machine, startedAt }:
     const [from, until] = [px(x.at(half)), px(x.at(most))]
     return markup`<g class="${colourOf(row)}"><text class="label" x="0" y="${y + 4}">${row.executor}</text><path class="span" d="M${from} ${y}H${until}"/><circle class="open" cx="${from}" cy="${y}" r="5"/><circle class="dot" cx="${until}" cy="${y}" r="6"/><text class="value" x="${HALF}" y="${y + 4}" text-anchor="end">${numberText(half)} ms</text><text class="label value" x="${MOST}" y="${y + 4}" text-anchor="end">${numberText(most)} ms</text></g>`
   })
-  const own = `text{font-family:system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
+  const own = `:root{background:var(--page)}
+text{font-family:system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
 svg text.title{font-size:17px;font-weight:600}
 svg text.label,svg text.value{font-size:14px}
 .span{stroke:currentColor;stroke-width:3;stroke-opacity:.45;fill:none}
 .open{fill:var(--page);stroke:currentColor;stroke-width:2.5}`
   const footer = `${scenario}: ${rows[0]?.arrivals.toLocaleString('en')} clients each, open loop; headfirst ${machine.headfirst}, Node ${machine.node}, ${machine.cores} cores, ${startedAt.slice(0, 10)}`
-  return markup`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom + 62}" width="${WIDTH}" height="${bottom + 62}" role="img" aria-label="${`${title}. Half of the clients, and 99 of 100, within: ${told.join(', ')}.`}">${style(paletteStyle(':root'), DRAWING_STYLE, own)}<text class="title ink" x="0" y="20">${title}</text><text x="0" y="42">${blockMs === undefined ? '' : `Each stream computes for ${blockMs} ms. `}On idle, the same server and clients, nothing computes. Time in ms, logarithmic.</text><text x="${HALF}" y="${TOP - 12}" text-anchor="end">○ half within</text><text x="${MOST}" y="${TOP - 12}" text-anchor="end">● 99 % within</text>${ticks}${drawn}<text x="0" y="${bottom + 48}">${footer}</text></svg>
+  return markup`<svg xmlns="http://www.w3.org/2000/svg" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${`${title}. Half of the clients, and 99 of 100, within: ${told.join(', ')}.`}">${style(paletteStyle(':root'), DRAWING_STYLE, own)}<text class="title ink" x="0" y="20">${title}</text><text x="0" y="42">${blockMs === undefined ? '' : `Each stream computes for ${blockMs} ms. `}On idle, the same server and clients, nothing computes. Time in ms, logarithmic.</text><text x="${HALF}" y="${TOP - 12}" text-anchor="end">○ half within</text><text x="${MOST}" y="${TOP - 12}" text-anchor="end">● 99 % within</text>${ticks}${drawn}<text x="0" y="${bottom + 48}">${footer}</text></svg>
 `.source
 }

@@ -192,9 +192,8 @@ describe('headfirst profile', () => {
       else say()
       answer ??= say
     })
-    const command = new Command(
-      ...['profile', await good(), '--duration', '1h', '--server-profile', server, '--token', 'x'],
-    )
+    const asking = ['--server-profile', server, '--token', 'x']
+    const command = new Command('profile', await good(), '--duration', '1h', ...asking)
     await once(asked, 'asked')
     command.child.kill('SIGINT')
     answer?.()

@@ -21,31 +21,36 @@ afterAll(async () => {
 })
 
 test.each([
-  ['light', 'rgb(26, 30, 36)'],
-  ['dark', 'rgb(231, 234, 238)'],
-] as const)('is well-formed, says what it shows, and suits a page in %s', async (colorScheme, ink) => {
-  const file = join(directory, `${colorScheme}.svg`)
-  writePicture(file, someResults())
-  const context = await chromium.browser.newContext({ colorScheme })
-  onTestFinished(async () => context.close())
-  const page = await context.newPage()
-  const requests: string[] = []
-  page.on('request', (request) => requests.push(request.url()))
-  // An error in the XML would be shown in place of the picture.
-  await page.goto(pathToFileURL(file).href)
-  expect(await page.evaluate('document.querySelectorAll("parsererror").length')).toBe(0)
-  expect(await page.evaluate('document.documentElement.getAttribute("aria-label")')).toMatch(
-    /workers 2\.09 and 2\.50 ms, idle 1\.24 and 1\.30 ms/,
-  )
-  expect(await page.evaluate('getComputedStyle(document.querySelector(".title")).fill')).toBe(ink)
-  const outside = await page.evaluate(`[...document.querySelectorAll('text')].filter((text) => {
+  ['light', 'rgb(26, 30, 36)', 'rgb(255, 255, 255)'],
+  ['dark', 'rgb(231, 234, 238)', 'rgb(21, 24, 29)'],
+] as const)(
+  'is well-formed, says what it shows, and suits a page in %s',
+  async (colorScheme, ink, ground) => {
+    const file = join(directory, `${colorScheme}.svg`)
+    writePicture(file, someResults())
+    const context = await chromium.browser.newContext({ colorScheme })
+    onTestFinished(async () => context.close())
+    const page = await context.newPage()
+    const requests: string[] = []
+    page.on('request', (request) => requests.push(request.url()))
+    // An error in the XML would be shown in place of the picture.
+    await page.goto(pathToFileURL(file).href)
+    expect(await page.evaluate('document.querySelectorAll("parsererror").length')).toBe(0)
+    expect(await page.evaluate('document.documentElement.getAttribute("aria-label")')).toMatch(
+      /workers 2\.09 and 2\.50 ms, idle 1\.24 and 1\.30 ms/,
+    )
+    expect(await page.evaluate('getComputedStyle(document.querySelector(".title")).fill')).toBe(ink)
+    // Its ink is readable on whatever page shows it.
+    expect(await page.evaluate('getComputedStyle(document.documentElement).backgroundColor')).toBe(ground)
+    const outside = await page.evaluate(`[...document.querySelectorAll('text')].filter((text) => {
     const { x, y, width, height } = text.getBBox()
-    const { width: right, height: bottom } = document.documentElement.viewBox.baseVal
-    return x < 0 || y < 0 || x + width > right || y + height > bottom
+    const box = document.documentElement.viewBox.baseVal
+    return x < box.x || y < box.y || x + width > box.x + box.width || y + height > box.y + box.height
   }).map((text) => text.textContent)`)
-  expect(outside).toEqual([])
-  expect(requests).toEqual([pathToFileURL(file).href])
-})
+    expect(outside).toEqual([])
+    expect(requests).toEqual([pathToFileURL(file).href])
+  },
+)
 
 test('is not drawn of rows that are INVALID, that failed, or that are too short', () => {
   const file = join(directory, 'nothing.svg')
