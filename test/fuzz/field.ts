@@ -25,10 +25,12 @@ export class Field {
   readonly memories: Map<string, Memory>
   #flags: Flags = makeFlags()
   neighbours: Neighbour[] = []
+  readonly #stopWatching: () => void
 
-  private constructor(testbed: Testbed, memories: Map<string, Memory>) {
+  private constructor(testbed: Testbed, memories: Map<string, Memory>, stopWatching: () => void) {
     this.testbed = testbed
     this.memories = memories
+    this.#stopWatching = stopWatching
   }
 
   static async make(options: WorkersOptions = {}): Promise<Field> {
@@ -43,7 +45,8 @@ export class Field {
       })
     }
     process.on('worker', onWorker)
-    onTestFinished(() => void process.removeListener('worker', onWorker))
+    const stopWatching = (): void => void process.removeListener('worker', onWorker)
+    onTestFinished(stopWatching)
     const { scribbling, impersonating, neverDone, cutShort, swallowing, silent } = producers
     const testbed = await Testbed.make(
       { count, ticking, scribbling, impersonating, neverDone, cutShort, swallowing, silent },
@@ -56,8 +59,14 @@ export class Field {
         },
       },
     )
-    const field = new Field(testbed, memories)
+    const field = new Field(testbed, memories, stopWatching)
     return field
+  }
+
+  /** For a test that makes many. */
+  async close(): Promise<void> {
+    this.#stopWatching()
+    await this.testbed.app.close()
   }
 
   input(tag: string): { tag: string; flags: Flags } {

@@ -2,15 +2,21 @@ import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { count } from '../executors/workers/producers.ts'
 import { Testbed } from '../executors/workers/testbed.ts'
+import { makeTestbed, route } from '../lifecycle/everywhere.ts'
+import { DecodingClient } from '../plugin/decoding-client.ts'
+import { Flag, makeFlags, raise } from '../../src/testing/flags.ts'
 import { expectLost, expectUnharmed, expectWhole, Field, victim, type Memory } from './field.ts'
 import { LONG, many, rounds, TIMEOUT } from './form.ts'
 import { logging } from './producers.ts'
-import { RECIPES } from './scribbling-producers.ts'
+import { HEAD } from './ring-memory.ts'
+import { miscoded, RECIPES } from './scribbling-producers.ts'
 
 /** Of a stream's credit, as credit.ts describes it. */
 const CLOSED = 0
 const DRAINED = 1
 const WAITING = 2
+const BEGUN = 4
+const WORDS = 5
 
 describe('a thread that overwrites its ring is lost with its streams, and nothing else', () => {
   test.each(Object.entries(RECIPES))('%s', { timeout: TIMEOUT }, async (_, recipes) => {
@@ -82,6 +88,19 @@ test('a line that the logger refuses ends nothing', async () => {
   await testbed.serves()
 })
 
+test('an event that is said not to be compressed ends the thread of a body that is', async () => {
+  const testbed = await makeTestbed({ compress: true })
+  const flags = makeFlags()
+  route(testbed, '/', miscoded, { tag: 'victim', flags }, { executor: 'workers' })
+  const client = await DecodingClient.open(testbed, '/', { accept: 'gzip' })
+  await client.got('victim 0\n\n')
+  raise(flags, Flag.GO)
+  expect(await client.over()).toBe('data: victim 0\n\n')
+  expect(client).toMatchObject({ coding: 'gzip', complete: true })
+  expect(await testbed.closeInfo()).toMatchObject({ reason: 'lost' })
+  await testbed.idle()
+})
+
 test('no two threads share memory', async () => {
   const field = await Field.make()
   await field.neighbourhood()
@@ -111,15 +130,17 @@ test('a thread whose credit is overwritten harms its own streams only', { timeou
     [DRAINED, -1_000_000_000],
     [WAITING, 0],
     [WAITING, -1],
+    [BEGUN, 0],
     [undefined, 0x5555_5555],
   ]) {
     await field.neighbourhood()
     const thread = field.neighbours[1]?.thread as string
     const { credit } = field.memories.get(thread) as Memory
-    expect(credit).toHaveLength(40)
+    // Ten streams a thread.
+    expect(credit).toHaveLength(10 * WORDS)
     for (let turns = 0; turns < 20; turns++) {
       for (let word = 0; word < credit.length; word++) {
-        if (offset === undefined || word % 4 === offset) credit[word] = value as number
+        if (offset === undefined || word % WORDS === offset) credit[word] = value as number
       }
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
@@ -127,6 +148,21 @@ test('a thread whose credit is overwritten harms its own streams only', { timeou
     for (const neighbour of field.neighbours) neighbour.client.leave()
     await expectWhole(field)
   }
+})
+
+test('a stream that has begun is not begun again, whatever its thread says of it', async () => {
+  const field = await Field.make()
+  await field.neighbourhood()
+  const thread = field.neighbours[1]?.thread as string
+  const { credit, ring } = field.memories.get(thread) as Memory
+  for (let word = BEGUN; word < credit.length; word += WORDS) credit[word] = 0
+  // Until the reader looks before the writer stores it again.
+  const scribbling = setInterval(() => (ring[HEAD] = (ring[HEAD] as number) ^ 1), 0)
+  await expectLost(field, thread)
+  clearInterval(scribbling)
+  for (const { client, tag } of field.neighbours) expect(client.body.split(`${tag} on`)).toHaveLength(2)
+  await expectUnharmed(field, thread)
+  await expectWhole(field)
 })
 
 /** Overwrites words of a ring from a thread of its own, while others read and write there. */
@@ -171,7 +207,7 @@ test(
         reasons[reason] = (reasons[reason] ?? 0) + 1
       }
       await expectWhole(field)
-      await field.testbed.app.close()
+      await field.close()
     })
     if (LONG) console.log(reasons)
     expect(reasons['lost']).toBeGreaterThan(0)

@@ -229,6 +229,18 @@ export const swallowing: PortableProducer<Ticking> = producer(
   { name: 'swallowing' },
 )
 
+/** Its body is compressed, and its last event is said not to be. */
+export const miscoded: PortableProducer<Ticking> = producer(
+  import.meta.url,
+  async (stream: EventStream, { tag, flags }: Ticking) => {
+    stream.send(`${tag} 0`)
+    await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+    during(() => stream.send(`${tag} 1`), word(KIND, FrameKind.DATA))
+    await new Promise(() => {})
+  },
+  { name: 'miscoded' },
+)
+
 /** The reader sleeps, and is said to be awake: no doorbell is rung. */
 export const silent: PortableProducer<Ticking> = producer(
   import.meta.url,

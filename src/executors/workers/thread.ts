@@ -148,7 +148,8 @@ export class Thread implements FrameHandler {
     const orphans: Running[] = []
     for (const [stream, running] of this.streams) {
       this.#forget(stream, running)
-      if (running.credit.begun) running.task.lose(this.cause)
+      // Memory that the thread may have overwritten: what was read of the stream counts first.
+      if (running.started || running.credit.begun) running.task.lose(this.cause)
       else orphans.push(running)
     }
     if (orphans.length > 0) this.#events.orphaned(orphans)
