@@ -87,7 +87,8 @@ test('streams that a thread had not begun when it died run on the next, before t
 
   const next = [first, ...later.slice(0, 2)]
   for (const { own } of next) await untilRaised(own, Flag.STARTED)
-  expect(testbed.pool).toMatchObject({ running: 3, waiting: 1, lost: 1 })
+  await until(() => testbed.pool.running === 3, 'their starts')
+  expect(testbed.pool).toMatchObject({ waiting: 1, lost: 1 })
   expect(left.own[Flag.STARTED]).toBe(0)
   for (const { client } of [...next, ...later]) client.leave()
   await testbed.idle()
