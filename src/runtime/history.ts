@@ -1,3 +1,4 @@
+/** Longer than most: half of it is what users read in their editor, and keys, ids and followers share one invariant. */
 import { HF_ERR_EVENT_FIELD, HF_ERR_EVENT_TOO_LARGE, HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { EventRing } from '../sse/event-ring.ts'
 import { encodeEvent, show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'

@@ -1,3 +1,4 @@
+/** Longer than most, because flush modes, bounds and codings all meet at the one place where bytes leave, in order. */
 import { Backlog, type Chunk, type DropPolicy } from './backlog.ts'
 import { CodedBody, Compressor, type Checksum, type ContentCoding } from './compression.ts'
 import { HEARTBEAT } from './event.ts'

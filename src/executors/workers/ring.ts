@@ -1,6 +1,7 @@
 /**
  * The way back from a worker: a ring of shared memory with one writer (the worker) and one reader (the server's
- * thread). No message is sent per event: the writer rings a doorbell only when the reader sleeps.
+ * thread). No message is sent per event: the writer rings a doorbell only when the reader sleeps. Both ends stand in
+ * one file, long as it is, because neither can be judged without the other.
  *
  * Memory: four control words, each in a cache line of its own, then the data.
  *
