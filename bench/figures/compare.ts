@@ -8,6 +8,7 @@
 import { measureBlockRow, type BlockRow } from '../block-row.ts'
 import type { Gate } from '../gate.ts'
 import { measureRateRow, type RateRow } from '../rate-row.ts'
+import { tailOf } from '../percentiles.ts'
 import type { BlockScenario, Contender, RateScenario } from '../scenarios.ts'
 import { FEWEST_ROUNDS } from '../statistics.ts'
 import { figure, type Comparison, type Figure, type FigureDefinition } from './figure.ts'
@@ -46,7 +47,7 @@ export async function compareBlock(
       serviceMs,
       seed: (bench.seed + round) % 2 ** 32,
     })
-  const tail = arrivals >= 1_000 ? 'p99' : 'p90'
+  const tail = tailOf(arrivals).name
   return comparePair(bench, scenario.name, { pair, rounds }, take, streamErrors, [
     {
       what: 'TTFB p50, ms',
@@ -58,7 +59,7 @@ export async function compareBlock(
       what: `TTFB ${tail}, ms`,
       formula: 'first byte of the status line − intended start',
       words: TIMES,
-      of: (row) => tailOf(row.firstByteMs),
+      of: (row) => slowest(row.firstByteMs),
     },
     {
       what: 'TTFE p50, ms',
@@ -70,7 +71,7 @@ export async function compareBlock(
       what: `TTFE ${tail}, ms`,
       formula: 'first event − intended start',
       words: TIMES,
-      of: (row) => tailOf(row.firstEventMs),
+      of: (row) => slowest(row.firstEventMs),
     },
     {
       what: 'CPU, ms per stream',
@@ -86,7 +87,7 @@ function streamErrors({ errors }: BlockRow): string[] {
   return Object.entries(errors).map(([name, count]) => `${count} streams: ${name}`)
 }
 
-function tailOf({ p90, p99 }: BlockRow['firstByteMs']): number {
+function slowest({ p90, p99 }: BlockRow['firstByteMs']): number {
   return p99 ?? p90
 }
 

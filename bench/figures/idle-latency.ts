@@ -2,7 +2,7 @@
  * A single event now and then, with everything else idle: how long it takes from the producer's stamp to the
  * client. This is where a thread has to be woken for each event, and nothing is there to make a batch of.
  */
-import { rank } from '../percentiles.ts'
+import { rank, tailOf } from '../percentiles.ts'
 import type { IdleLatencyScenario } from '../scenarios.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
@@ -41,8 +41,9 @@ export async function measureIdleLatency(bench: Bench, scenario: IdleLatencyScen
     const formula = "receipt − the producer's stamp"
     return figure({ scenario: name, formula, ...definition }, subject as Side, baseline as Side, [])
   }
+  const tail = tailOf(events - WARM_UP_EVENTS)
   return [
     ofRank(0.5, { what: 'latency p50, µs', goal }),
-    ofRank(0.99, { what: 'latency p99, µs', goal: undefined }),
+    ofRank(tail.fraction, { what: `latency ${tail.name}, µs`, goal: undefined }),
   ]
 }

@@ -7,7 +7,7 @@
  */
 import { serviceTime } from '../block-row.ts'
 import { judge } from '../gate.ts'
-import { median, rank } from '../percentiles.ts'
+import { median, rank, tailOf } from '../percentiles.ts'
 import type { IsolationScenario } from '../scenarios.ts'
 import { poissonSchedule } from '../schedule.ts'
 import type { RoutePlan } from '../server-plan.ts'
@@ -24,7 +24,7 @@ const FAST: RoutePlan = { executor: 'inline', flush: 'event', producer: { name: 
 interface Measured {
   /** First byte of the fast route. */
   p50Ms: number
-  p99Ms: number
+  tailMs: number
   /** Active time of the server's loop for each stream of the fast route, where there are no others. */
   serviceMs: number
   failures: string[]
@@ -40,6 +40,7 @@ export async function measureIsolation(bench: Bench, scenario: IsolationScenario
   const lastsMs = fast.at(-1) ?? 0
   const slow = poissonSchedule(Math.ceil((lastsMs * slowPerSecond) / 1_000), slowPerSecond, seed + 1)
   const warmUp = new Float64Array(WARM_UP_STREAMS)
+  const tail = tailOf(arrivals)
 
   const measured = await inAlternation(bench, scenario.rounds, [ALONE, ...executors], async (contender) => {
     const executor = testbed.executorOf(contender === ALONE ? 'inline' : contender)
@@ -54,7 +55,7 @@ export async function measureIsolation(bench: Bench, scenario: IsolationScenario
       const sorted = beside.recording.firstByteMs.toSorted()
       return {
         p50Ms: median(sorted),
-        p99Ms: rank(sorted, 0.99),
+        tailMs: rank(sorted, tail.fraction),
         serviceMs: beside.activeMs / arrivals,
         failures: [
           ...judge(beside.recording, fast).failures,
@@ -66,18 +67,18 @@ export async function measureIsolation(bench: Bench, scenario: IsolationScenario
 
   const fastServiceMs = median(measured[ALONE].map((one) => one.serviceMs))
   const aloneMs = median(measured[ALONE].map((one) => one.p50Ms))
-  const expected = rank(fastWaits(fast, fastServiceMs, slow, serviceMs).toSorted(), 0.99) + aloneMs
+  const expected = rank(fastWaits(fast, fastServiceMs, slow, serviceMs).toSorted(), tail.fraction) + aloneMs
   const theory = `. One queue of both would have ${expected.toPrecision(3)} (${slowPerSecond.toFixed(1)} streams/s of ${serviceMs.toFixed(1)} ms, ${fastPerSecond}/s of ${fastServiceMs.toFixed(2)} ms)`
   const side = (contender: typeof ALONE | (typeof executors)[number]): Side => ({
     contender: contender === ALONE ? ALONE : `beside ${contender}`,
-    values: measured[contender].map(({ p99Ms }) => p99Ms),
+    values: measured[contender].map(({ tailMs }) => tailMs),
   })
   return executors.map((executor) =>
     figure(
       {
         scenario: name,
-        what: `TTFB p99 of a fast route, ms${executor === 'inline' ? ' (one queue)' : ''}`,
-        formula: `first byte of the status line − intended start, 99th percentile${executor === 'inline' ? theory : ''}`,
+        what: `TTFB ${tail.name} of a fast route, ms${executor === 'inline' ? ' (one queue)' : ''}`,
+        formula: `first byte of the status line − intended start${executor === 'inline' ? theory : ''}`,
         goal: undefined,
       },
       side(executor),
