@@ -135,6 +135,11 @@ export class RawClient {
     const lineEnd = this.#unparsed.indexOf('\r\n')
     if (lineEnd === -1) return false
     const size = Number.parseInt(this.#unparsed.toString('latin1', 0, lineEnd), 16)
+    if (Number.isNaN(size)) {
+      // Something else was written into the response: nothing of it can be read any more.
+      this.#unparsed = Buffer.alloc(0)
+      return false
+    }
     if (size === 0) {
       const atOnce = this.#unparsed.indexOf('\r\n\r\n')
       if (atOnce === -1) return false
