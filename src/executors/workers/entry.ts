@@ -1,6 +1,6 @@
 /**
- * What runs on each thread: piscina loads this module once per thread and calls its default export once per
- * stream. Streams of a thread run side by side as far as their producers await.
+ * What runs on each thread: piscina loads this module (by boot.cjs) once per thread and calls its default export once
+ * per stream. Streams of a thread run side by side as far as their producers await.
  */
 import { MessageChannel, parentPort, threadId, workerData } from 'node:worker_threads'
 import { portability, run } from '../../runtime/producer.ts'

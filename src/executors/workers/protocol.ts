@@ -7,6 +7,8 @@ import type { SinkLimits } from './ring-sink.ts'
 
 /** Given to each thread when it starts. */
 export interface ThreadSettings {
+  /** The URL of entry.ts, for boot.cjs. */
+  entry: string
   /** How many streams it may have at a time. */
   streams: number
   /** Bytes of data in the thread's ring. */

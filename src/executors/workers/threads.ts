@@ -51,9 +51,13 @@ export class Threads {
     const { threads, niceIncrement, resourceLimits, streamsPerThread } = options
     this.#count = threads
     this.#events = events
-    const workerData: ThreadSettings = { streams: streamsPerThread, ringBytes: RING_BYTES }
+    const workerData: ThreadSettings = {
+      entry: new URL(`./entry${extname(import.meta.url)}`, import.meta.url).href,
+      streams: streamsPerThread,
+      ringBytes: RING_BYTES,
+    }
     this.#piscina = new Piscina({
-      filename: fileURLToPath(new URL(`./entry${extname(import.meta.url)}`, import.meta.url)),
+      filename: fileURLToPath(new URL('./boot.cjs', import.meta.url)),
       minThreads: threads,
       maxThreads: threads,
       idleTimeout: Infinity,
