@@ -1,5 +1,5 @@
 // A thread that is terminated while it loads must not take the process with it: see src/executors/workers/boot.cjs.
-// The abort that it is there for came about once in 800 rounds; `node test/package/closing-server.js 400` tries longer.
+// The abort that it is there for is rare, and wants a busy machine: `node test/package/closing-server.js 2000` tries longer.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
