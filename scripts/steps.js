@@ -2,7 +2,7 @@
 //
 // Each step runs even if one before it has failed, so that one run shows all.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -89,6 +89,8 @@ function packageTests() {
  * @returns {Counted}
  */
 function countVitest(report) {
+  // A run that died leaves none: then the step counts as failed.
+  if (!existsSync(report)) return { passed: 0, failed: 0, failures: [] }
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'))
   const failures = []
   for (const { assertionResults } of testResults) {
