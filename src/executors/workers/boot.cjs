@@ -7,8 +7,9 @@
 
 const { workerData } = require('node:worker_threads')
 
-/** @type {Promise<{ default: (order: unknown) => Promise<void> }>} */
-const loaded = import(workerData.entry)
-
-/** @param {unknown} order */
-module.exports = async (order) => (await loaded).default(order)
+/**
+ * Piscina waits for what a module exports: a thread is ready when entry.ts has loaded.
+ *
+ * @type {Promise<(order: unknown) => Promise<void>>}
+ */
+module.exports = import(workerData.entry).then((entry) => entry.default)
