@@ -1,4 +1,5 @@
 /** A producer's lines on their way from a worker to the server's log, in the order of its events. */
+import { isObject } from '../../runtime/options.ts'
 import { LOG_LEVELS, type LogLevel, type StreamLog } from '../../sse/stream.ts'
 import { decodeError, encodeError } from './error-transport.ts'
 import type { LogLine } from './protocol.ts'
@@ -27,15 +28,12 @@ export function ringLog(ring: RingWriter, stream: number, level: string | undefi
 export function readLine(payload: Uint8Array): LogLine {
   const line = JSON.parse(Buffer.from(payload).toString()) as LogLine | null
   // Any other name may well be a method of the logger too.
-  const isLine = line !== null && LOG_LEVELS.includes(line.level) && isPlain(line.fields)
+  const isLine = line !== null && LOG_LEVELS.includes(line.level) && isObject(line.fields)
   if (!isLine || !['string', 'undefined'].includes(typeof line.message)) throw new TypeError('no line')
   const { fields } = line
   if (Object.hasOwn(fields, 'err')) fields['err'] = decodeError(Buffer.from(String(fields['err'])))
   return line
 }
-
-const isPlain = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export function writeLine(log: StreamLog, { level, fields, message }: LogLine): void {
   if (message === undefined) log[level](fields)

@@ -78,7 +78,7 @@ const inModule = <Coded extends Error>(module: string, error: Coded): Coded =>
 /** Of a module, as much as a client may see. */
 function fileName(module: string): string {
   const { protocol, pathname } = new URL(module)
-  return protocol === 'file:' ? decodeURIComponent(posix.basename(pathname)) : `${protocol}…`
+  return protocol === 'file:' ? posix.basename(pathname) : `${protocol}…`
 }
 
 /** Clones are thrown away here, but only of what is an object: most inputs are small. */
