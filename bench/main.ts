@@ -31,7 +31,7 @@ import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
 import { toHtml } from './report/html.ts'
 import { toJson } from './report/json.ts'
-import { toTerminal, widthOf } from './report/terminal.ts'
+import { ofStdout, toTerminal } from './report/terminal.ts'
 import { writePicture } from './picture.ts'
 import { resultsDocument } from './results-document.ts'
 import { failedStreams, invalidRows, type Results } from './results.ts'
@@ -294,8 +294,7 @@ async function main(): Promise<number> {
     if (!results.interrupted) throw error
   }
   const document = resultsDocument(results, process.argv.slice(2))
-  const width = widthOf(process.stdout)
-  process.stdout.write(toTerminal(document, { colours: wantsColours(), width }))
+  process.stdout.write(toTerminal(document, ofStdout()))
   if (args.json !== undefined) writeFileSync(args.json, toJson(document))
   if (args.html !== undefined) writeFileSync(args.html, toHtml(document))
   if (args.picture !== undefined) writePicture(args.picture, results)
@@ -303,10 +302,6 @@ async function main(): Promise<number> {
   // In a full run failed streams are a result; a quick one is there to find that something does not work.
   if (results.quick && failedStreams(results) > 0) return EXIT.crash
   return invalidRows(results).length > 0 ? EXIT.invalid : EXIT.done
-}
-
-function wantsColours(): boolean {
-  return process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
 }
 
 try {

@@ -1,6 +1,13 @@
 import { widthOf } from './report/terminal.ts'
 
-/** One line on stderr that says what is being measured; nothing where nobody watches. */
+/** Shows one line on stderr, in the place of the last; '' clears it. Nothing where nobody watches. */
+export function showLine(text: string): void {
+  if (!process.stderr.isTTY) return
+  // A line that is wrapped could not be cleared.
+  process.stderr.write(`\r\u001B[K${text.slice(0, widthOf(process.stderr) - 1)}`)
+}
+
+/** Says what is being measured, and how much of it is done. */
 export class Progress {
   readonly #steps: number
   readonly #began = performance.now()
@@ -18,16 +25,10 @@ export class Progress {
   /** Within a step. */
   now(what: string): void {
     const seconds = Math.round((performance.now() - this.#began) / 1_000)
-    this.#show(`[${this.#step}/${this.#steps}] ${what}, after ${seconds} s`)
+    showLine(`[${this.#step}/${this.#steps}] ${what}, after ${seconds} s`)
   }
 
   clear(): void {
-    this.#show('')
-  }
-
-  #show(text: string): void {
-    if (!process.stderr.isTTY) return
-    // A line that is wrapped could not be cleared.
-    process.stderr.write(`\r\u001B[K${text.slice(0, widthOf(process.stderr) - 1)}`)
+    showLine('')
   }
 }

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { Progress } from '../progress.ts'
 import { toHtml } from '../report/html.ts'
-import { toTerminal, widthOf } from '../report/terminal.ts'
+import { ofStdout, toTerminal } from '../report/terminal.ts'
 import { addressOf } from './address.ts'
 import { HELP, parseProfileArguments, targetOf, type ProfileArguments } from './arguments.ts'
 import { findCapacity, stepLoad, stoppedBy } from './capacity.ts'
@@ -133,9 +133,7 @@ async function search(
 
 function show(found: Profile, { json, html }: ProfileArguments): void {
   const document = toDocument(found)
-  const colours = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
-  const width = widthOf(process.stdout)
-  process.stdout.write(toTerminal(document, { colours, width }))
+  process.stdout.write(toTerminal(document, ofStdout()))
   if (json !== undefined) writeFileSync(json, toReadableJson(document))
   if (html !== undefined) writeFileSync(html, toHtml(document))
 }

@@ -8,7 +8,7 @@ import { Progress } from '../progress.ts'
 import { rank } from '../percentiles.ts'
 import { Remote } from '../remote.ts'
 import type { Document } from '../report/document.ts'
-import { toTerminal } from '../report/terminal.ts'
+import { ofStdout, toTerminal } from '../report/terminal.ts'
 import { parseProfileArguments, targetOf } from './arguments.ts'
 import { toReadableJson } from './comparison.ts'
 import { rateOf } from './condition.ts'
@@ -135,8 +135,7 @@ export async function selfCheck(json: string | undefined): Promise<number> {
     ],
     results: { checks, failures },
   }
-  const colours = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === ''
-  process.stdout.write(toTerminal(document, { colours, width: Infinity }))
+  process.stdout.write(toTerminal(document, { ...ofStdout(), width: Infinity }))
   if (json !== undefined) writeFileSync(json, toReadableJson(document))
   return failures.length === 0 ? EXIT.right : EXIT.wrong
 }

@@ -16,6 +16,12 @@ export function widthOf({ isTTY, columns }: { isTTY?: boolean; columns?: number 
   return isTTY === true && columns !== undefined && columns > 0 ? columns : Infinity
 }
 
+/** How documents are shown on stdout; NO_COLOR is heard (https://no-color.org). */
+export const ofStdout = (): TerminalSettings => ({
+  colours: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '',
+  width: widthOf(process.stdout),
+})
+
 /** Longer lines of prose are hard to read. */
 const LONGEST_LINE = 116
 /** A cell of text is not cut further. */

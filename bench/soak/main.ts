@@ -14,10 +14,11 @@ import { inspect } from 'node:util'
 import { UsageError } from '../arguments.ts'
 import { environment } from '../environment.ts'
 import { median, rank } from '../percentiles.ts'
+import { showLine } from '../progress.ts'
 import { Remote, stopAll } from '../remote.ts'
 import { toHtml } from '../report/html.ts'
 import { toJson } from '../report/json.ts'
-import { toTerminal } from '../report/terminal.ts'
+import { ofStdout, toTerminal } from '../report/terminal.ts'
 import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { checks } from './checks.ts'
 import type { SoakGeneratorQuestions } from './generator.ts'
@@ -68,7 +69,7 @@ class Soak {
     const { quick, seed, minutes } = this.#args
     const load = sizes(quick)
     const { port } = await this.#server.ask('start', load, ANSWER_MS)
-    show('every route once')
+    showLine('every route once')
     await this.#generator.ask('warmUp', { port, sizes: load, seed }, END_MS)
     results.before = await this.#quiet()
     const countsBefore = await this.#server.ask('counts', undefined, ANSWER_MS)
@@ -81,7 +82,7 @@ class Soak {
       await sleep(Math.max(0, beganAt + atMs - performance.now()))
       await this.#sample((performance.now() - beganAt) / 1_000)
     }
-    show('the last clients')
+    showLine('the last clients')
     const { tallies, killsMs } = await this.#generator.ask('end', undefined, END_MS)
     results.killsMs = killsMs
     results.after = await this.#quiet()
@@ -111,7 +112,7 @@ class Soak {
     results.firstByteMs.push(...firstByteMs)
     results.lagMs.push(...lagMs)
     const megabytes = (held.heapBytes / 1e6).toFixed(1)
-    show(
+    showLine(
       `${Math.round(atSeconds)} of ${Math.round(this.#args.minutes * 60)} s: ${held.open} streams open, heap ${megabytes} MB, TTFB p50 ${median(firstByteMs).toFixed(1)} ms`,
     )
   }
@@ -143,13 +144,6 @@ function difference(after: Record<string, Count>, before: Record<string, Count>)
   return Object.fromEntries(Object.entries(after).map(([path, count]) => [path, since(path, count)]))
 }
 
-/** One line on stderr; nothing where nobody watches. */
-function show(text: string): void {
-  if (!process.stderr.isTTY) return
-  // A line that is wrapped could not be cleared.
-  process.stderr.write(`\r\u001B[K${text.slice(0, process.stderr.columns - 1)}`)
-}
-
 async function main(): Promise<number> {
   const args = parseArguments(process.argv.slice(2))
   if (args.help) {
@@ -171,14 +165,10 @@ async function main(): Promise<number> {
     // Whatever was being asked has lost its process.
     if (!results.interrupted) throw error
   } finally {
-    show('')
+    showLine('')
   }
   const document = soakDocument(results, process.argv.slice(2))
-  const isTerminal = process.stdout.isTTY
-  const colours = isTerminal && (process.env['NO_COLOR'] ?? '') === ''
-  process.stdout.write(
-    toTerminal(document, { colours, width: isTerminal ? process.stdout.columns : Infinity }),
-  )
+  process.stdout.write(toTerminal(document, ofStdout()))
   if (args.json !== undefined) writeFileSync(args.json, toJson(document))
   if (args.html !== undefined) writeFileSync(args.html, toHtml(document))
   if (results.interrupted) return EXIT.interrupted
