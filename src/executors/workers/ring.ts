@@ -5,12 +5,15 @@
  *
  * Memory: four control words, each in a cache line of its own, then the data.
  *
- * - `HEAD`: bytes ever written, modulo 2^32. Only the writer stores it.
+ * - `HEAD`: where the next frame will stand, in bytes since ever, modulo 2^32; what was appended to the last frame
+ *   (see below) counts only once the next one is there. Only the writer stores it.
  * - `TAIL`: bytes ever read, modulo 2^32. Only the reader stores it.
  * - `READER`: what the reader does. ASLEEP: it waits for the doorbell. It sets that, then looks at `HEAD` once
  *   more; the writer stores `HEAD`, then exchanges ASLEEP for AWAKE and rings if it was that. So either the
- *   reader sees the frame, or the writer sees the sleeper. RESTING: it comes back by itself within a
- *   millisecond, and wants the doorbell only of a writer that cannot go on before.
+ *   reader sees the frame, or the writer sees the sleeper. RESTING: it comes back by itself within a millisecond,
+ *   also where something has come since it looked, and wants the doorbell only of a writer that cannot go on before,
+ *   or has written HURRY_BYTES. WANTED: such a writer has found it AWAKE, so that it may not rest before it has
+ *   looked once more.
  * - `FULL`: 1 while the writer waits for room, in place, on this very word. The writer sets it, then looks at
  *   `TAIL` once more; the reader stores `TAIL`, then exchanges `FULL` for 0 and wakes it if it was 1. (Were the
  *   wait on `TAIL`, an exchange that belongs to the `TAIL` which the writer has just seen could fall between its
@@ -28,14 +31,14 @@
  * swaps are atomic, so that either the reader gets the appended events, or the writer sees TAKEN and begins a new
  * frame, at the end of what was taken. Batches form by themselves while the reader is busy, and cost it one copy.
  *
- * The reader may hold more than `HEAD` says for a moment (it took what was appended before `HEAD` moved), hence
- * the signed comparison.
+ * So the reader may be ahead of `HEAD`, by what was appended to the frame that it took: hence signed comparisons.
  */
 
 /** States of `READER`. */
 const AWAKE = 0
 const ASLEEP = 1
 const RESTING = 2
+const WANTED = 3
 
 /** Of the control words, in words; 16 of them are a cache line. */
 const HEAD = 0
@@ -62,6 +65,12 @@ export const LOOK_MS = 1_000
 
 /** An open frame is appended to up to this length, so that one stream's batch does not keep others waiting. */
 const BATCH_BYTES = 65_536
+
+/**
+ * A reader that rests is wanted as soon as so much waits for it: half of a stream's usual high-water mark, so that a
+ * producer that never pauses is not stopped by it, and both ends work at the same time.
+ */
+const HURRY_BYTES = 32_768
 
 /** What a frame carries. */
 export const FrameKind = {
@@ -128,6 +137,8 @@ export class RingWriter {
   #head: number
   /** The last `TAIL` that was seen; the true one is this or further. */
   #tail: number
+  /** Once `HEAD` is here it is time to look whether the reader is behind. */
+  #lookAt: number
   /** The last frame, if it is DATA or CODED: its word index, STATE, stream, kind, events and length. */
   #open: OpenFrame = { word: 0, state: TAKEN, stream: 0, kind: FrameKind.DATA, events: 0, length: 0 }
 
@@ -140,6 +151,7 @@ export class RingWriter {
     this.#ring = ring
     this.#head = Atomics.load(this.#words, HEAD)
     this.#tail = Atomics.load(this.#words, TAIL)
+    this.#lookAt = (this.#tail + HURRY_BYTES) | 0
   }
 
   /**
@@ -220,7 +232,8 @@ export class RingWriter {
     open.state = state
     open.events += events
     open.length += length
-    this.#advance(head)
+    this.#head = head
+    if (((head - this.#lookAt) | 0) >= 0) this.#hurryIfBehind()
     return true
   }
 
@@ -254,18 +267,22 @@ export class RingWriter {
     open.kind = kind
     open.events = events
     open.length = length
-    this.#advance((this.#head + FRAME_HEADER_BYTES + aligned(length)) | 0)
-  }
-
-  #advance(head: number): void {
-    this.#head = head
-    Atomics.store(this.#words, HEAD, head)
+    this.#head = (this.#head + FRAME_HEADER_BYTES + aligned(length)) | 0
+    Atomics.store(this.#words, HEAD, this.#head)
     this.#wake(ASLEEP)
+    if (((this.#head - this.#lookAt) | 0) >= 0) this.#hurryIfBehind()
   }
 
-  /** The writer is about to wait for the reader: a reader that rests is wanted now. */
+  #hurryIfBehind(): void {
+    this.#tail = Atomics.load(this.#words, TAIL)
+    const isBehind = ((this.#head - this.#tail) | 0) >= HURRY_BYTES
+    if (isBehind) this.hurry()
+    this.#lookAt = ((isBehind ? this.#head : this.#tail) + HURRY_BYTES) | 0
+  }
+
+  /** The writer is about to wait for the reader: a reader that rests is wanted now, and one that is awake may not rest. */
   hurry(): void {
-    this.#wake(RESTING)
+    if (Atomics.compareExchange(this.#words, READER, AWAKE, WANTED) !== AWAKE) this.#wake(RESTING)
   }
 
   #wake(state: typeof ASLEEP | typeof RESTING): void {
@@ -343,19 +360,21 @@ export class RingReader {
   }
 
   /**
-   * Hands frames to the handler, until the ring is empty or `budget` is spent.
+   * Hands frames to the handler, until all that was there is handed over or `budget` is spent. What comes meanwhile is
+   * left: to run after a writer that never pauses would mean to take its events one by one.
    *
    * @param budget bytes; each frame counts FRAME_COST more, for the write that it causes
-   * @returns true when the ring is empty
+   * @returns true when nothing is left of what was there
    * @throws RingCorrupt
    */
   drain(budget: number, handler: FrameHandler): boolean {
     const words = this.#words
     // Only the reader stores it; a writer that reads another value may wait for ever.
     if (Atomics.load(words, TAIL) !== this.#tail) throw new RingCorrupt('the tail has moved')
+    const head = Atomics.load(words, HEAD)
     let spent = 0
     for (;;) {
-      const available = (Atomics.load(words, HEAD) - this.#tail) | 0
+      const available = (head - this.#tail) | 0
       // Behind by more than can have been appended before HEAD moved, beyond the ring, or within a word.
       if (available < -BATCH_BYTES || available > this.#size || (available & 3) !== 0) {
         throw new RingCorrupt(`${available} bytes`)
@@ -394,24 +413,25 @@ export class RingReader {
 
   /** Declares the reader asleep. False when something has come meanwhile: then it is awake, and has to drain. */
   sleep(): boolean {
-    return this.#doze(ASLEEP)
+    Atomics.store(this.#words, READER, ASLEEP)
+    if (((Atomics.load(this.#words, HEAD) - this.#tail) | 0) <= 0) return true
+    this.wake()
+    return false
   }
 
-  /** Declares that the reader comes back within a millisecond. False as for {@link sleep}. */
+  /**
+   * Declares that the reader comes back within a millisecond, though something may have come meanwhile. False when that
+   * is much, or its writer waits: then it is awake, and has to drain.
+   */
   rest(): boolean {
-    return this.#doze(RESTING)
+    if (Atomics.compareExchange(this.#words, READER, AWAKE, RESTING) === AWAKE) return true
+    this.wake()
+    return false
   }
 
   /** The reader has come back by itself. */
   wake(): void {
     Atomics.store(this.#words, READER, AWAKE)
-  }
-
-  #doze(state: typeof ASLEEP | typeof RESTING): boolean {
-    Atomics.store(this.#words, READER, state)
-    if (((Atomics.load(this.#words, HEAD) - this.#tail) | 0) <= 0) return true
-    this.wake()
-    return false
   }
 
   #release(bytes: number): void {

@@ -20,6 +20,8 @@ const HEAD = 0
 const TAIL = 16
 const CONTROL_BYTES = 256
 const HEADER_BYTES = 12
+const LENGTH_MASK = 2 ** 20 - 1
+const WRAP = -2
 
 const aligned = (length: number): number => (length + 3) & ~3
 const longestOf = (size: number): number => size / 4 - HEADER_BYTES
@@ -94,12 +96,23 @@ class Loop {
   fits({ text }: Frame): boolean {
     const length = Buffer.byteLength(text)
     const longest = longestOf(this.#size)
-    const head = this.#words[HEAD] as number
+    const head = this.#end()
     const room = this.#size - ((head - (this.#words[TAIL] as number)) | 0)
     const rest = this.#size - ((head >>> 0) % this.#size)
     const needed =
       Math.floor(length / longest) * (HEADER_BYTES + longest) + HEADER_BYTES + aligned(length % longest)
     return room >= (needed > rest ? needed + Math.min(rest, HEADER_BYTES + longest) : needed)
+  }
+
+  /** Where the last frame ends: `HEAD` does not tell what was appended to it. */
+  #end(): number {
+    let at = this.#words[TAIL] as number
+    while ((((this.#words[HEAD] as number) - at) | 0) > 0) {
+      const start = (at >>> 0) % this.#size
+      const state = this.#words[(CONTROL_BYTES + start) / 4] as number
+      at = (at + (state === WRAP ? this.#size - start : HEADER_BYTES + aligned(state & LENGTH_MASK))) | 0
+    }
+    return at
   }
 }
 
@@ -191,6 +204,36 @@ describe('the doorbell', () => {
     writeFrame(loop.writer, data)
     writeFrame(loop.writer, data)
     expect(loop.bells).toBe(1)
+  })
+
+  test('rings for a reader that rests once much waits for it, and no sooner', () => {
+    const loop = new Loop(allocateRing(MAX_RING_BYTES))
+    expect(loop.reader.rest()).toBe(true)
+    const long = { ...data, text: 'a'.repeat(1_000) }
+    for (let bytes = 0; bytes < 31_000; bytes += 1_000) writeFrame(loop.writer, long)
+    expect(loop.bells).toBe(0)
+    for (let bytes = 0; bytes < 2_000; bytes += 1_000) writeFrame(loop.writer, long)
+    expect(loop.bells).toBe(1)
+    // It is awake now.
+    for (let bytes = 0; bytes < 20_000; bytes += 1_000) writeFrame(loop.writer, long)
+    expect(loop.bells).toBe(1)
+  })
+
+  test('rings for a reader that rests when its writer is about to wait', () => {
+    const loop = new Loop(allocateRing(MIN_RING_BYTES))
+    writeFrame(loop.writer, data)
+    expect(loop.reader.rest()).toBe(true)
+    loop.writer.hurry()
+    loop.writer.hurry()
+    expect(loop.bells).toBe(1)
+  })
+
+  test('a reader does not rest before it has looked once more for a writer that waits', () => {
+    const loop = new Loop(allocateRing(MIN_RING_BYTES))
+    loop.writer.hurry()
+    expect(loop.reader.rest()).toBe(false)
+    expect(loop.reader.rest()).toBe(true)
+    expect(loop.bells).toBe(0)
   })
 
   test('a reader to whom something has come does not fall asleep', () => {
@@ -353,7 +396,10 @@ describe('two threads', () => {
           for (;;) {
             const empty = reader.drain(budgets[random(3)] as number, read)
             if (read.frames > 0 && read.bytes === expected.bytes && read.events === expected.events) break
-            if (empty && reader.sleep()) turns.awaitBell()
+            if (!empty) continue
+            // A reader that rests comes back by itself, unless the writer waits for it and must ring.
+            if (random(2) === 0 && reader.rest()) reader.wake()
+            else if (reader.sleep()) turns.awaitBell()
           }
         })
         expect(read.streams).toEqual(expected.streams)
