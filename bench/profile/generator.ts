@@ -1,18 +1,19 @@
 /**
  * The profiler's load generator: a process of its own, so that it shares no event loop, heap or garbage collector
  * with whoever draws and prints. Arrivals follow a schedule made beforehand and wait for nobody; every time counts
- * from the intended start; each measurement says how late and how busy the generator was.
+ * from the intended start; each recording says how late and how busy the generator was. Where there are several, all
+ * of them have the same schedule and the same start, and each takes its part of the arrivals.
  */
 import { nowMs } from '../clock.ts'
 import { serve } from '../remote.ts'
-import { poissonSchedule } from '../schedule.ts'
+import { arrivalsOf, scheduleOf, shareOf } from './arrivals.ts'
 import { Connection } from './connection.ts'
-import type { Measurement, Plan, Standing } from './plan.ts'
+import type { Part, Plan, Standing } from './plan.ts'
+import type { Pressure } from './pressure.ts'
 import { Recorder } from './recorder.ts'
+import type { Recording } from './recording.ts'
 import { Stream, type StreamOwner } from './stream.ts'
 
-/** Between the question and the first arrival. */
-const LEAD_MS = 20
 /**
  * Timers are good to a millisecond. The last bit before an arrival is waited for by polling the loop, which also
  * reads what comes in without delay. Where arrivals are many that would take the core from the server, and only a
@@ -28,8 +29,14 @@ const NOTED_EACH_MS = 1_000
 const HELD_AT_A_TIME = 50
 const HEAD_WITHIN_MS = 10_000
 
+export interface PartPlan {
+  plan: Plan
+  part: Part
+}
+
 export interface HoldPlan {
   plan: Plan
+  /** Those that are open and too many are closed. */
   streams: number
 }
 
@@ -44,13 +51,18 @@ export interface Held {
 
 // A type and not an interface: those have no index signature.
 export type GeneratorQuestions = {
-  run(plan: Plan): Promise<Measurement>
+  /** Makes ready what is to run. */
+  prepare(plan: PartPlan): void
+  /** @param startMs when the run begins, on the host's monotonic clock */
+  run(startMs: number): Promise<Recording>
   standing(nothing: undefined): Standing | undefined
+  pressure(nothing: undefined): Pressure | undefined
+  /** Ends the run, with what there is; what is held stays. */
+  abandon(nothing: undefined): void
   /** Ends now what goes on, opening or measuring: it answers with what there is. */
   stop(nothing: undefined): void
   hold(plan: HoldPlan): Promise<Held>
   held(nothing: undefined): Held
-  release(nothing: undefined): void
 }
 
 /** Begins streams, and gives them connections. */
@@ -58,68 +70,88 @@ class Run implements StreamOwner {
   readonly plan: Plan
   readonly request: Buffer
   readonly recorder: Recorder
+  readonly #part: Part
   readonly #schedule: Float64Array
   readonly #startMs: number
   /** In the order in which they began, which is that in which their time is over. */
   readonly #open = new Set<Stream>()
   readonly #idle: Connection[] = []
   readonly #pollMs: number
-  #begun = 0
+  /** Place in the schedule of the next that is this part's. */
+  #next: number
+  /** Streams that have begun after the warm-up. */
+  #counted = 0
   #allBegun = false
   #sentForMs = 0
+  #lastIntendedMs = 0
   #expiry: NodeJS.Timeout | undefined
   #arrival: NodeJS.Timeout | undefined
+  #noting: NodeJS.Timeout | undefined
   #polledSince: number | undefined
   #news = 0
   #finish: () => void = () => {}
   readonly #finished = new Promise<void>((resolve) => (this.#finish = resolve))
   #interrupted = false
 
-  constructor(plan: Plan) {
+  constructor({ plan, part }: PartPlan, schedule: Float64Array, startMs: number) {
     this.plan = plan
     this.request = requestOf(plan)
-    this.#schedule = scheduleOf(plan)
-    this.#startMs = nowMs() + (plan.load.closed === undefined ? LEAD_MS : 0)
-    this.recorder = new Recorder(plan, this.#startMs, this.#schedule.length)
+    this.#part = part
+    this.#next = part.place
+    this.#schedule = schedule
+    this.#startMs = startMs
+    this.recorder = new Recorder(plan, startMs, schedule.length)
     const { rate } = plan.load
     this.#pollMs = rate === undefined || rate <= OFTEN ? POLLED_MS : (POLLED_SHARE * 1_000) / rate
   }
 
-  async measure(): Promise<Measurement> {
-    const { closed, warmupMs, durationMs } = this.plan.load
-    const noting = setInterval(() => this.recorder.noteLoop(), NOTED_EACH_MS)
+  async measure(): Promise<Recording> {
+    const { closed } = this.plan.load
+    this.#noteAfter(NOTED_EACH_MS)
     if (closed === undefined) this.#arrive()
-    else {
-      for (let place = 0; place < closed; place++) this.#beginClosed()
-      setTimeout(() => this.#endArrivals(), warmupMs + durationMs)
-    }
+    else this.#arrival = setTimeout(() => this.#openClosed(), this.#startMs - nowMs())
     await this.#finished
-    clearInterval(noting)
-    clearTimeout(this.#expiry)
-    clearTimeout(this.#arrival)
+    for (const timer of [this.#noting, this.#expiry, this.#arrival]) clearTimeout(timer)
     for (const connection of this.#idle) connection.destroy()
+    // What is open when it is interrupted is neither good nor bad, but nobody waits for it.
     for (const stream of this.#open) stream.settle('timeout')
-    return this.recorder.measurement({
-      scheduled: closed === undefined ? this.#scheduled() : this.#begun,
+    return this.recorder.recording(this.#scheduled(), {
       sentForMs: this.#sentForMs,
-      lastIntendedMs: this.#schedule[this.#begun - 1] ?? this.#sentForMs,
+      lastIntendedMs: this.#lastIntendedMs,
       interrupted: this.#interrupted,
     })
   }
 
   /** Arrivals that should have begun by now, those of the warm-up left out. */
   #scheduled(): number {
+    const { warmupMs, closed } = this.plan.load
+    if (closed !== undefined) return this.#counted
+    const { place, of } = this.#part
     const untilMs = this.#interrupted ? nowMs() - this.#startMs : Infinity
-    const { warmupMs } = this.plan.load
-    return this.#schedule.reduce((count, atMs) => count + Number(atMs >= warmupMs && atMs <= untilMs), 0)
+    let count = 0
+    for (let index = place; index < this.#schedule.length; index += of) {
+      const atMs = this.#schedule[index] as number
+      if (atMs >= warmupMs && atMs <= untilMs) count++
+    }
+    return count
+  }
+
+  /** At full seconds of the run, so that those of several processes can be laid side by side. */
+  #noteAfter(ms: number): void {
+    this.#noting = setTimeout(
+      () => {
+        const passedMs = nowMs() - this.#startMs
+        this.recorder.noteLoop(passedMs)
+        this.#noteAfter((Math.round(passedMs / NOTED_EACH_MS) + 1) * NOTED_EACH_MS)
+      },
+      Math.ceil(this.#startMs + ms - nowMs()),
+    )
   }
 
   stop(): void {
     this.#interrupted = true
     this.#allBegun = true
-    this.#sentForMs ||= nowMs() - this.#startMs
-    // What is still open is neither good nor bad.
-    this.#open.clear()
+    this.#sentForMs ||= Math.max(0, nowMs() - this.#startMs)
     this.#finish()
   }
 
@@ -127,7 +159,7 @@ class Run implements StreamOwner {
     this.#notePolling()
     if (this.#allBegun) return
     for (;;) {
-      const offsetMs = this.#schedule[this.#begun]
+      const offsetMs = this.#schedule[this.#next]
       if (offsetMs === undefined) {
         this.#endArrivals()
         return
@@ -158,20 +190,31 @@ class Run implements StreamOwner {
     this.#polledSince = undefined
   }
 
+  #openClosed(): void {
+    const { warmupMs, durationMs } = this.plan.load
+    for (let streams = shareOf(arrivalsOf(this.plan.load), this.#part); streams > 0; streams--) {
+      this.#beginClosed()
+    }
+    this.#arrival = setTimeout(() => this.#endArrivals(), warmupMs + durationMs)
+  }
+
   #beginClosed(): void {
     if (this.#allBegun) return
     const now = nowMs()
     this.#sentForMs = Math.max(0, now - this.#startMs)
-    this.#begin(now, now - this.#startMs)
+    this.#begin(now, this.#sentForMs)
   }
 
   #begin(intendedMs: number, offsetMs: number): void {
     const { warmupMs, durationMs } = this.plan.load
     const share = (offsetMs - warmupMs) / durationMs
-    const arrival = this.#begun++
-    this.recorder.begun++
-    this.recorder.open++
-    this.#open.add(new Stream(this, arrival, intendedMs, share, this.recorder.isWatched(arrival, share)))
+    const arrival = this.#next
+    this.#next += this.#part.of
+    this.#lastIntendedMs = offsetMs
+    const stream = new Stream(this, arrival, intendedMs, share, this.recorder.isWatched(arrival, share))
+    this.#open.add(stream)
+    this.recorder.begun(stream)
+    if (stream.counts) this.#counted++
     if (this.#expiry === undefined) this.#watchExpiry()
   }
 
@@ -242,15 +285,6 @@ function requestOf({ target, load }: Plan): Buffer {
   return Buffer.concat([head, target.body])
 }
 
-function scheduleOf({ load }: Plan): Float64Array {
-  const { rate, arrivals, seed, warmupMs, durationMs, closed } = load
-  if (closed !== undefined || rate === undefined) return new Float64Array()
-  const count = Math.max(1, Math.round((rate * (warmupMs + durationMs)) / 1_000))
-  if (arrivals === 'uniform')
-    return Float64Array.from({ length: count }, (_, index) => (index * 1_000) / rate)
-  return poissonSchedule(count, rate, seed)
-}
-
 /** Streams that stay open, and count nowhere: the load beside which others are measured. */
 class Holding implements StreamOwner {
   readonly plan: Plan
@@ -260,7 +294,6 @@ class Holding implements StreamOwner {
   readonly #waiting = new Map<Stream, () => void>()
   #lost = 0
   #detail = ''
-  #over = false
   #stopped = false
 
   constructor(plan: Plan) {
@@ -274,16 +307,24 @@ class Holding implements StreamOwner {
     this.request = requestOf(this.plan)
   }
 
-  async open(streams: number): Promise<Held> {
-    let begun = 0
+  /** Opens those that are missing to so many, or closes those that are too many. */
+  async hold(streams: number): Promise<Held> {
+    for (const stream of this.#open) if (this.#open.size > streams) this.#release(stream)
+    let missing = streams - this.#open.size
     const oneAfterAnother = async (): Promise<void> => {
-      while (begun < streams && !this.#over && !this.#stopped) {
-        begun++
+      while (missing > 0 && !this.#stopped) {
+        missing--
         await this.#one()
       }
     }
     await Promise.all(Array.from({ length: HELD_AT_A_TIME }, oneAfterAnother))
     return this.standing()
+  }
+
+  /** It is not lost. */
+  #release(stream: Stream): void {
+    this.#open.delete(stream)
+    stream.settle('good')
   }
 
   /** Its head is enough: an idle stream may never have an event. */
@@ -314,11 +355,6 @@ class Holding implements StreamOwner {
     for (const stream of this.#waiting.keys()) stream.settle('timeout', 'interrupted')
   }
 
-  release(): void {
-    this.#over = true
-    for (const stream of this.#open) stream.settle('good')
-  }
-
   connect(): Connection {
     return new Connection(this.plan.target, () => {})
   }
@@ -328,31 +364,37 @@ class Holding implements StreamOwner {
   latency(): void {}
 
   settled(stream: Stream): void {
-    this.#open.delete(stream)
+    const wasHeld = this.#open.delete(stream)
     this.#waiting.get(stream)?.()
-    if (this.#over || this.#stopped) return
+    if (!wasHeld || this.#stopped) return
     this.#lost++
     this.#detail ||= stream.detail === '' ? `the server has ended it (${stream.outcome})` : stream.detail
   }
 }
 
+let prepared: (PartPlan & { schedule: Float64Array }) | undefined
 let current: Run | undefined
 let holding: Holding | undefined
 
 serve({
-  async run(plan) {
-    current = new Run(plan)
+  prepare(part) {
+    prepared = { ...part, schedule: scheduleOf(part.plan.load) }
+  },
+  async run(startMs) {
+    if (prepared === undefined) throw new Error('Nothing was prepared')
+    current = new Run(prepared, prepared.schedule, startMs)
     return current.measure()
   },
   standing: () => current?.recorder.standing(),
+  pressure: () => current?.recorder.pressure(),
+  abandon: () => current?.stop(),
   stop() {
     current?.stop()
     holding?.stop()
   },
   async hold({ plan, streams }) {
-    holding = new Holding(plan)
-    return holding.open(streams)
+    holding ??= new Holding(plan)
+    return holding.hold(streams)
   },
   held: () => holding?.standing() ?? { open: 0, lost: 0, detail: '' },
-  release: () => holding?.release(),
 } satisfies GeneratorQuestions)

@@ -137,13 +137,14 @@ function summary(profile: Profile): string {
 
 function measurementWords(measurement: Measurement, { load, end }: Plan): string[] {
   const { arrivals, outcomes, ttfb, ttfe } = measurement
-  const { failures } = validity(measurement, load.closed !== undefined)
+  const { failures, remedy } = validity(measurement, load.closed !== undefined)
   const good = outcomes.good ?? 0
   const seconds = numberText(measurement.windowMs / 1_000)
+  const by = measurement.generators === 1 ? '' : ` by ${generatorsOf(measurement)}`
   const words = [
     load.closed === undefined
-      ? `${numberText(load.rate ?? 0)} streams were begun per second for ${seconds} s: ${count(arrivals)}, of which ${count(good)} were good (${share(good / arrivals)}).`
-      : `Closed loop: ${load.closed === 1 ? '1 client' : `${count(load.closed)} clients`}, one stream after another, for ${seconds} s: ${count(arrivals)} streams, of which ${count(good)} were good (${share(good / arrivals)}). Clients that wait for the server do not come while it stalls, so that these times say less than those of an open loop (--rate).`,
+      ? `${numberText(load.rate ?? 0)} streams were begun per second for ${seconds} s${by}: ${count(arrivals)}, of which ${count(good)} were good (${share(good / arrivals)}).`
+      : `Closed loop: ${load.closed === 1 ? '1 client' : `${count(load.closed)} clients`}, one stream after another, for ${seconds} s${by}: ${count(arrivals)} streams, of which ${count(good)} were good (${share(good / arrivals)}). Clients that wait for the server do not come while it stalls, so that these times say less than those of an open loop (--rate).`,
   ]
   if (good > 0) {
     const [p, of] =
@@ -167,7 +168,9 @@ function measurementWords(measurement: Measurement, { load, end }: Plan): string
       `Streams with events ran into the time limit of ${ms(end.timeoutMs)}: if they do not end by themselves, say when to leave, with --events N or --for 5s.`,
     )
   }
-  if (failures.length > 0) words.push(`INVALID: ${failures.join('; ')}. Conclude nothing from it.`)
+  if (failures.length > 0) {
+    words.push(`INVALID: ${failures.join('; ')}. Conclude nothing from it. ${remedy}`.trimEnd())
+  }
   return words
 }
 
@@ -176,17 +179,18 @@ export function capacityWords(capacity: Capacity): string {
   const last = steps.at(-1)
   if (last === undefined) return 'The first step of the search was not over.'
   const limit = stoppedBy(capacity)
+  const remedy = limit === undefined ? '' : validity(last.measurement, false).remedy
   const profiler = limit === undefined ? undefined : `the profiler's own limit came first (${limit})`
   if (highest === undefined) {
     if (profiler !== undefined) {
-      return `Whether ${condition} holds at any rate is not known: ${profiler}. Conclude nothing from it.`
+      return `Whether ${condition} holds at any rate is not known: ${profiler}. Conclude nothing from it. ${remedy}`.trimEnd()
     }
     return `No rate was found at which ${condition} holds: ${last.judged.why === '' ? 'not even the lowest' : last.judged.why}.`
   }
   if (lowestFailing === undefined) {
-    return `${condition} holds up to at least ${numberText(highest)} streams per second. Then ${profiler ?? 'the search ended'}.`
+    return `${condition} holds up to at least ${numberText(highest)} streams per second. Then ${profiler ?? 'the search ended'}. ${remedy}`.trimEnd()
   }
-  const between = profiler === undefined ? '' : ` Between them ${profiler}.`
+  const between = profiler === undefined ? '' : ` Between them ${profiler}. ${remedy}`.trimEnd()
   return `${condition} holds up to ${numberText(highest)} streams per second, and no longer at ${numberText(lowestFailing)} (wanted within ${share(precision)}).${between}`
 }
 
@@ -348,8 +352,9 @@ function validityTable(measurement: Measurement, { closed }: Load): Table {
       ],
     )
   }
+  const { generators } = measurement
   rows.push([
-    "the generator's loop",
+    generators === 1 ? "the generator's loop" : `the busiest loop of ${generatorsOf(measurement)}`,
     numberText(utilisation),
     `< ${LIMITS['utilisation']}`,
     verdict(utilisation < LIMITS.utilisation),
@@ -375,6 +380,10 @@ function charts(measurement: Measurement, load: Load, server: ServerView | undef
   if (busy.series.some(({ points }) => points.length > 1)) made.push(busy)
   if (measurement.sampled.length > 0) made.push(waterfall(measurement))
   return made
+}
+
+function generatorsOf({ generators }: Measurement): string {
+  return `${generators} generators`
 }
 
 function percentileCurves({ ttfb, ttfe, latency }: Measurement): Block {
@@ -416,10 +425,11 @@ function heatMap({ heat: { secondsPerColumn, rows, counts }, outcomes, arrivals 
 }
 
 function timeline(
-  { busy, startMs }: Measurement,
+  { busy, startMs, generators }: Measurement,
   { warmupMs }: Load,
   server: ServerView | undefined,
 ): Timeline {
+  const who = generators === 1 ? 'generator' : 'busiest generator'
   // Seconds of the time that counts.
   const aheadSeconds = server === undefined ? 0 : (startMs + warmupMs - server.startedMs) / 1_000
   const counted = (points: readonly [seconds: number, share: number][]): [number, number][] =>
@@ -428,10 +438,10 @@ function timeline(
       .filter(([seconds]) => seconds >= 0)
   return {
     kind: 'timeline',
-    title: server === undefined ? 'How busy the generator was' : 'How busy the server and the generator were',
+    title: server === undefined ? `How busy the ${who} was` : `How busy the server and the ${who} were`,
     series: [
       ...(server?.threads ?? []).map(({ name, points }) => ({ name, points: counted(points) })),
-      { name: 'generator', points: busy.filter(([seconds]) => seconds >= 0) },
+      { name: who, points: busy.filter(([seconds]) => seconds >= 0) },
     ],
     incidents: (server?.incidents ?? [])
       .filter(({ atSeconds }) => atSeconds >= aheadSeconds)

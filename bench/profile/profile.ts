@@ -8,10 +8,10 @@ import { HELP, parseProfileArguments, targetOf, type ProfileArguments } from './
 import { findCapacity, stepLoad, stoppedBy } from './capacity.ts'
 import { compare, readMeasurement, toReadableJson } from './comparison.ts'
 import { judgeCondition } from './condition.ts'
-import type { Measurement, Plan, Standing } from './plan.ts'
+import type { Measurement, Plan } from './plan.ts'
 import { toDocument, type Profile } from './presentation.ts'
 import { ServerWatch } from './server-view.ts'
-import { Session } from './session.ts'
+import { Session, type Onlooker } from './session.ts'
 import { UsageError } from './usage-error.ts'
 import { validity } from './validity.ts'
 
@@ -32,7 +32,7 @@ export async function profile(argv: readonly string[]): Promise<number> {
     return selfCheck(args.json)
   }
   const before = args.compare === undefined ? undefined : readMeasurement(args.compare)
-  const session = new Session()
+  const session = new Session(args.generators)
   const interrupt = (): void => session.interrupt()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
@@ -82,11 +82,16 @@ async function measured(args: ProfileArguments, session: Session, command: strin
       progress.next(`opening ${args.hold} streams`)
       await session.hold(plan, args.hold)
     }
-    const tell = (rate: number | undefined) => (standing: Standing) => {
-      const { open, good, failed, events } = standing
-      const pace = rate === undefined ? 'closed loop' : `${rate}/s`
-      progress.now(`${pace}: ${open} open, ${good} good, ${failed} failed, ${events} events`)
-    }
+    const tell = (rate: number | undefined): Onlooker => ({
+      standing({ open, good, failed, events }, generators) {
+        const pace = rate === undefined ? 'closed loop' : `${rate}/s`
+        const by = generators === 1 ? '' : ` by ${generators} generators`
+        progress.now(`${pace}${by}: ${open} open, ${good} good, ${failed} failed, ${events} events`)
+      },
+      anew(generators) {
+        progress.now(`anew with ${generators} generators: there was too much to do for half of them`)
+      },
+    })
     progress.next(url.href)
     if (session.interrupted) {
       // Before anything was measured.
@@ -114,7 +119,7 @@ async function search(
   { capacity, load, precision }: ProfileArguments,
   session: Session,
   found: Profile,
-  tell: (rate: number) => (standing: Standing) => void,
+  tell: (rate: number) => Onlooker,
 ): Promise<void> {
   if (capacity === undefined) return
   const measure = async (rate: number): Promise<Measurement | undefined> => {

@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -26,7 +26,7 @@ function folder(): string {
 const documentIn = (file: string): Document => JSON.parse(readFileSync(file, 'utf8')) as Document
 
 interface Results {
-  measurement: { arrivals: number; interrupted: boolean }
+  measurement: { arrivals: number; generators: number; interrupted: boolean }
   capacity: { steps: { rate: number; holds: boolean }[]; highest?: number }
 }
 
@@ -49,7 +49,9 @@ describe('headfirst profile', () => {
     expect(new Set(blocks.map(({ kind }) => kind))).toEqual(
       new Set(['text', 'table', 'percentiles', 'heatmap', 'timeline', 'waterfall']),
     )
-    expect((results as Results).measurement.arrivals).toBeGreaterThan(0)
+    const { measurement } = results as Results
+    expect(measurement.generators).toBe(1)
+    expect(measurement.arrivals).toBeGreaterThan(0)
     expect(readFileSync(html, 'utf8')).toContain(url)
   })
 
@@ -76,6 +78,7 @@ describe('headfirst profile', () => {
     [['profile', 'ftp://x/'], /got "ftp:\/\/x\/"/],
     [['profile', 'http://x/', '--rate', 'fast'], /--rate: expected streams per second/],
     [['profile', 'http://x/', '--for', '5'], /--for: expected a time with its unit/],
+    [['profile', 'http://x/', '--generators', '65'], /--generators: expected a whole number from 1 to 64/],
     [['profile', 'http://x/', '--threshold', 'ttfb<5'], /'ttfb:p99<50'/],
     [['profile', 'http://x/', '--threshold', 'ttfb:p98<5'], /Use one of: min, mean, p50/],
     [['profile', 'http://x/', '-H', 'accept-encoding: gzip'], /leave accept-encoding out/],
@@ -132,6 +135,9 @@ describe('headfirst profile', () => {
     const before = join(folder(), 'before.json')
     const url = await good()
     await run('profile', url, ...CLOSED, '--json', before)
+    // One that was written before there could be several generators.
+    writeFileSync(before, readFileSync(before, 'utf8').replace('"generators":1,', ''))
+    expect((documentIn(before).results as Results).measurement).not.toHaveProperty('generators')
     const { code, stdout } = await run('profile', url, ...CLOSED, '--compare', before)
     expect(stdout).toMatch(/ttfb p50, ms .*(no difference|slower|faster)/)
     expect(stdout).toMatch(/errors, share .* no difference/)
