@@ -72,7 +72,7 @@ async function measured(args: ProfileArguments, session: Session, command: strin
     server: undefined,
     interrupted: false,
   }
-  const progress = new Progress(1)
+  const progress = new Progress(args.hold > 0 ? 2 : 1)
   const watch = args.server === undefined ? undefined : new ServerWatch(args.server, args.insecure)
   try {
     await watch?.begin().catch((error: unknown) => {
