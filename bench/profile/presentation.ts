@@ -26,6 +26,9 @@ export interface Profile {
   interrupted: boolean
 }
 
+/** Of the shape of `results`. */
+const VERSION = 1
+
 const FORMULAS = {
   ttfb: 'TTFB = first byte of the response − intended start',
   ttfe: 'TTFE = first dispatched event − intended start (comments do not count)',
@@ -61,6 +64,7 @@ export function toDocument(profile: Profile): Document {
       ? {}
       : {
           results: {
+            version: VERSION,
             plan: planFigures(profile.plan),
             measurement,
             judged: profile.judged,

@@ -20,6 +20,8 @@ import { Session } from './session.ts'
 import { validity } from './validity.ts'
 
 const EXIT = { right: 0, wrong: 3 } as const
+/** Of the shape of its `results`. */
+const VERSION = 1
 const RATE = 100
 const SECONDS = 12
 const STALL_AFTER_MS = 5_000
@@ -133,7 +135,7 @@ export async function selfCheck(json: string | undefined): Promise<number> {
         ],
       },
     ],
-    results: { checks, failures },
+    results: { version: VERSION, checks, failures },
   }
   process.stdout.write(toTerminal(document, { ...ofStdout(), width: Infinity }))
   if (json !== undefined) writeFileSync(json, toReadableJson(document))

@@ -26,6 +26,7 @@ function folder(): string {
 const documentIn = (file: string): Document => JSON.parse(readFileSync(file, 'utf8')) as Document
 
 interface Results {
+  version: number
   measurement: { arrivals: number; generators: number; interrupted: boolean }
   capacity: { steps: { rate: number; holds: boolean }[]; highest?: number }
 }
@@ -49,8 +50,8 @@ describe('headfirst profile', () => {
     expect(new Set(blocks.map(({ kind }) => kind))).toEqual(
       new Set(['text', 'table', 'percentiles', 'heatmap', 'timeline', 'waterfall']),
     )
-    const { measurement } = results as Results
-    expect(measurement.generators).toBe(1)
+    const { version, measurement } = results as Results
+    expect({ version, generators: measurement.generators }).toEqual({ version: 1, generators: 1 })
     expect(measurement.arrivals).toBeGreaterThan(0)
     expect(readFileSync(html, 'utf8')).toContain(url)
   })
