@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { QueueWaits } from '../../bench/profile/queue-waits.ts'
 import { ServerWatch } from '../../bench/profile/server-view.ts'
 import headfirst, {
   type EventStream,
@@ -8,6 +9,7 @@ import headfirst, {
   type ProfileAnswer,
   type Stats,
 } from '../../src/index.ts'
+import { Profiler } from '../../src/runtime/profile.ts'
 import { Testbed } from '../plugin/testbed.ts'
 import { run } from './profiling.ts'
 import { computing } from './server-profile-producers.ts'
@@ -81,11 +83,38 @@ describe('the option profile', () => {
       expect(utilisation).toBeGreaterThanOrEqual(0)
       expect(utilisation).toBeLessThanOrEqual(1)
     }
-    expect(queueWaits['workers']?.count).toBe(1)
+    const waits = queueWaits['workers']
+    expect(waits?.count).toBe(1)
+    const [[waitMs, count] = [0, 0], ...others] = waits?.distribution ?? []
+    expect({ count, others }).toEqual({ count: 1, others: [] })
+    expect(Math.abs(waitMs / (waits?.maxMs ?? 0) - 1)).toBeLessThan(0.006)
     expect(stats.routes['GET /report']?.opened).toBe(1)
     expect(blocked).toBeInstanceOf(Array)
     // Since it was last asked.
     expect((await ask(testbed)).queueWaits).toEqual({})
+  })
+
+  test('tells waits so that a profiler can add up what it is told one after the other', () => {
+    const profiler = new Profiler({ ...PROFILE, blockedMs: 50 })
+    onTestFinished(() => profiler.close())
+    const slot = { name: 'own', executor: {}, profiler: undefined }
+    profiler.watch(slot)
+    const told = (): ProfileAnswer['queueWaits'][string] | undefined =>
+      profiler.answer(`Bearer ${TOKEN}`)?.queueWaits['own']
+    expect(told()).toBeUndefined()
+    for (let ms = 1_000; ms > 0; ms--) profiler.waited(slot, ms)
+    profiler.waited(slot, 0)
+    const first = told()
+    expect(first?.count).toBe(1_001)
+    expect(first?.distribution.reduce((sum, [, count]) => sum + count, 0)).toBe(1_001)
+    expect(Math.abs((first?.p50Ms ?? 0) / 500 - 1)).toBeLessThan(0.01)
+    expect(Math.abs((first?.p99Ms ?? 0) / 990 - 1)).toBeLessThan(0.01)
+    expect(first?.maxMs).toBe(1_000)
+    const waits = first?.distribution.map(([waitMs]) => waitMs) ?? []
+    expect(waits).toEqual(waits.toSorted((one, other) => one - other))
+    profiler.waited(slot, 300)
+    const [[waitMs, count] = [0, 0]] = told()?.distribution ?? []
+    expect({ count, isKnown: waits.includes(waitMs) }).toEqual({ count: 1, isKnown: true })
   })
 
   test('names the route whose producer blocked the loop from its start', async () => {
@@ -160,6 +189,40 @@ describe('the option profile', () => {
       await scope.register(headfirst, { profile: PROFILE })
     })
     await expect(Promise.resolve(nested)).rejects.toThrow('left to the outermost registration')
+  })
+})
+
+describe('waits on the server', () => {
+  const told = (distribution: [waitMs: number, count: number][]): Parameters<QueueWaits['add']>[0] => ({
+    maxMs: Math.max(...distribution.map(([waitMs]) => waitMs)) * 1.004,
+    distribution,
+  })
+
+  test('have the percentiles of the whole run, and not of its slowest second', () => {
+    const waits = new QueueWaits()
+    for (let second = 0; second < 10; second++)
+      waits.add(
+        told([
+          [1, 90],
+          [2, 10],
+        ]),
+      )
+    waits.add(told([[500, 9]]))
+    expect(waits.of('workers')).toEqual({ executor: 'workers', count: 1_009, p50Ms: 1, p99Ms: 2, maxMs: 502 })
+    waits.add(told([[500, 2]]))
+    expect(waits.of('workers').p99Ms).toBe(500)
+  })
+
+  test('have no p99 of fewer than 1,000 streams', () => {
+    const waits = new QueueWaits()
+    waits.add(told([[1, 999]]))
+    expect(waits.of('own')).toEqual({ executor: 'own', count: 999, p50Ms: 1, p99Ms: undefined, maxMs: 1.004 })
+  })
+
+  test('are no longer than the longest, which is told exactly', () => {
+    const waits = new QueueWaits()
+    waits.add({ maxMs: 9.97, distribution: [[10, 1]] })
+    expect(waits.of('own').p50Ms).toBe(9.97)
   })
 })
 
