@@ -35,7 +35,7 @@ Request
   -H, --header 'N: V'  repeatable.
   -d, --data TEXT      a body, or @FILE. Its content-type, unless you give one, is application/json.
   --unix-socket PATH   connect there; the URL still says what is asked for.
-  --ca FILE            trust these certificates (PEM).   -k, --insecure   trust any.
+  --ca FILE            trust these certificates (PEM), of --server-profile too.   -k, --insecure   trust any.
 
 When a stream is over (by itself, or)
   --events N           after its Nth event. One that ends before is "truncated".

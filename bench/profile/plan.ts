@@ -13,12 +13,16 @@ export interface Target {
   body: Uint8Array
 }
 
-interface TlsPlan {
-  servername: string
+/** Which servers are believed to be who they say they are. */
+export interface Trust {
   /** Certificates that are trusted, in PEM; undefined for those of Node. */
   ca: string | undefined
   /** The server's certificate is not checked. */
   insecure: boolean
+}
+
+interface TlsPlan extends Trust {
+  servername: string
 }
 
 /** When a stream is over. */

@@ -73,7 +73,7 @@ async function measured(args: ProfileArguments, session: Session, command: strin
     interrupted: false,
   }
   const progress = new Progress(args.hold > 0 ? 2 : 1)
-  const watch = args.server === undefined ? undefined : new ServerWatch(args.server, args.insecure)
+  const watch = args.server === undefined ? undefined : new ServerWatch(args.server, args)
   try {
     await watch?.begin().catch((error: unknown) => {
       throw new UsageError(`--server-profile: ${(error as Error).message}`, { cause: error })

@@ -1,6 +1,7 @@
 import { request as requestPlainly } from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { nowMs } from '../clock.ts'
+import type { Trust } from './plan.ts'
 import { QueueWaits, type QueueWait, type WaitDistribution } from './queue-waits.ts'
 
 /** What a server answers where headfirst has the option `profile`: all of it since it was last asked. */
@@ -35,7 +36,7 @@ const LONGEST_ANSWER = 4_194_304
 export class ServerWatch {
   readonly #url: URL
   readonly #token: string
-  readonly #insecure: boolean
+  readonly #trust: Trust
   /** By executor. */
   readonly #queueWaits = new Map<string, QueueWaits>()
   #timer: NodeJS.Timeout | undefined
@@ -49,10 +50,10 @@ export class ServerWatch {
     failure: undefined,
   }
 
-  constructor({ url, token }: { url: URL; token: string }, insecure: boolean) {
+  constructor({ url, token }: { url: URL; token: string }, trust: Trust) {
     this.#url = url
     this.#token = token
-    this.#insecure = insecure
+    this.#trust = trust
   }
 
   /**
@@ -110,13 +111,15 @@ export class ServerWatch {
 
   async #ask(): Promise<ServerProfile> {
     const send = this.#url.protocol === 'https:' ? requestSecurely : requestPlainly
+    const { ca, insecure } = this.#trust
     const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
       const request = send(
         this.#url,
         {
           headers: { authorization: `Bearer ${this.#token}`, accept: 'application/json' },
           timeout: WITHIN_MS,
-          rejectUnauthorized: !this.#insecure,
+          rejectUnauthorized: !insecure,
+          ...(ca === undefined ? {} : { ca }),
         },
         (response) => {
           let text = ''

@@ -1,5 +1,7 @@
 import Fastify from 'fastify'
+import { readFileSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { QueueWaits } from '../../bench/profile/queue-waits.ts'
 import { ServerWatch } from '../../bench/profile/server-view.ts'
@@ -41,9 +43,13 @@ const later = async (stream: EventStream): Promise<void> => {
   block()
 }
 
-/** A server that listens, with one route that blocks. */
-async function listening(): Promise<{ origin: string }> {
-  const app = Fastify()
+const CERTIFICATE = fileURLToPath(new URL('../http/test-only-certificate.pem', import.meta.url))
+
+/** A server that listens, with one route that blocks; over TLS with a certificate that only itself vouches for. */
+async function listening(isSecure = false): Promise<{ origin: string }> {
+  const key = new URL('../http/test-only-key.pem', import.meta.url)
+  const https = isSecure ? { cert: readFileSync(CERTIFICATE), key: readFileSync(key) } : null
+  const app = Fastify({ https })
   onTestFinished(async () => app.close())
   await app.register(headfirst, { profile: PROFILE })
   app.get('/slow', { sse: true }, async (_, reply) => reply.sse(computing, BLOCKED_MS))
@@ -263,9 +269,37 @@ describe('the profiler', () => {
     expect(code).toBe(2)
   })
 
+  test("sees the server's view over TLS, whose certificate is checked as that of the streams", async () => {
+    const { origin } = await listening(true)
+    const view = ['--server-profile', `${origin}${PROFILE.path}`, '--token', TOKEN]
+    const args = [
+      'profile',
+      `${origin}/slow`,
+      '--closed',
+      '1',
+      '--duration',
+      '300ms',
+      '--warmup',
+      '0',
+      ...view,
+    ]
+    const known = await run(...args, '--ca', CERTIFICATE)
+    expect(known.stdout).toContain('How long streams waited for their producer, on the server')
+    expect(known.stdout).not.toContain('is not complete')
+    expect(known.code).toBe(0)
+    const strict = await run(...args)
+    expect(strict.stderr).toMatch(/--server-profile: self-signed certificate/)
+    expect(strict.code).toBe(2)
+    const trusting = await run(...args, '-k')
+    expect(trusting.stdout).toContain('How long streams waited for their producer, on the server')
+  })
+
   test('takes nothing else for a profile', async () => {
     const { origin } = await listening()
-    const watch = new ServerWatch({ url: new URL(`${origin}/slow`), token: TOKEN }, false)
+    const watch = new ServerWatch(
+      { url: new URL(`${origin}/slow`), token: TOKEN },
+      { ca: undefined, insecure: false },
+    )
     await expect(watch.begin()).rejects.toThrow(/answers/)
   })
 })
