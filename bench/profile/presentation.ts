@@ -10,6 +10,9 @@ import { OUTCOMES, type Load, type Measurement, type Outcome, type Plan, type Su
 import type { ServerView } from './server-view.ts'
 import { LIMITS, validity } from './validity.ts'
 
+/** A threshold's verdict; `holds` is undefined where the measurement is INVALID, of which nothing is to be concluded. */
+export type Threshold = Omit<Judged, 'holds'> & { holds: boolean | undefined }
+
 export interface Profile {
   url: string
   /** Where connections went. */
@@ -20,7 +23,7 @@ export interface Profile {
   measurement: Measurement | undefined
   held: Held | undefined
   capacity: Capacity | undefined
-  judged: Judged[]
+  judged: Threshold[]
   compared: { command: string; lines: Compared[] } | undefined
   server: ServerView | undefined
   interrupted: boolean
@@ -121,14 +124,7 @@ function summary(profile: Profile): string {
     const beside = measurement === undefined ? '' : 'Beside them '
     words.push(`${beside}${count(held.open)} streams were held open.${lost}`)
   }
-  if (judged.length > 0) {
-    const missed = judged.filter(({ holds }) => !holds)
-    words.push(
-      missed.length === 0
-        ? 'Every threshold is kept.'
-        : `Not kept: ${missed.map(({ text }) => text).join('; ')}.`,
-    )
-  }
+  if (judged.length > 0) words.push(thresholdWords(judged))
   if (server?.failure !== undefined) words.push(`The server's own view is not complete: ${server.failure}.`)
   if (server !== undefined && server.incidents.length > 0) {
     const worst = server.incidents.toSorted((one, other) => other.forMs - one.forMs)[0]
@@ -137,6 +133,15 @@ function summary(profile: Profile): string {
     )
   }
   return words.join('\n')
+}
+
+function thresholdWords(judged: readonly Threshold[]): string {
+  if (judged.some(({ holds }) => holds === undefined)) {
+    return 'No threshold was judged, since the measurement is INVALID.'
+  }
+  const missed = judged.filter(({ holds }) => holds === false)
+  if (missed.length === 0) return 'Every threshold is kept.'
+  return `Not kept: ${missed.map(({ text }) => text).join('; ')}.`
 }
 
 function measurementWords(measurement: Measurement, { load, end }: Plan): string[] {
@@ -205,7 +210,7 @@ const right = (title: string, unit?: string): Column => ({
 })
 const VERDICT: Column = { title: 'verdict' }
 
-function thresholdTable(judged: readonly Judged[]): Table {
+function thresholdTable(judged: readonly Threshold[]): Table {
   return {
     kind: 'table',
     title: 'Thresholds',
@@ -213,9 +218,13 @@ function thresholdTable(judged: readonly Judged[]): Table {
     rows: judged.map(({ text, actual, holds, why }) => [
       text,
       finite(actual),
-      holds ? 'kept' : `missed${why === '' ? '' : `: ${why}`}`,
+      holds === undefined ? 'not judged' : holds ? 'kept' : `missed${why === '' ? '' : `: ${why}`}`,
     ]),
-    notes: ['A threshold without enough samples is missed.'],
+    notes: [
+      judged.some(({ holds }) => holds === undefined)
+        ? 'The measurement is INVALID: what was measured says nothing of the server.'
+        : 'A threshold without enough samples is missed.',
+    ],
   }
 }
 

@@ -9,7 +9,7 @@ import { findCapacity, stepLoad, stoppedBy } from './capacity.ts'
 import { compare, readMeasurement, toReadableJson } from './comparison.ts'
 import { judgeCondition } from './condition.ts'
 import type { Measurement, Plan } from './plan.ts'
-import { toDocument, type Profile } from './presentation.ts'
+import { toDocument, type Profile, type Threshold } from './presentation.ts'
 import { ServerWatch } from './server-view.ts'
 import { Session, type Onlooker } from './session.ts'
 import { UsageError } from './usage-error.ts'
@@ -108,10 +108,19 @@ async function measured(args: ProfileArguments, session: Session, command: strin
   }
   found.interrupted = session.interrupted
   const { measurement } = found
-  if (measurement !== undefined) {
-    found.judged = args.thresholds.map((threshold) => judgeCondition(threshold, measurement))
-  }
+  if (measurement !== undefined) found.judged = judge(args, measurement)
   return found
+}
+
+function judge(
+  { thresholds, load }: Pick<ProfileArguments, 'thresholds' | 'load'>,
+  measurement: Measurement,
+): Threshold[] {
+  const isValid = validity(measurement, load.closed !== undefined).failures.length === 0
+  return thresholds.map((threshold) => {
+    const judged = judgeCondition(threshold, measurement)
+    return isValid ? judged : { ...judged, holds: undefined }
+  })
 }
 
 /** What stands in the report is the step at the highest rate that held. */
@@ -161,7 +170,7 @@ export function exitCode({
 }
 
 function thresholdCode(judged: Profile['judged']): number {
-  return judged.every(({ holds }) => holds) ? EXIT.pass : EXIT.threshold
+  return judged.every(({ holds }) => holds === true) ? EXIT.pass : EXIT.threshold
 }
 
 const SECRET = /^(authorization|cookie|proxy-authorization|x-api-key)\s*:/i

@@ -28,6 +28,7 @@ const documentIn = (file: string): Document => JSON.parse(readFileSync(file, 'ut
 interface Results {
   version: number
   measurement: { arrivals: number; generators: number; interrupted: boolean }
+  judged: { holds?: boolean }[]
   capacity: { steps: { rate: number; holds: boolean }[]; highest?: number }
 }
 
@@ -110,6 +111,22 @@ describe('headfirst profile', () => {
     const none = await run('profile', url, ...CLOSED, '--threshold', 'latency:max<5000')
     expect(none.stdout).toMatch(/latency:max<5000 .* missed: no samples/)
     expect(none.code).toBe(99)
+  })
+
+  test('judges no threshold by a measurement that is INVALID', async () => {
+    const json = join(folder(), 'a.json')
+    const url = await answering((socket) => socket.end('HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n'))
+    const thresholds = ['--threshold', 'errors:rate<2', '--threshold', 'ttfb:p50<5']
+    const { code, stdout } = await run('profile', url, ...CLOSED, ...thresholds, '--json', json)
+    expect(stdout).toMatch(/errors:rate<2 .* 1 .* not judged/)
+    expect(stdout).toMatch(/ttfb:p50<5 .* ∞ .* not judged/)
+    expect(stdout).toContain('No threshold was judged, since the measurement is INVALID.')
+    expect(stdout).not.toMatch(/\bkept\b|\bmissed\b/i)
+    expect((documentIn(json).results as Results).judged.map(({ holds }) => holds)).toEqual([
+      undefined,
+      undefined,
+    ])
+    expect(code).toBe(3)
   })
 
   test('exits with 3 when nothing was good', async () => {

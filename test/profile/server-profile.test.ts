@@ -198,12 +198,12 @@ describe('the option profile', () => {
   })
 })
 
-describe('waits on the server', () => {
-  const told = (distribution: [waitMs: number, count: number][]): Parameters<QueueWaits['add']>[0] => ({
-    maxMs: Math.max(...distribution.map(([waitMs]) => waitMs)) * 1.004,
-    distribution,
-  })
+const told = (distribution: [waitMs: number, count: number][]): Parameters<QueueWaits['add']>[0] => ({
+  maxMs: Math.max(...distribution.map(([waitMs]) => waitMs)) * 1.004,
+  distribution,
+})
 
+describe('waits on the server', () => {
   test('have the percentiles of the whole run, and not of its slowest second', () => {
     const waits = new QueueWaits()
     for (let second = 0; second < 10; second++)
