@@ -74,6 +74,12 @@ export interface Plan {
   slo: Limits | undefined
 }
 
+/** What one process is to do. */
+export interface PartPlan {
+  plan: Plan
+  part: Part
+}
+
 /**
  * How a stream went. `good`: complete, or ended by the profiler as it was told to. The others are errors, and count
  * among the scheduled arrivals:

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nowMs } from '../clock.ts'
 import { arrivalsOf } from './arrivals.ts'
-import type { Held } from './generator.ts'
+import type { Held } from './holding.ts'
 import { Generators } from './generators.ts'
 import type { Measurement, Plan, Standing } from './plan.ts'
 
