@@ -25,8 +25,8 @@ export interface RecordedDistribution {
  * Samples in ms: raw as long as they are few, in an HDR histogram (3 significant digits) from then on. A failed stream
  * is a sample too, Infinity: slower than every other.
  *
- * Which of both it is depends on nothing but how many there are, so that parts that are put together tell the same as
- * if all had been added to one.
+ * Which of both it is depends on nothing but how many have not failed, so that parts that are put together tell the
+ * same as if all had been added to one.
  */
 export class Distribution {
   failed = 0

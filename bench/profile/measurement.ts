@@ -8,7 +8,7 @@ import { Samples } from './samples.ts'
 
 /**
  * @param startMs when the first stream was to begin, on the host's monotonic clock
- * @param recordings of each process one, all of the same plan
+ * @param recordings one of each process, at least one, all of the same plan
  */
 export function measurementOf(
   { load, stamp }: Plan,
@@ -25,11 +25,9 @@ export function measurementOf(
   // Which arrivals are watched, the processes have settled.
   const streams = new SampledStreams(0)
   streams.include(recordings.map((recording) => recording.streams))
-  const { loop } = recordings.toSorted(
-    (one, other) => utilisation(other.loop) - utilisation(one.loop),
-  )[0] ?? {
-    loop: { activeMs: 0, idleMs: 0, polledMs: 0 },
-  }
+  const loop = recordings
+    .map((recording) => recording.loop)
+    .reduce((one, other) => (utilisation(other) > utilisation(one) ? other : one))
   return {
     ...sums(recordings.map(({ counts }) => counts)),
     generators: recordings.length,

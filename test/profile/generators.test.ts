@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import type { Measurement } from '../../bench/profile/plan.ts'
+import { measurementOf } from '../../bench/profile/measurement.ts'
+import type { Measurement, Sampled } from '../../bench/profile/plan.ts'
 import { isTooMuch } from '../../bench/profile/pressure.ts'
+import type { Recording } from '../../bench/profile/recording.ts'
+import { Samples } from '../../bench/profile/samples.ts'
 import type { Onlooker } from '../../bench/profile/session.ts'
 import { validity } from '../../bench/profile/validity.ts'
 import { answering, BRIEFLY, chunk, Command, END, HEAD, measure, planOf, run, session } from './profiling.ts'
@@ -25,6 +28,125 @@ async function counting(): Promise<{ url: string; asked: () => number }> {
 function intended({ sampled }: Measurement): [arrival: number, ms: number][] {
   return sampled.map(({ arrival, atMs }) => [arrival, Number(atMs.toFixed(3))])
 }
+
+/** What a process that has measured nothing records. */
+function recording(changes: Partial<Recording>): Recording {
+  const none = new Samples().recorded()
+  return {
+    counts: {
+      arrivals: 1,
+      scheduled: 2,
+      endedByProfiler: 3,
+      withinSlo: 4,
+      events: 5,
+      bytes: 6,
+      unstamped: 7,
+      connectionsOpened: 8,
+    },
+    outcomes: {},
+    details: {},
+    statuses: {},
+    samples: { ttfb: none, ttfe: none, total: none, gap: none, latency: none, lag: none },
+    heat: [],
+    streams: { watched: [], slowest: [] },
+    loop: { activeMs: 0, idleMs: 1, polledMs: 0 },
+    busy: [],
+    lastEventMs: 0,
+    sentForMs: 0,
+    lastIntendedMs: 0,
+    interrupted: false,
+    ...changes,
+  }
+}
+
+const stream = (arrival: number, firstEventMs: number | undefined): Sampled => ({
+  arrival,
+  atMs: arrival,
+  outcome: firstEventMs === undefined ? 'timeout' : 'good',
+  lagMs: 0,
+  connectedMs: 0,
+  firstByteMs: 0,
+  firstEventMs,
+  overMs: 1,
+  eventsMs: [],
+})
+
+test('what several processes have recorded is told as of one', () => {
+  const plan = planOf('http://localhost/', '--rate', '5', '--duration', '2s', '--warmup', '1s')
+  const every = (count: number, from: number, of: number): Sampled[] =>
+    Array.from({ length: count }, (_, place) => stream(from + place * of, 1))
+  const one = recording({
+    outcomes: { good: 10, status: 1 },
+    details: { status: 'status 503' },
+    statuses: { 503: 1 },
+    heat: [[1, 0, 2]],
+    streams: { watched: every(12, 0, 2), slowest: [stream(100, 7), stream(102, 8), stream(104, 9)] },
+    loop: { activeMs: 60, idleMs: 40, polledMs: 40 },
+    busy: [
+      [1_001, 0.2],
+      [1_999, 0.3],
+    ],
+    lastEventMs: 3_500,
+    sentForMs: 2_900,
+    lastIntendedMs: 2_899,
+  })
+  const other = recording({
+    outcomes: { good: 5, status: 2, timeout: 1 },
+    details: { status: 'status 404', timeout: 'no byte' },
+    statuses: { 404: 1, 503: 1 },
+    heat: [[1], [0, 4]],
+    streams: { watched: every(12, 1, 2), slowest: [stream(101, undefined), stream(103, 8.5)] },
+    loop: { activeMs: 50, idleMs: 50, polledMs: 10 },
+    busy: [
+      [1_000, 0.1],
+      [2_003, 0.4],
+      [3_000, 0.1],
+    ],
+    lastEventMs: 3_200,
+    sentForMs: 2_950,
+    lastIntendedMs: 2_890,
+  })
+  const measured = measurementOf(plan, 12_345, [one, other])
+  expect(measured).toMatchObject({
+    generators: 2,
+    startMs: 12_345,
+    arrivals: 2,
+    scheduled: 4,
+    endedByProfiler: 6,
+    withinSlo: 8,
+    events: 10,
+    bytes: 12,
+    unstamped: 14,
+    connectionsOpened: 16,
+    outcomes: { good: 15, status: 3, timeout: 1 },
+    details: { status: 'status 503', timeout: 'no byte' },
+    statuses: { 404: 1, 503: 2 },
+    windowMs: 2_000,
+    receivedForMs: 2_500,
+    // Of the other one, which worked more, and polled less.
+    utilisation: 0.4,
+    polling: 0.1,
+    busy: [
+      [0.001, 0.2],
+      [1.003, 0.4],
+      [2, 0.1],
+    ],
+    sentForMs: 2_950,
+    lastIntendedMs: 2_899,
+    interrupted: false,
+  })
+  expect(measured.heat.counts.map((column) => column.slice(0, 4))).toEqual([
+    [2, 0, 2, 0],
+    [0, 4, 0, 0],
+  ])
+  // Of those that were watched the first, and of all others the slowest.
+  const firsts = Array.from({ length: 12 }, (_, place) => place)
+  expect(measured.sampled.map(({ arrival }) => arrival)).toEqual([...firsts, 101, 102, 103, 104])
+  expect(measurementOf(plan, 0, [one, { ...other, interrupted: true }])).toMatchObject({
+    interrupted: true,
+    windowMs: 1_950,
+  })
+})
 
 describe('a load of several processes', () => {
   test.each([2, 3])(
