@@ -27,13 +27,15 @@ Load
   --warmup TIME        before that; what begins in it does not count. Default 1s.
   --connections KIND   new (one for each stream, the default) or keep-alive (one that is idle, if there is one).
   --hold N             open N more streams first, and keep them open.
+  --generators N       processes that make the load, from 1 to 64. Default: one; where it has too much to do in the
+                       warm-up, the run begins anew with twice as many, up to this machine's cores.
 
 Request
   -X, --method M       default GET, with --data POST.
   -H, --header 'N: V'  repeatable.
   -d, --data TEXT      a body, or @FILE. Its content-type, unless you give one, is application/json.
   --unix-socket PATH   connect there; the URL still says what is asked for.
-  --ca FILE            trust these certificates (PEM).   -k, --insecure   trust any.
+  --ca FILE            trust these certificates (PEM), of --server-profile too.   -k, --insecure   trust any.
 
 When a stream is over (by itself, or)
   --events N           after its Nth event. One that ends before is "truncated".
@@ -81,6 +83,8 @@ export interface ProfileArguments {
   end: End
   load: Load
   hold: number
+  /** Processes; undefined for as many as it takes. */
+  generators: number | undefined
   stamp: Stamp | undefined
   slo: Limits | undefined
   thresholds: readonly Condition[]
@@ -95,6 +99,7 @@ export interface ProfileArguments {
 }
 
 const DEFAULTS = { rate: 20, durationMs: 10_000, warmupMs: 1_000, timeoutMs: 10_000, precision: 0.1 }
+const MOST_GENERATORS = 64
 
 /** @throws UsageError */
 export function parseProfileArguments(args: readonly string[]): ProfileArguments {
@@ -147,6 +152,10 @@ export function parseProfileArguments(args: readonly string[]): ProfileArguments
       connections: oneOf('--connections', values.connections ?? 'new', ['new', 'keep-alive']),
     },
     hold: values.hold === undefined ? 0 : whole('--hold', values.hold, 1, 1_000_000),
+    generators:
+      values.generators === undefined
+        ? undefined
+        : whole('--generators', values.generators, 1, MOST_GENERATORS),
     stamp: values.stamp === undefined ? undefined : stampOf(values.stamp),
     slo: values.slo === undefined ? undefined : parseLimits(values.slo),
     thresholds: (values.threshold ?? []).map((text) => parseCondition('--threshold', text)),
@@ -180,6 +189,7 @@ function parsed(args: readonly string[]) {
         warmup: { type: 'string' },
         connections: { type: 'string' },
         hold: { type: 'string' },
+        generators: { type: 'string' },
         method: { type: 'string', short: 'X' },
         header: { type: 'string', short: 'H', multiple: true },
         data: { type: 'string', short: 'd' },

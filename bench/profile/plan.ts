@@ -13,12 +13,16 @@ export interface Target {
   body: Uint8Array
 }
 
-interface TlsPlan {
-  servername: string
+/** Which servers are believed to be who they say they are. */
+export interface Trust {
   /** Certificates that are trusted, in PEM; undefined for those of Node. */
   ca: string | undefined
   /** The server's certificate is not checked. */
   insecure: boolean
+}
+
+interface TlsPlan extends Trust {
+  servername: string
 }
 
 /** When a stream is over. */
@@ -52,6 +56,13 @@ export interface Stamp {
   unit: 'ms' | 'ns'
 }
 
+/** Which part of the load one of several processes makes: of all arrivals each `of`-th, from its `place` on. */
+export interface Part {
+  /** From 0. */
+  place: number
+  of: number
+}
+
 /** Limits of a good stream, in ms. */
 export type Limits = Partial<Record<'ttfb' | 'ttfe' | 'gap' | 'total', number>>
 
@@ -61,6 +72,12 @@ export interface Plan {
   load: Load
   stamp: Stamp | undefined
   slo: Limits | undefined
+}
+
+/** What one process is to do. */
+export interface PartPlan {
+  plan: Plan
+  part: Part
 }
 
 /**
@@ -139,14 +156,14 @@ export interface Standing {
   good: number
   failed: number
   events: number
-  /** The generator's event loop, since last asked. */
-  utilisation: number
 }
 
 export interface Measurement {
   /** Arrivals that count: all but those of the warm-up. */
   arrivals: number
   scheduled: number
+  /** Processes that made the load. */
+  generators: number
   /** When the first stream was to begin, on the host's monotonic clock. */
   startMs: number
   outcomes: Partial<Record<Outcome, number>>
@@ -175,15 +192,15 @@ export interface Measurement {
   lag: Summary
   /** How late streams were begun, at the 99th percentile of however many. */
   lagP99Ms: number
-  /** Of the generator's event loop, from 0 to 1, without the time in which it only polled. */
+  /** Of the busiest generator's event loop, from 0 to 1, without the time in which it only polled. */
   utilisation: number
-  /** Share of time in which the generator polled for the next arrival and found nothing else to do. */
+  /** Share of time in which it polled for the next arrival and found nothing else to do. */
   polling: number
   sentForMs: number
   lastIntendedMs: number
   /** TTFB over time: counts by column of time, then by row of `heatRows`. */
   heat: { secondsPerColumn: number; rows: number[]; counts: number[][] }
-  /** Of the generator's loop, over the run. */
+  /** Of the generator's loop, over the run; where there are several, of the one that was busiest in that second. */
   busy: [seconds: number, share: number][]
   sampled: Sampled[]
   interrupted: boolean

@@ -5,10 +5,13 @@ import { numberText } from '../report/cells.ts'
 import { stoppedBy, type Capacity } from './capacity.ts'
 import type { Compared } from './comparison.ts'
 import { rateOf, type Judged } from './condition.ts'
-import type { Held } from './generator.ts'
+import type { Held } from './holding.ts'
 import { OUTCOMES, type Load, type Measurement, type Outcome, type Plan, type Summary } from './plan.ts'
 import type { ServerView } from './server-view.ts'
 import { LIMITS, validity } from './validity.ts'
+
+/** A threshold's verdict; `holds` is undefined where the measurement is INVALID, of which nothing is to be concluded. */
+export type Threshold = Omit<Judged, 'holds'> & { holds: boolean | undefined }
 
 export interface Profile {
   url: string
@@ -20,11 +23,14 @@ export interface Profile {
   measurement: Measurement | undefined
   held: Held | undefined
   capacity: Capacity | undefined
-  judged: Judged[]
+  judged: Threshold[]
   compared: { command: string; lines: Compared[] } | undefined
   server: ServerView | undefined
   interrupted: boolean
 }
+
+/** Of the shape of `results`. */
+const VERSION = 1
 
 const FORMULAS = {
   ttfb: 'TTFB = first byte of the response − intended start',
@@ -61,6 +67,7 @@ export function toDocument(profile: Profile): Document {
       ? {}
       : {
           results: {
+            version: VERSION,
             plan: planFigures(profile.plan),
             measurement,
             judged: profile.judged,
@@ -117,14 +124,7 @@ function summary(profile: Profile): string {
     const beside = measurement === undefined ? '' : 'Beside them '
     words.push(`${beside}${count(held.open)} streams were held open.${lost}`)
   }
-  if (judged.length > 0) {
-    const missed = judged.filter(({ holds }) => !holds)
-    words.push(
-      missed.length === 0
-        ? 'Every threshold is kept.'
-        : `Not kept: ${missed.map(({ text }) => text).join('; ')}.`,
-    )
-  }
+  if (judged.length > 0) words.push(thresholdWords(judged))
   if (server?.failure !== undefined) words.push(`The server's own view is not complete: ${server.failure}.`)
   if (server !== undefined && server.incidents.length > 0) {
     const worst = server.incidents.toSorted((one, other) => other.forMs - one.forMs)[0]
@@ -135,15 +135,25 @@ function summary(profile: Profile): string {
   return words.join('\n')
 }
 
+function thresholdWords(judged: readonly Threshold[]): string {
+  if (judged.some(({ holds }) => holds === undefined)) {
+    return 'No threshold was judged, since the measurement is INVALID.'
+  }
+  const missed = judged.filter(({ holds }) => holds === false)
+  if (missed.length === 0) return 'Every threshold is kept.'
+  return `Not kept: ${missed.map(({ text }) => text).join('; ')}.`
+}
+
 function measurementWords(measurement: Measurement, { load, end }: Plan): string[] {
   const { arrivals, outcomes, ttfb, ttfe } = measurement
-  const { failures } = validity(measurement, load.closed !== undefined)
+  const { failures, remedy } = validity(measurement, load.closed !== undefined)
   const good = outcomes.good ?? 0
   const seconds = numberText(measurement.windowMs / 1_000)
+  const by = measurement.generators === 1 ? '' : ` by ${generatorsOf(measurement)}`
   const words = [
     load.closed === undefined
-      ? `${numberText(load.rate ?? 0)} streams were begun per second for ${seconds} s: ${count(arrivals)}, of which ${count(good)} were good (${share(good / arrivals)}).`
-      : `Closed loop: ${load.closed === 1 ? '1 client' : `${count(load.closed)} clients`}, one stream after another, for ${seconds} s: ${count(arrivals)} streams, of which ${count(good)} were good (${share(good / arrivals)}). Clients that wait for the server do not come while it stalls, so that these times say less than those of an open loop (--rate).`,
+      ? `${numberText(load.rate ?? 0)} streams were begun per second for ${seconds} s${by}: ${count(arrivals)}, of which ${count(good)} were good (${share(good / arrivals)}).`
+      : `Closed loop: ${load.closed === 1 ? '1 client' : `${count(load.closed)} clients`}, one stream after another, for ${seconds} s${by}: ${count(arrivals)} streams, of which ${count(good)} were good (${share(good / arrivals)}). Clients that wait for the server do not come while it stalls, so that these times say less than those of an open loop (--rate).`,
   ]
   if (good > 0) {
     const [p, of] =
@@ -167,7 +177,9 @@ function measurementWords(measurement: Measurement, { load, end }: Plan): string
       `Streams with events ran into the time limit of ${ms(end.timeoutMs)}: if they do not end by themselves, say when to leave, with --events N or --for 5s.`,
     )
   }
-  if (failures.length > 0) words.push(`INVALID: ${failures.join('; ')}. Conclude nothing from it.`)
+  if (failures.length > 0) {
+    words.push(`INVALID: ${failures.join('; ')}. Conclude nothing from it. ${remedy}`.trimEnd())
+  }
   return words
 }
 
@@ -176,17 +188,18 @@ export function capacityWords(capacity: Capacity): string {
   const last = steps.at(-1)
   if (last === undefined) return 'The first step of the search was not over.'
   const limit = stoppedBy(capacity)
+  const remedy = limit === undefined ? '' : validity(last.measurement, false).remedy
   const profiler = limit === undefined ? undefined : `the profiler's own limit came first (${limit})`
   if (highest === undefined) {
     if (profiler !== undefined) {
-      return `Whether ${condition} holds at any rate is not known: ${profiler}. Conclude nothing from it.`
+      return `Whether ${condition} holds at any rate is not known: ${profiler}. Conclude nothing from it. ${remedy}`.trimEnd()
     }
     return `No rate was found at which ${condition} holds: ${last.judged.why === '' ? 'not even the lowest' : last.judged.why}.`
   }
   if (lowestFailing === undefined) {
-    return `${condition} holds up to at least ${numberText(highest)} streams per second. Then ${profiler ?? 'the search ended'}.`
+    return `${condition} holds up to at least ${numberText(highest)} streams per second. Then ${profiler ?? 'the search ended'}. ${remedy}`.trimEnd()
   }
-  const between = profiler === undefined ? '' : ` Between them ${profiler}.`
+  const between = profiler === undefined ? '' : ` Between them ${profiler}. ${remedy}`.trimEnd()
   return `${condition} holds up to ${numberText(highest)} streams per second, and no longer at ${numberText(lowestFailing)} (wanted within ${share(precision)}).${between}`
 }
 
@@ -197,7 +210,7 @@ const right = (title: string, unit?: string): Column => ({
 })
 const VERDICT: Column = { title: 'verdict' }
 
-function thresholdTable(judged: readonly Judged[]): Table {
+function thresholdTable(judged: readonly Threshold[]): Table {
   return {
     kind: 'table',
     title: 'Thresholds',
@@ -205,9 +218,13 @@ function thresholdTable(judged: readonly Judged[]): Table {
     rows: judged.map(({ text, actual, holds, why }) => [
       text,
       finite(actual),
-      holds ? 'kept' : `missed${why === '' ? '' : `: ${why}`}`,
+      holds === undefined ? 'not judged' : holds ? 'kept' : `missed${why === '' ? '' : `: ${why}`}`,
     ]),
-    notes: ['A threshold without enough samples is missed.'],
+    notes: [
+      judged.some(({ holds }) => holds === undefined)
+        ? 'The measurement is INVALID: what was measured says nothing of the server.'
+        : 'A threshold without enough samples is missed.',
+    ],
   }
 }
 
@@ -348,8 +365,9 @@ function validityTable(measurement: Measurement, { closed }: Load): Table {
       ],
     )
   }
+  const { generators } = measurement
   rows.push([
-    "the generator's loop",
+    generators === 1 ? "the generator's loop" : `the busiest loop of ${generatorsOf(measurement)}`,
     numberText(utilisation),
     `< ${LIMITS['utilisation']}`,
     verdict(utilisation < LIMITS.utilisation),
@@ -375,6 +393,10 @@ function charts(measurement: Measurement, load: Load, server: ServerView | undef
   if (busy.series.some(({ points }) => points.length > 1)) made.push(busy)
   if (measurement.sampled.length > 0) made.push(waterfall(measurement))
   return made
+}
+
+function generatorsOf({ generators }: Measurement): string {
+  return `${generators} generators`
 }
 
 function percentileCurves({ ttfb, ttfe, latency }: Measurement): Block {
@@ -416,10 +438,11 @@ function heatMap({ heat: { secondsPerColumn, rows, counts }, outcomes, arrivals 
 }
 
 function timeline(
-  { busy, startMs }: Measurement,
+  { busy, startMs, generators }: Measurement,
   { warmupMs }: Load,
   server: ServerView | undefined,
 ): Timeline {
+  const who = generators === 1 ? 'generator' : 'busiest generator'
   // Seconds of the time that counts.
   const aheadSeconds = server === undefined ? 0 : (startMs + warmupMs - server.startedMs) / 1_000
   const counted = (points: readonly [seconds: number, share: number][]): [number, number][] =>
@@ -428,10 +451,10 @@ function timeline(
       .filter(([seconds]) => seconds >= 0)
   return {
     kind: 'timeline',
-    title: server === undefined ? 'How busy the generator was' : 'How busy the server and the generator were',
+    title: server === undefined ? `How busy the ${who} was` : `How busy the server and the ${who} were`,
     series: [
       ...(server?.threads ?? []).map(({ name, points }) => ({ name, points: counted(points) })),
-      { name: 'generator', points: busy.filter(([seconds]) => seconds >= 0) },
+      { name: who, points: busy.filter(([seconds]) => seconds >= 0) },
     ],
     incidents: (server?.incidents ?? [])
       .filter(({ atSeconds }) => atSeconds >= aheadSeconds)
@@ -497,10 +520,12 @@ function queueTable({ queueWaits }: ServerView): Table {
       executor,
       count(streams),
       p50Ms,
-      streams < 1_000 ? undefined : p99Ms,
+      p99Ms,
       maxMs,
     ]),
-    notes: ['Wait = start of the producer − head sent. The highest p50 and p99 of any second.'],
+    notes: [
+      'Wait = start of the producer − head sent, of all streams since the profiler began, warm-up included; p50 and p99 within one percent. No p99 from fewer than 1,000 streams.',
+    ],
   }
 }
 

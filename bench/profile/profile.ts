@@ -8,10 +8,10 @@ import { HELP, parseProfileArguments, targetOf, type ProfileArguments } from './
 import { findCapacity, stepLoad, stoppedBy } from './capacity.ts'
 import { compare, readMeasurement, toReadableJson } from './comparison.ts'
 import { judgeCondition } from './condition.ts'
-import type { Measurement, Plan, Standing } from './plan.ts'
-import { toDocument, type Profile } from './presentation.ts'
+import type { Measurement, Plan } from './plan.ts'
+import { toDocument, type Profile, type Threshold } from './presentation.ts'
 import { ServerWatch } from './server-view.ts'
-import { Session } from './session.ts'
+import { Session, type Onlooker } from './session.ts'
 import { UsageError } from './usage-error.ts'
 import { validity } from './validity.ts'
 
@@ -32,7 +32,7 @@ export async function profile(argv: readonly string[]): Promise<number> {
     return selfCheck(args.json)
   }
   const before = args.compare === undefined ? undefined : readMeasurement(args.compare)
-  const session = new Session()
+  const session = new Session(args.generators)
   const interrupt = (): void => session.interrupt()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
@@ -72,8 +72,8 @@ async function measured(args: ProfileArguments, session: Session, command: strin
     server: undefined,
     interrupted: false,
   }
-  const progress = new Progress(1)
-  const watch = args.server === undefined ? undefined : new ServerWatch(args.server, args.insecure)
+  const progress = new Progress(args.hold > 0 ? 2 : 1)
+  const watch = args.server === undefined ? undefined : new ServerWatch(args.server, args)
   try {
     await watch?.begin().catch((error: unknown) => {
       throw new UsageError(`--server-profile: ${(error as Error).message}`, { cause: error })
@@ -82,11 +82,16 @@ async function measured(args: ProfileArguments, session: Session, command: strin
       progress.next(`opening ${args.hold} streams`)
       await session.hold(plan, args.hold)
     }
-    const tell = (rate: number | undefined) => (standing: Standing) => {
-      const { open, good, failed, events } = standing
-      const pace = rate === undefined ? 'closed loop' : `${rate}/s`
-      progress.now(`${pace}: ${open} open, ${good} good, ${failed} failed, ${events} events`)
-    }
+    const tell = (rate: number | undefined): Onlooker => ({
+      standing({ open, good, failed, events }, generators) {
+        const pace = rate === undefined ? 'closed loop' : `${rate}/s`
+        const by = generators === 1 ? '' : ` by ${generators} generators`
+        progress.now(`${pace}${by}: ${open} open, ${good} good, ${failed} failed, ${events} events`)
+      },
+      anew(generators) {
+        progress.now(`anew with ${generators} generators: there was too much to do for half of them`)
+      },
+    })
     progress.next(url.href)
     if (session.interrupted) {
       // Before anything was measured.
@@ -103,10 +108,19 @@ async function measured(args: ProfileArguments, session: Session, command: strin
   }
   found.interrupted = session.interrupted
   const { measurement } = found
-  if (measurement !== undefined) {
-    found.judged = args.thresholds.map((threshold) => judgeCondition(threshold, measurement))
-  }
+  if (measurement !== undefined) found.judged = judge(args, measurement)
   return found
+}
+
+function judge(
+  { thresholds, load }: Pick<ProfileArguments, 'thresholds' | 'load'>,
+  measurement: Measurement,
+): Threshold[] {
+  const isValid = validity(measurement, load.closed !== undefined).failures.length === 0
+  return thresholds.map((threshold) => {
+    const judged = judgeCondition(threshold, measurement)
+    return isValid ? judged : { ...judged, holds: undefined }
+  })
 }
 
 /** What stands in the report is the step at the highest rate that held. */
@@ -114,7 +128,7 @@ async function search(
   { capacity, load, precision }: ProfileArguments,
   session: Session,
   found: Profile,
-  tell: (rate: number) => (standing: Standing) => void,
+  tell: (rate: number) => Onlooker,
 ): Promise<void> {
   if (capacity === undefined) return
   const measure = async (rate: number): Promise<Measurement | undefined> => {
@@ -156,7 +170,7 @@ export function exitCode({
 }
 
 function thresholdCode(judged: Profile['judged']): number {
-  return judged.every(({ holds }) => holds) ? EXIT.pass : EXIT.threshold
+  return judged.every(({ holds }) => holds === true) ? EXIT.pass : EXIT.threshold
 }
 
 const SECRET = /^(authorization|cookie|proxy-authorization|x-api-key)\s*:/i

@@ -1,116 +1,109 @@
-import { performance, type EventLoopUtilization } from 'node:perf_hooks'
-import { nowMs } from '../clock.ts'
+import { HeatMap } from './heat-map.ts'
+import { LoopClock, since, utilisation } from './loop-time.ts'
+import type { Outcome, Plan, Sampled, Standing } from './plan.ts'
+import type { Pressure } from './pressure.ts'
 import { rank } from '../percentiles.ts'
-import type { Measurement, Outcome, Plan, Sampled, Standing } from './plan.ts'
+import type { Counts, METRICS, Recording } from './recording.ts'
+import { SampledStreams } from './sampled-streams.ts'
 import { Samples } from './samples.ts'
 import type { Stream } from './stream.ts'
 
-/** Streams that are watched closely, spread over the run; and the slowest beside them. */
-const WATCHED = 12
-const SLOWEST = 4
-const MOST_COLUMNS = 60
-/** Rows of the heat map: from 0.1 ms, six to a decade, up to 100 s. */
-const HEAT_FROM_MS = 0.1
-const HEAT_ROWS_PER_DECADE = 6
-const HEAT_ROWS = 6 * HEAT_ROWS_PER_DECADE
-
-/** What came of a run's streams. */
+/** What came of the streams that one process has begun. */
 export class Recorder {
-  /** Streams that have begun, warm-up and all. */
-  begun = 0
-  open = 0
   connectionsOpened = 0
   readonly #plan: Plan
   readonly #startMs: number
-  readonly #expected: number
-  readonly #ttfb = new Samples()
-  readonly #ttfe = new Samples()
-  readonly #total = new Samples()
-  readonly #gap = new Samples()
-  readonly #latency = new Samples()
-  readonly #lag = new Samples()
-  readonly #lags: number[] = []
+  readonly #samples: Record<(typeof METRICS)[number], Samples> = {
+    ttfb: new Samples(),
+    ttfe: new Samples(),
+    total: new Samples(),
+    gap: new Samples(),
+    latency: new Samples(),
+    lag: new Samples(),
+  }
+  readonly #counts: Omit<Counts, 'scheduled' | 'connectionsOpened'> = {
+    arrivals: 0,
+    endedByProfiler: 0,
+    withinSlo: 0,
+    events: 0,
+    bytes: 0,
+    unstamped: 0,
+  }
   readonly #outcomes: Partial<Record<Outcome, number>> = {}
   readonly #details: Partial<Record<Outcome, string>> = {}
   readonly #statuses: Record<string, number> = {}
-  readonly #heat: number[][]
-  readonly #watched: Sampled[] = []
-  readonly #slowest: Sampled[] = []
-  readonly #busy: [seconds: number, share: number][] = []
-  #arrivals = 0
-  #endedByProfiler = 0
-  #withinSlo = 0
-  #events = 0
-  #bytes = 0
-  #unstamped = 0
-  #lastEventAtMs = 0
-  #eventsOfAll = 0
-  #good = 0
-  #failed = 0
-  readonly #loop: EventLoopUtilization = performance.eventLoopUtilization()
-  #loopBefore = this.#loop
-  #polledMs = 0
-  #polledBeforeMs = 0
+  readonly #heat: HeatMap
+  readonly #streams: SampledStreams
+  #lastEventMs = 0
+  /** Warm-up and all. */
+  readonly #standing: Standing = { begun: 0, open: 0, good: 0, failed: 0, events: 0 }
+  readonly #loop = new LoopClock()
+  #notedLoop = this.#loop.time()
+  readonly #busy: [ms: number, share: number][] = []
+  #pressedLoop = this.#loop.time()
+  /** Of streams of the warm-up, since last asked for. */
+  #lags: number[] = []
 
-  /** @param expected arrivals, as far as they are known beforehand */
+  /** @param expected arrivals of all processes, as far as they are known beforehand */
   constructor(plan: Plan, startMs: number, expected: number) {
     this.#plan = plan
     this.#startMs = startMs
-    this.#expected = expected
-    this.#heat = Array.from({ length: this.#columns }, () => Array.from({ length: HEAT_ROWS }, () => 0))
-  }
-
-  get #columns(): number {
-    return Math.max(1, Math.min(MOST_COLUMNS, Math.ceil(this.#plan.load.durationMs / 1_000)))
+    this.#heat = new HeatMap(plan.load)
+    this.#streams = new SampledStreams(expected)
   }
 
   isWatched(arrival: number, share: number): boolean {
-    const every = Math.max(1, Math.floor(this.#expected / WATCHED))
-    return share >= 0 && arrival % every === 0
+    return share >= 0 && this.#streams.isWatched(arrival)
   }
 
   /** Time that passed while the generator only looked whether the next arrival was due. */
   polled(ms: number): void {
-    this.#polledMs += ms
+    this.#loop.polled(ms)
+  }
+
+  begun(stream: Stream): void {
+    this.#standing.begun++
+    this.#standing.open++
+    if (!stream.counts) this.#lags.push(stream.lagMs)
   }
 
   gap(stream: Stream, ms: number): void {
-    this.#gap.add(ms, stream.share)
+    this.#samples.gap.add(ms, stream.share)
   }
 
   latency(stream: Stream, ms: number | undefined): void {
-    if (ms === undefined) this.#unstamped++
-    else this.#latency.add(ms, stream.share)
+    if (ms === undefined) this.#counts.unstamped++
+    else this.#samples.latency.add(ms, stream.share)
   }
 
   settled(stream: Stream): void {
-    this.open--
-    this.#eventsOfAll += stream.events
     const outcome = stream.outcome as Outcome
-    if (outcome === 'good') this.#good++
-    else this.#failed++
-    if (outcome !== 'good') this.#details[outcome] ??= stream.detail
+    const isGood = outcome === 'good'
+    this.#standing.open--
+    this.#standing.events += stream.events
+    this.#standing[isGood ? 'good' : 'failed']++
+    if (!isGood) this.#details[outcome] ??= stream.detail
     if (!stream.counts) return
-    this.#arrivals++
+    this.#counts.arrivals++
     this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1
     const { status } = stream.reader
     if (outcome === 'status') this.#statuses[String(status)] = (this.#statuses[String(status)] ?? 0) + 1
-    if (stream.wasEnded) this.#endedByProfiler++
-    const isGood = outcome === 'good'
+    if (stream.wasEnded) this.#counts.endedByProfiler++
     const of = (ms: number | undefined): number => (isGood ? (ms ?? Infinity) : Infinity)
     const { share } = stream
-    this.#ttfb.add(of(stream.firstByteMs), share)
-    this.#ttfe.add(of(stream.firstEventMs), share)
-    this.#total.add(of(stream.overMs), share)
-    this.#lag.add(stream.lagMs, share)
-    this.#lags.push(stream.lagMs)
-    this.#events += stream.events
-    this.#bytes += stream.bytes
+    const { ttfb, ttfe, total, lag } = this.#samples
+    ttfb.add(of(stream.firstByteMs), share)
+    ttfe.add(of(stream.firstEventMs), share)
+    total.add(of(stream.overMs), share)
+    lag.add(stream.lagMs, share)
+    this.#counts.events += stream.events
+    this.#counts.bytes += stream.bytes
     if (stream.lastEventMs !== undefined) {
-      this.#lastEventAtMs = Math.max(this.#lastEventAtMs, stream.intendedMs + stream.lastEventMs)
+      this.#lastEventMs = Math.max(this.#lastEventMs, stream.intendedMs + stream.lastEventMs - this.#startMs)
     }
-    if (isGood && this.#meetsSlo(stream)) this.#withinSlo++
-    this.#draw(stream, outcome, of(stream.firstByteMs))
+    if (isGood && this.#meetsSlo(stream)) this.#counts.withinSlo++
+    this.#heat.add(share, of(stream.firstByteMs))
+    this.#streams.add(this.#sampled(stream, outcome), stream.marksMs !== undefined)
   }
 
   #meetsSlo({
@@ -128,15 +121,8 @@ export class Recorder {
     )
   }
 
-  #draw(stream: Stream, outcome: Outcome, firstByteMs: number): void {
-    const column = Math.min(this.#columns - 1, Math.floor(stream.share * this.#columns))
-    const row = Number.isFinite(firstByteMs)
-      ? Math.floor(Math.log10(firstByteMs / HEAT_FROM_MS) * HEAT_ROWS_PER_DECADE)
-      : HEAT_ROWS - 1
-    const cells = this.#heat[column] as number[]
-    const place = Math.min(HEAT_ROWS - 1, Math.max(0, row))
-    cells[place] = (cells[place] as number) + 1
-    const sampled: Sampled = {
+  #sampled(stream: Stream, outcome: Outcome): Sampled {
+    return {
       arrival: stream.arrival,
       atMs: stream.intendedMs - this.#startMs - this.#plan.load.warmupMs,
       outcome,
@@ -147,93 +133,60 @@ export class Recorder {
       overMs: stream.overMs as number,
       eventsMs: stream.marksMs ?? [],
     }
-    if (stream.marksMs !== undefined && this.#watched.length < WATCHED) {
-      this.#watched.push(sampled)
-      return
-    }
-    if (this.#slowest.length < SLOWEST) this.#slowest.push(sampled)
-    else if (slowness(sampled) > slowness(this.#slowest[0] as Sampled)) this.#slowest[0] = sampled
-    else return
-    this.#slowest.sort((one, other) => slowness(one) - slowness(other))
   }
 
-  /** Of the generator's loop, each second. */
-  noteLoop(): void {
-    this.#busy.push([(nowMs() - this.#startMs - this.#plan.load.warmupMs) / 1_000, this.#utilisation()])
+  /**
+   * Notes how busy the loop was since the last note.
+   *
+   * @param ms since the start of the run
+   */
+  noteLoop(ms: number): void {
+    const now = this.#loop.time()
+    this.#busy.push([ms, utilisation(since(now, this.#notedLoop))])
+    this.#notedLoop = now
   }
 
   standing(): Standing {
-    return {
-      begun: this.begun,
-      open: this.open,
-      good: this.#good,
-      failed: this.#failed,
-      events: this.#eventsOfAll,
-      utilisation: this.#busy.at(-1)?.[1] ?? 0,
-    }
+    return this.#standing
   }
 
   /** Since it was last asked for. */
-  #utilisation(): number {
-    const now = performance.eventLoopUtilization()
-    const { active, idle } = performance.eventLoopUtilization(now, this.#loopBefore)
-    const polledMs = this.#polledMs - this.#polledBeforeMs
-    this.#loopBefore = now
-    this.#polledBeforeMs = this.#polledMs
-    return active + idle === 0 ? 0 : Math.max(0, active - polledMs) / (active + idle)
+  pressure(): Pressure {
+    const now = this.#loop.time()
+    const pressure = {
+      utilisation: utilisation(since(now, this.#pressedLoop)),
+      begun: this.#lags.length,
+      lagP99Ms: rank(Float64Array.from(this.#lags).toSorted(), 0.99),
+    }
+    this.#pressedLoop = now
+    this.#lags = []
+    return pressure
   }
 
-  measurement({
-    scheduled,
-    sentForMs,
-    lastIntendedMs,
-    interrupted,
-  }: Pick<Measurement, 'scheduled' | 'sentForMs' | 'lastIntendedMs' | 'interrupted'>): Measurement {
-    const { load, stamp } = this.#plan
-    const { active, idle } = performance.eventLoopUtilization(this.#loop)
-    const windowMs = interrupted ? Math.max(1, sentForMs - load.warmupMs) : load.durationMs
-    const fromMs = this.#startMs + load.warmupMs
+  recording(
+    scheduled: number,
+    about: Pick<Recording, 'sentForMs' | 'lastIntendedMs' | 'interrupted'>,
+  ): Recording {
+    const { ttfb, ttfe, total, gap, latency, lag } = this.#samples
     return {
-      arrivals: this.#arrivals,
-      startMs: this.#startMs,
-      scheduled,
+      counts: { ...this.#counts, scheduled, connectionsOpened: this.connectionsOpened },
       outcomes: this.#outcomes,
       details: this.#details,
       statuses: this.#statuses,
-      endedByProfiler: this.#endedByProfiler,
-      withinSlo: this.#withinSlo,
-      events: this.#events,
-      bytes: this.#bytes,
-      windowMs,
-      receivedForMs: Math.max(windowMs, this.#lastEventAtMs - fromMs),
-      ttfb: this.#ttfb.summary(),
-      ttfe: this.#ttfe.summary(),
-      total: this.#total.summary(),
-      gap: this.#gap.summary(),
-      latency: stamp === undefined ? undefined : this.#latency.summary(),
-      unstamped: this.#unstamped,
-      connectionsOpened: this.connectionsOpened,
-      lag: this.#lag.summary(),
-      lagP99Ms: rank(Float64Array.from(this.#lags).toSorted(), 0.99),
-      utilisation: active + idle === 0 ? 0 : Math.max(0, active - this.#polledMs) / (active + idle),
-      polling: active + idle === 0 ? 0 : this.#polledMs / (active + idle),
-      sentForMs,
-      lastIntendedMs,
-      heat: {
-        secondsPerColumn: load.durationMs / 1_000 / this.#columns,
-        rows: Array.from(
-          { length: HEAT_ROWS + 1 },
-          (_, row) => HEAT_FROM_MS * 10 ** (row / HEAT_ROWS_PER_DECADE),
-        ),
-        counts: this.#heat,
+      samples: {
+        ttfb: ttfb.recorded(),
+        ttfe: ttfe.recorded(),
+        total: total.recorded(),
+        gap: gap.recorded(),
+        latency: latency.recorded(),
+        lag: lag.recorded(),
       },
+      heat: this.#heat.counts,
+      streams: this.#streams.recorded(),
+      loop: this.#loop.time(),
       busy: this.#busy,
-      sampled: [...this.#watched, ...this.#slowest].toSorted((one, other) => one.atMs - other.atMs),
-      interrupted,
+      lastEventMs: this.#lastEventMs,
+      ...about,
     }
   }
-}
-
-function slowness({ firstEventMs }: Sampled): number {
-  return firstEventMs ?? Infinity
 }

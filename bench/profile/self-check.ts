@@ -20,6 +20,8 @@ import { Session } from './session.ts'
 import { validity } from './validity.ts'
 
 const EXIT = { right: 0, wrong: 3 } as const
+/** Of the shape of its `results`. */
+const VERSION = 1
 const RATE = 100
 const SECONDS = 12
 const STALL_AFTER_MS = 5_000
@@ -113,7 +115,7 @@ export async function selfCheck(json: string | undefined): Promise<number> {
       },
       {
         kind: 'table',
-        title: 'Its ceiling, with a server of one thread beside it',
+        title: 'The ceiling of one generator, with a server of one thread beside it',
         columns: [{ title: 'what' }, { title: 'per second', digits: 3 }, { title: "generator's loop" }],
         rows: [
           [
@@ -129,11 +131,11 @@ export async function selfCheck(json: string | undefined): Promise<number> {
         ],
         notes: [
           'Closed loop, as fast as it goes. Where the loop is far below 1 the server was the limit, and the ceiling is higher.',
-          'A measurement counts below 0.7 of its loop: offer no more than about half of this.',
+          'A measurement counts below 0.7 of its loop: offer no more than about half of this to each generator (--generators N).',
         ],
       },
     ],
-    results: { checks, failures },
+    results: { version: VERSION, checks, failures },
   }
   process.stdout.write(toTerminal(document, { ...ofStdout(), width: Infinity }))
   if (json !== undefined) writeFileSync(json, toReadableJson(document))
@@ -148,14 +150,15 @@ interface Found {
 /** A fresh server, and a fresh generator. */
 async function measureReference(kind: ReferenceKind, options: readonly string[]): Promise<Found> {
   const server = new Remote<ReferenceQuestions>('profile/reference-server')
-  const session = new Session()
+  const session = new Session(1)
   try {
     const port = await server.ask('start', kind, ASKED_WITHIN_MS)
     const args = parseProfileArguments([`http://127.0.0.1:${port}/`, ...options])
     if (kind === 'delays') await server.ask('stallAfter', STALL_AFTER_MS, ASKED_WITHIN_MS)
     const { end, load, stamp, slo } = args
     const plan = { target: targetOf(args, '127.0.0.1'), end, load, stamp, slo }
-    const measurement = await session.measure(plan, () => {})
+    const measurement = await session.measure(plan)
+    if (measurement === undefined) throw new Error('Interrupted before it began')
     if (kind === 'flood') assertFlood(measurement)
     return { measurement, stamps: await server.ask('stamps', undefined, ASKED_WITHIN_MS) }
   } finally {

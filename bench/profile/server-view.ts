@@ -1,6 +1,8 @@
 import { request as requestPlainly } from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { nowMs } from '../clock.ts'
+import type { Trust } from './plan.ts'
+import { QueueWaits, type QueueWait, type WaitDistribution } from './queue-waits.ts'
 
 /** What a server answers where headfirst has the option `profile`: all of it since it was last asked. */
 export interface ServerProfile {
@@ -8,7 +10,8 @@ export interface ServerProfile {
   nowMs: number
   sinceMs: number
   threads: { name: string; utilisation: number }[]
-  queueWaits: Record<string, { count: number; p50Ms: number; p99Ms: number; maxMs: number }>
+  /** Its own percentiles are those of the time since it was last asked; of a whole run they can't be told. */
+  queueWaits: Record<string, { maxMs: number; distribution: WaitDistribution }>
   blocked: { atMs: number; forMs: number; routes: string[] }[]
 }
 
@@ -18,8 +21,8 @@ export interface ServerView {
   /** Each thread's utilisation over time. */
   threads: { name: string; points: [seconds: number, share: number][] }[]
   incidents: { atSeconds: number; forMs: number; routes: string[] }[]
-  /** The most of any second. */
-  queueWaits: { executor: string; count: number; p50Ms: number; p99Ms: number; maxMs: number }[]
+  /** Of all the time in which the server was watched. */
+  queueWaits: QueueWait[]
   /** Why there is none, or not all. */
   failure: string | undefined
 }
@@ -33,7 +36,9 @@ const LONGEST_ANSWER = 4_194_304
 export class ServerWatch {
   readonly #url: URL
   readonly #token: string
-  readonly #insecure: boolean
+  readonly #trust: Trust
+  /** By executor. */
+  readonly #queueWaits = new Map<string, QueueWaits>()
   #timer: NodeJS.Timeout | undefined
   #startedMs = 0
   #asking: Promise<void> | undefined
@@ -45,10 +50,10 @@ export class ServerWatch {
     failure: undefined,
   }
 
-  constructor({ url, token }: { url: URL; token: string }, insecure: boolean) {
+  constructor({ url, token }: { url: URL; token: string }, trust: Trust) {
     this.#url = url
     this.#token = token
-    this.#insecure = insecure
+    this.#trust = trust
   }
 
   /**
@@ -67,6 +72,7 @@ export class ServerWatch {
     clearInterval(this.#timer)
     await this.#asking
     await this.#note()
+    this.view.queueWaits = [...this.#queueWaits].map(([name, waits]) => waits.of(name))
     return this.view
   }
 
@@ -83,7 +89,7 @@ export class ServerWatch {
   }
 
   #add(profile: ServerProfile, atMs: number): void {
-    const { threads, incidents, queueWaits } = this.view
+    const { threads, incidents } = this.view
     const seconds = (atMs - this.#startedMs) / 1_000
     // What a thread did in a moment says nothing of a second.
     for (const { name, utilisation } of profile.sinceMs < SHORTEST_MS ? [] : profile.threads) {
@@ -96,27 +102,24 @@ export class ServerWatch {
     for (const { atMs: incidentMs, forMs, routes } of profile.blocked) {
       incidents.push({ atSeconds: (incidentMs - aheadMs - this.#startedMs) / 1_000, forMs, routes })
     }
-    for (const [executor, waits] of Object.entries(profile.queueWaits)) {
-      const known = queueWaits.find((one) => one.executor === executor)
-      if (known === undefined) queueWaits.push({ executor, ...waits })
-      else {
-        known.count += waits.count
-        known.p50Ms = Math.max(known.p50Ms, waits.p50Ms)
-        known.p99Ms = Math.max(known.p99Ms, waits.p99Ms)
-        known.maxMs = Math.max(known.maxMs, waits.maxMs)
-      }
+    for (const [executor, told] of Object.entries(profile.queueWaits)) {
+      const waits = this.#queueWaits.get(executor) ?? new QueueWaits()
+      waits.add(told)
+      this.#queueWaits.set(executor, waits)
     }
   }
 
   async #ask(): Promise<ServerProfile> {
     const send = this.#url.protocol === 'https:' ? requestSecurely : requestPlainly
+    const { ca, insecure } = this.#trust
     const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
       const request = send(
         this.#url,
         {
           headers: { authorization: `Bearer ${this.#token}`, accept: 'application/json' },
           timeout: WITHIN_MS,
-          rejectUnauthorized: !this.#insecure,
+          rejectUnauthorized: !insecure,
+          ...(ca === undefined ? {} : { ca }),
         },
         (response) => {
           let text = ''
@@ -146,7 +149,9 @@ export class ServerWatch {
 function profileIn(text: string, url: URL): ServerProfile {
   try {
     const profile = JSON.parse(text) as ServerProfile
-    if (Array.isArray(profile.threads) && Array.isArray(profile.blocked)) return profile
+    const waits = Object.values(profile.queueWaits)
+    const isWhole = waits.every(({ distribution }) => Array.isArray(distribution))
+    if (isWhole && Array.isArray(profile.threads) && Array.isArray(profile.blocked)) return profile
   } catch {
     // It is said below.
   }

@@ -1,9 +1,10 @@
 /**
  * The server's own view for `headfirst profile`: how busy each thread is, how long streams wait for their producer,
- * and whose producer ran when the loop was blocked. Nothing of it exists unless the plugin's option asks for it.
+ * and whose producer ran when the loop was blocked. Nothing of it exists unless the plugin's option asks for it:
+ * so that one can see that, all of it is in this file.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
+import { performance } from 'node:perf_hooks'
 import { HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { show } from '../sse/event.ts'
 import type { Executor, ThreadTime } from './executor.ts'
@@ -37,7 +38,21 @@ export interface ProfileAnswer {
   /** Share of time in which each thread's loop was not waiting, from 0 to 1; the server's own is the first. */
   threads: { name: string; utilisation: number }[]
   /** By executor: from the head until the producer started. */
-  queueWaits: Record<string, { count: number; p50Ms: number; p99Ms: number; maxMs: number }>
+  queueWaits: Record<
+    string,
+    {
+      count: number
+      /** Right to one percent, as the next. */
+      p50Ms: number
+      p99Ms: number
+      maxMs: number
+      /**
+       * How many have waited about so long, within one percent; shortest first. Answers can be added up by it, as
+       * percentiles can't: the same wait is always told by the same number.
+       */
+      distribution: [waitMs: number, count: number][]
+    }
+  >
   /** The last 100. */
   blocked: BlockedLoop[]
 }
@@ -82,7 +97,7 @@ export class Profiler {
   readonly #token: Buffer
   readonly #loop: LoopWatch
   readonly #slots = new Map<string, Watched>()
-  readonly #waits = new Map<Watched, RecordableHistogram>()
+  readonly #waits = new Map<Watched, Waits>()
   /** Of each worker thread, when last asked. */
   readonly #threadTimes = new Map<string, ThreadTime>()
   #own = performance.eventLoopUtilization()
@@ -104,8 +119,8 @@ export class Profiler {
   /** A stream's producer starts, this long after its head. */
   waited(slot: Watched, ms: number): void {
     let waits = this.#waits.get(slot)
-    if (waits === undefined) this.#waits.set(slot, (waits = createHistogram()))
-    waits.record(Math.max(1, Math.round(ms * NS_PER_MS)))
+    if (waits === undefined) this.#waits.set(slot, (waits = new Waits()))
+    waits.add(ms)
   }
 
   /** A producer is about to run on the server's thread. */
@@ -167,21 +182,45 @@ export class Profiler {
   #queueWaits(): ProfileAnswer['queueWaits'] {
     const waits: ProfileAnswer['queueWaits'] = {}
     for (const [name, slot] of this.#slots) {
-      const histogram = this.#waits.get(slot)
-      if (histogram === undefined || histogram.count === 0) continue
-      waits[name] = {
-        count: histogram.count,
-        p50Ms: histogram.percentile(50) / NS_PER_MS,
-        p99Ms: histogram.percentile(99) / NS_PER_MS,
-        maxMs: histogram.max / NS_PER_MS,
-      }
-      histogram.reset()
+      const seen = this.#waits.get(slot)
+      if (seen === undefined) continue
+      waits[name] = seen.answer()
+      this.#waits.delete(slot)
     }
     return waits
   }
 }
 
-const NS_PER_MS = 1e6
+/** From one bucket to the next it is 1.1 %, so that the middle of a bucket is within 0.6 % of all that is in it. */
+const BUCKETS_PER_DOUBLING = 64
+/** Shorter waits are told as this. */
+const SHORTEST_WAIT_MS = 0.001
+
+/** Counts waits in logarithmic buckets. Few of them are ever used, so that they are held and told sparsely. */
+class Waits {
+  readonly #counts = new Map<number, number>()
+  #count = 0
+  #maxMs = 0
+
+  add(ms: number): void {
+    const bucket = Math.floor(Math.log2(Math.max(SHORTEST_WAIT_MS, ms)) * BUCKETS_PER_DOUBLING)
+    this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + 1)
+    this.#count++
+    if (ms > this.#maxMs) this.#maxMs = ms
+  }
+
+  answer(): ProfileAnswer['queueWaits'][string] {
+    const distribution = [...this.#counts]
+      .toSorted(([one], [other]) => one - other)
+      .map(([bucket, count]): [number, number] => [2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING), count])
+    const at = (share: number): number => {
+      let before = 0
+      const found = distribution.find(([, count]) => (before += count) >= share * this.#count)
+      return Math.min(this.#maxMs, found?.[0] ?? 0)
+    }
+    return { count: this.#count, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: this.#maxMs, distribution }
+  }
+}
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()

@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -26,7 +26,9 @@ function folder(): string {
 const documentIn = (file: string): Document => JSON.parse(readFileSync(file, 'utf8')) as Document
 
 interface Results {
-  measurement: { arrivals: number; interrupted: boolean }
+  version: number
+  measurement: { arrivals: number; generators: number; interrupted: boolean }
+  judged: { holds?: boolean }[]
   capacity: { steps: { rate: number; holds: boolean }[]; highest?: number }
 }
 
@@ -49,7 +51,9 @@ describe('headfirst profile', () => {
     expect(new Set(blocks.map(({ kind }) => kind))).toEqual(
       new Set(['text', 'table', 'percentiles', 'heatmap', 'timeline', 'waterfall']),
     )
-    expect((results as Results).measurement.arrivals).toBeGreaterThan(0)
+    const { version, measurement } = results as Results
+    expect({ version, generators: measurement.generators }).toEqual({ version: 1, generators: 1 })
+    expect(measurement.arrivals).toBeGreaterThan(0)
     expect(readFileSync(html, 'utf8')).toContain(url)
   })
 
@@ -76,6 +80,7 @@ describe('headfirst profile', () => {
     [['profile', 'ftp://x/'], /got "ftp:\/\/x\/"/],
     [['profile', 'http://x/', '--rate', 'fast'], /--rate: expected streams per second/],
     [['profile', 'http://x/', '--for', '5'], /--for: expected a time with its unit/],
+    [['profile', 'http://x/', '--generators', '65'], /--generators: expected a whole number from 1 to 64/],
     [['profile', 'http://x/', '--threshold', 'ttfb<5'], /'ttfb:p99<50'/],
     [['profile', 'http://x/', '--threshold', 'ttfb:p98<5'], /Use one of: min, mean, p50/],
     [['profile', 'http://x/', '-H', 'accept-encoding: gzip'], /leave accept-encoding out/],
@@ -108,6 +113,22 @@ describe('headfirst profile', () => {
     expect(none.code).toBe(99)
   })
 
+  test('judges no threshold by a measurement that is INVALID', async () => {
+    const json = join(folder(), 'a.json')
+    const url = await answering((socket) => socket.end('HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n'))
+    const thresholds = ['--threshold', 'errors:rate<2', '--threshold', 'ttfb:p50<5']
+    const { code, stdout } = await run('profile', url, ...CLOSED, ...thresholds, '--json', json)
+    expect(stdout).toMatch(/errors:rate<2 .* 1 .* not judged/)
+    expect(stdout).toMatch(/ttfb:p50<5 .* ∞ .* not judged/)
+    expect(stdout).toContain('No threshold was judged, since the measurement is INVALID.')
+    expect(stdout).not.toMatch(/\bkept\b|\bmissed\b/i)
+    expect((documentIn(json).results as Results).judged.map(({ holds }) => holds)).toEqual([
+      undefined,
+      undefined,
+    ])
+    expect(code).toBe(3)
+  })
+
   test('exits with 3 when nothing was good', async () => {
     const url = await answering((socket) => socket.end('HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n'))
     const json = join(folder(), 'a.json')
@@ -132,6 +153,9 @@ describe('headfirst profile', () => {
     const before = join(folder(), 'before.json')
     const url = await good()
     await run('profile', url, ...CLOSED, '--json', before)
+    // One that was written before there could be several generators.
+    writeFileSync(before, readFileSync(before, 'utf8').replace('"generators":1,', ''))
+    expect((documentIn(before).results as Results).measurement).not.toHaveProperty('generators')
     const { code, stdout } = await run('profile', url, ...CLOSED, '--compare', before)
     expect(stdout).toMatch(/ttfb p50, ms .*(no difference|slower|faster)/)
     expect(stdout).toMatch(/errors, share .* no difference/)

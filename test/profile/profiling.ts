@@ -38,15 +38,18 @@ export function planOf(...args: string[]): Plan {
   return { target: targetOf(parsed, parsed.url?.hostname), end, load, stamp, slo }
 }
 
-/** A generator's process that ends with the test. */
-function session(): Session {
-  const started = new Session()
+/** Generators' processes that end with the test. */
+export function session(generators: number | undefined, cores?: number): Session {
+  const started = new Session(generators, cores)
   onTestFinished(async () => started.end())
   return started
 }
 
 export async function measure(...args: string[]): Promise<Measurement> {
-  return session().measure(planOf(...args), () => {})
+  const { generators = 1 } = parseProfileArguments(args)
+  const measurement = await session(generators).measure(planOf(...args))
+  if (measurement === undefined) throw new Error('It was not interrupted')
+  return measurement
 }
 
 /** Few streams, in a short time, all of which count. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { compare } from '../../bench/profile/comparison.ts'
 import { Samples } from '../../bench/profile/samples.ts'
+import { deserialize, serialize } from 'node:v8'
 import { answering, BRIEFLY, chunk, END, HEAD, measure } from './profiling.ts'
 
 /** 1 to so many, in ms, in an order that is not theirs. */
@@ -49,6 +50,59 @@ describe('percentiles', () => {
 
   test('of none are none', () => {
     expect(new Samples().summary()).toMatchObject({ samples: 0, p50: NaN, max: NaN, curve: [] })
+  })
+})
+
+/** Some numbers of which no two are alike, some of them failed; a metric's own tenth of them in each tenth. */
+function some(count: number): [ms: number, share: number][] {
+  return Array.from({ length: count }, (_, place) => [
+    place % 97 === 0 ? Infinity : (((place * 7_919) % count) + 1) / 8,
+    place / count,
+  ])
+}
+
+/** As the samples of so many processes come together: through a channel that takes plain data. */
+function together(all: readonly [ms: number, share: number][], parts: (place: number) => number): Samples {
+  const processes: Samples[] = []
+  for (const [place, [ms, share]] of all.entries()) (processes[parts(place)] ??= new Samples()).add(ms, share)
+  const sum = new Samples()
+  for (const process of processes) {
+    sum.include(deserialize(serialize(process.recorded())) as ReturnType<Samples['recorded']>)
+  }
+  return sum
+}
+
+describe('the samples of several processes', () => {
+  test.each([
+    ['few', 900, (place: number) => place % 3],
+    ['raw', 60_000, (place: number) => place % 2],
+    ['raw in each part, and too many together', 150_000, (place: number) => place % 3],
+    [
+      'of which one has a histogram and the other has not',
+      140_000,
+      (place: number) => Number(place % 20 === 0),
+    ],
+    ['of which each has a histogram', 260_000, (place: number) => place % 2],
+    [
+      'of which one has a histogram of a part of the time',
+      260_000,
+      (place: number) => Number(place > 130_000),
+    ],
+  ])('are summarised as if they were of one: %s', (_, count, parts) => {
+    const all = some(count)
+    const one = new Samples()
+    for (const [ms, share] of all) one.add(ms, share)
+    const several = together(all, parts)
+    expect(several.summary()).toEqual(one.summary())
+    expect(several.percentile(0.99)).toBe(one.percentile(0.99))
+    expect(one.summary().failed).toBe(Math.ceil(count / 97))
+  })
+
+  test('where one has none are those of the other', () => {
+    const sum = new Samples()
+    sum.include(new Samples().recorded())
+    sum.include(upTo(1_000).recorded())
+    expect(sum.summary()).toEqual(upTo(1_000).summary())
   })
 })
 

@@ -1,6 +1,9 @@
 import Fastify from 'fastify'
+import { readFileSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { QueueWaits } from '../../bench/profile/queue-waits.ts'
 import { ServerWatch } from '../../bench/profile/server-view.ts'
 import headfirst, {
   type EventStream,
@@ -8,6 +11,7 @@ import headfirst, {
   type ProfileAnswer,
   type Stats,
 } from '../../src/index.ts'
+import { Profiler } from '../../src/runtime/profile.ts'
 import { Testbed } from '../plugin/testbed.ts'
 import { run } from './profiling.ts'
 import { computing } from './server-profile-producers.ts'
@@ -39,9 +43,13 @@ const later = async (stream: EventStream): Promise<void> => {
   block()
 }
 
-/** A server that listens, with one route that blocks. */
-async function listening(): Promise<{ origin: string }> {
-  const app = Fastify()
+const CERTIFICATE = fileURLToPath(new URL('../http/test-only-certificate.pem', import.meta.url))
+
+/** A server that listens, with one route that blocks; over TLS with a certificate that only itself vouches for. */
+async function listening(isSecure = false): Promise<{ origin: string }> {
+  const key = new URL('../http/test-only-key.pem', import.meta.url)
+  const https = isSecure ? { cert: readFileSync(CERTIFICATE), key: readFileSync(key) } : null
+  const app = Fastify({ https })
   onTestFinished(async () => app.close())
   await app.register(headfirst, { profile: PROFILE })
   app.get('/slow', { sse: true }, async (_, reply) => reply.sse(computing, BLOCKED_MS))
@@ -81,11 +89,38 @@ describe('the option profile', () => {
       expect(utilisation).toBeGreaterThanOrEqual(0)
       expect(utilisation).toBeLessThanOrEqual(1)
     }
-    expect(queueWaits['workers']?.count).toBe(1)
+    const waits = queueWaits['workers']
+    expect(waits?.count).toBe(1)
+    const [[waitMs, count] = [0, 0], ...others] = waits?.distribution ?? []
+    expect({ count, others }).toEqual({ count: 1, others: [] })
+    expect(Math.abs(waitMs / (waits?.maxMs ?? 0) - 1)).toBeLessThan(0.006)
     expect(stats.routes['GET /report']?.opened).toBe(1)
     expect(blocked).toBeInstanceOf(Array)
     // Since it was last asked.
     expect((await ask(testbed)).queueWaits).toEqual({})
+  })
+
+  test('tells waits so that a profiler can add up what it is told one after the other', () => {
+    const profiler = new Profiler({ ...PROFILE, blockedMs: 50 })
+    onTestFinished(() => profiler.close())
+    const slot = { name: 'own', executor: {}, profiler: undefined }
+    profiler.watch(slot)
+    const told = (): ProfileAnswer['queueWaits'][string] | undefined =>
+      profiler.answer(`Bearer ${TOKEN}`)?.queueWaits['own']
+    expect(told()).toBeUndefined()
+    for (let ms = 1_000; ms > 0; ms--) profiler.waited(slot, ms)
+    profiler.waited(slot, 0)
+    const first = told()
+    expect(first?.count).toBe(1_001)
+    expect(first?.distribution.reduce((sum, [, count]) => sum + count, 0)).toBe(1_001)
+    expect(Math.abs((first?.p50Ms ?? 0) / 500 - 1)).toBeLessThan(0.01)
+    expect(Math.abs((first?.p99Ms ?? 0) / 990 - 1)).toBeLessThan(0.01)
+    expect(first?.maxMs).toBe(1_000)
+    const waits = first?.distribution.map(([waitMs]) => waitMs) ?? []
+    expect(waits).toEqual(waits.toSorted((one, other) => one - other))
+    profiler.waited(slot, 300)
+    const [[waitMs, count] = [0, 0]] = told()?.distribution ?? []
+    expect({ count, isKnown: waits.includes(waitMs) }).toEqual({ count: 1, isKnown: true })
   })
 
   test('names the route whose producer blocked the loop from its start', async () => {
@@ -163,6 +198,40 @@ describe('the option profile', () => {
   })
 })
 
+const told = (distribution: [waitMs: number, count: number][]): Parameters<QueueWaits['add']>[0] => ({
+  maxMs: Math.max(...distribution.map(([waitMs]) => waitMs)) * 1.004,
+  distribution,
+})
+
+describe('waits on the server', () => {
+  test('have the percentiles of the whole run, and not of its slowest second', () => {
+    const waits = new QueueWaits()
+    for (let second = 0; second < 10; second++)
+      waits.add(
+        told([
+          [1, 90],
+          [2, 10],
+        ]),
+      )
+    waits.add(told([[500, 9]]))
+    expect(waits.of('workers')).toEqual({ executor: 'workers', count: 1_009, p50Ms: 1, p99Ms: 2, maxMs: 502 })
+    waits.add(told([[500, 2]]))
+    expect(waits.of('workers').p99Ms).toBe(500)
+  })
+
+  test('have no p99 of fewer than 1,000 streams', () => {
+    const waits = new QueueWaits()
+    waits.add(told([[1, 999]]))
+    expect(waits.of('own')).toEqual({ executor: 'own', count: 999, p50Ms: 1, p99Ms: undefined, maxMs: 1.004 })
+  })
+
+  test('are no longer than the longest, which is told exactly', () => {
+    const waits = new QueueWaits()
+    waits.add({ maxMs: 9.97, distribution: [[10, 1]] })
+    expect(waits.of('own').p50Ms).toBe(9.97)
+  })
+})
+
 describe('the profiler', () => {
   test("shows the server's view beside that of its clients", async () => {
     const { origin } = await listening()
@@ -200,9 +269,37 @@ describe('the profiler', () => {
     expect(code).toBe(2)
   })
 
+  test("sees the server's view over TLS, whose certificate is checked as that of the streams", async () => {
+    const { origin } = await listening(true)
+    const view = ['--server-profile', `${origin}${PROFILE.path}`, '--token', TOKEN]
+    const args = [
+      'profile',
+      `${origin}/slow`,
+      '--closed',
+      '1',
+      '--duration',
+      '300ms',
+      '--warmup',
+      '0',
+      ...view,
+    ]
+    const known = await run(...args, '--ca', CERTIFICATE)
+    expect(known.stdout).toContain('How long streams waited for their producer, on the server')
+    expect(known.stdout).not.toContain('is not complete')
+    expect(known.code).toBe(0)
+    const strict = await run(...args)
+    expect(strict.stderr).toMatch(/--server-profile: self-signed certificate/)
+    expect(strict.code).toBe(2)
+    const trusting = await run(...args, '-k')
+    expect(trusting.stdout).toContain('How long streams waited for their producer, on the server')
+  })
+
   test('takes nothing else for a profile', async () => {
     const { origin } = await listening()
-    const watch = new ServerWatch({ url: new URL(`${origin}/slow`), token: TOKEN }, false)
+    const watch = new ServerWatch(
+      { url: new URL(`${origin}/slow`), token: TOKEN },
+      { ca: undefined, insecure: false },
+    )
     await expect(watch.begin()).rejects.toThrow(/answers/)
   })
 })
