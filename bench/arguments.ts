@@ -33,6 +33,9 @@ Options
   --full               everything: 1,000 arrivals, and so a p99, in every row of block-5ms, and the scenarios
                        against a baseline: three quarters of an hour.
   --quick              tiny counts, in a few seconds: shows that all works and that the counts agree, no more.
+  --generators N       processes that make the load, from 1 to 64; together they make the same as one. Default 1,
+                       which is enough for two cores. More where rows are INVALID because the generator was busy,
+                       and the machine has cores for them.
   --seed N             of the arrival times, a whole number from 0. Default 1: each run has the same clients.
   --html FILE          write the report as one file, with all charts: percentiles, load, time. Needs no network.
   --json FILE          write everything, raw samples included (schema: bench/report/schema.json).
@@ -51,8 +54,9 @@ ${SCENARIOS.map(({ name }) => `  ${name}`).join('\n')}
                        no executor should win. With --only or --full, as are most loads of block-.
   events-per-second    one client takes one stream of 58-byte events as fast as they come. "@event": each event
                        is handed to the kernel at once; "@tick": what one turn of the loop sends leaves together.
-  baselines            block-5ms at 0.5 on other servers: bare node:http with its head flushed ("node:http") and
-                       not, and the other libraries. With --only or --full.
+  flush                block-5ms at 0.5 on bare node:http, with its head flushed ("node:http") and not: a run that
+                       does not see the difference calls itself broken.
+  baselines            the same on more servers: the other libraries, and headfirst. With --only or --full.
   encode               events to text, against a naive template and the encoders of other libraries.
   hand-off             from the call of an executor until the producer runs.
 
@@ -97,6 +101,8 @@ export interface Arguments {
   full: boolean
   quick: boolean
   seed: number
+  /** Processes that make the load. */
+  generators: number
   /** Absolute paths. */
   json: string | undefined
   html: string | undefined
@@ -128,7 +134,8 @@ export function parseArguments(args: readonly string[]): Arguments {
     own,
     producer: values.producer === undefined ? undefined : ownModule('producer', values.producer),
     compare,
-    rounds: values.rounds === undefined ? undefined : rounds(values.rounds),
+    rounds: values.rounds === undefined ? undefined : whole('rounds', values.rounds, MOST_ROUNDS),
+    generators: values.generators === undefined ? 1 : whole('generators', values.generators, MOST_GENERATORS),
     full: values.full ?? false,
     quick: values.quick ?? false,
     seed: values.seed === undefined ? 1 : seed(values.seed),
@@ -151,6 +158,7 @@ function parsed(args: readonly string[]) {
         producer: { type: 'string' },
         compare: { type: 'string' },
         rounds: { type: 'string' },
+        generators: { type: 'string' },
         full: { type: 'boolean' },
         quick: { type: 'boolean' },
         seed: { type: 'string' },
@@ -221,14 +229,16 @@ function comparison(names: string, own: OwnExecutor | undefined): [subject: Cont
   return [subject, baseline]
 }
 
-function rounds(text: string): number {
+const MOST_ROUNDS = 1_000
+const MOST_GENERATORS = 64
+
+function whole(option: string, text: string, most: number): number {
   const number = Number(text)
-  if (!/^\d+$/.test(text) || number < 1 || number > MOST_ROUNDS) {
-    throw new UsageError(`--rounds: expected a whole number from 1 to ${MOST_ROUNDS}, got "${text}"`)
+  if (!/^\d+$/.test(text) || number < 1 || number > most) {
+    throw new UsageError(`--${option}: expected a whole number from 1 to ${most}, got "${text}"`)
   }
   return number
 }
-const MOST_ROUNDS = 1_000
 
 function ownModule(option: 'executor' | 'producer', file: string): OwnExecutor {
   const path = resolve(file)

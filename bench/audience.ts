@@ -21,12 +21,20 @@ export interface Total {
 
 /** Clients of one address: a few less than it has ports for them. */
 const OF_ONE_ADDRESS = 20_000
+/** Addresses of one generator: more clients than a process may have files. */
+const ADDRESSES = 4
 
 export class Audience {
+  readonly #firstAddress: number
   readonly #clients: StreamClient[] = []
   readonly #open = new Set<StreamClient>()
   #heardBefore = 0
   #onOver: (() => void) | undefined
+
+  /** @param place of its generator, from 0: each has addresses of its own */
+  constructor(place: number) {
+    this.#firstAddress = place * ADDRESSES
+  }
 
   get size(): number {
     return this.#open.size
@@ -38,7 +46,7 @@ export class Audience {
    * @throws when its stream is over before
    */
   async open(target: Target): Promise<void> {
-    const address = Math.floor(this.#clients.length / OF_ONE_ADDRESS)
+    const address = this.#firstAddress + Math.floor(this.#clients.length / OF_ONE_ADDRESS)
     const from = address === 0 ? target : { ...target, localAddress: `127.0.0.${1 + address}` }
     await new Promise<void>((resolve, reject) => {
       const over = (one: StreamClient): void => {

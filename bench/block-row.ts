@@ -142,6 +142,9 @@ function isAsleep({ work }: BlockScenario): boolean {
 const EARLY = 0.5
 const TOGETHER = 0.1
 
+/** How a failure begins that is the bench's own. */
+export const BROKEN = 'the bench is broken'
+
 /**
  * What two baselines must show, or what the bench takes for the first byte and the first event is something else: all
  * of a response leaves at once where its head is not flushed, and where it is flushed the head is ahead of the event,
@@ -154,10 +157,10 @@ export function broken(
   const aheadMs = median(firstEventMs.map((ms, index) => ms - (firstByteMs[index] ?? NaN)))
   const ahead = aheadMs / scenario.blockMs
   if (contender === 'node:http unflushed' && !(ahead <= TOGETHER)) {
-    return [`the bench is broken: an unflushed head is ${aheadMs.toFixed(1)} ms ahead of its event`]
+    return [`${BROKEN}: an unflushed head is ${aheadMs.toFixed(1)} ms ahead of its event`]
   }
   if (contender === 'node:http' && !(ahead >= EARLY)) {
-    return [`the bench is broken: a flushed head is only ${aheadMs.toFixed(1)} ms ahead of its event`]
+    return [`${BROKEN}: a flushed head is only ${aheadMs.toFixed(1)} ms ahead of its event`]
   }
   return []
 }

@@ -1,6 +1,6 @@
 /**
  * The load generator: a process of its own, so that it shares no event loop, heap or garbage collector with the
- * server. It is asked for one recording at a time. `main.ts` starts it.
+ * server. It is asked for one recording at a time. `generators.ts` starts it, and may start several.
  *
  * Why its numbers can be trusted: arrivals follow a schedule made beforehand and wait for nobody; every time is
  * counted from the intended start; each recording says how late the generator was, how busy its loop was, and
@@ -39,11 +39,13 @@ export interface Recording {
 interface OpenLoopPlan extends Target {
   /** Ms since the start, ascending. */
   schedule: Float64Array
-  /** Streams that are not complete this long after the last arrival count as timed out. */
-  drainMs: number
+  /** The start, on the host's monotonic clock. */
+  startMs: number
+  /** Streams that are not complete this long after the start count as timed out. */
+  overMs: number
 }
 
-interface ClosedLoopPlan extends Target {
+export interface ClosedLoopPlan extends Target {
   /** How many streams. */
   streams: number
   /** How many of them at a time: as one ends, the next begins. */
@@ -51,7 +53,9 @@ interface ClosedLoopPlan extends Target {
   drainMs: number
 }
 
-interface HoldPlan extends Target {
+export interface HoldPlan extends Target {
+  /** Which of several generators this is, from 0. */
+  place: number
   /** How many more streams are to be open, and how many of them are opened at a time. */
   streams: number
   atATime: number
@@ -70,9 +74,6 @@ export type GeneratorQuestions = {
   over(server: Pick<HoldPlan, 'port'>): Promise<Total>
 }
 
-/** Between the question and the first arrival. */
-const LEAD_MS = 20
-
 /**
  * Timers are only good to a millisecond. The last bit before an arrival is waited for by polling the loop,
  * which also reads what comes in without delay.
@@ -81,11 +82,10 @@ const POLLED_MS = 1
 
 /** Opens one stream after another at the times of the schedule. */
 async function openLoop(plan: OpenLoopPlan): Promise<Recording> {
-  const { schedule, drainMs } = plan
+  const { schedule, startMs, overMs } = plan
   const clients: StreamClient[] = []
   const settled = new Latch(schedule.length)
   const busy = new Busy()
-  const startMs = nowMs() + LEAD_MS
   let sentForMs = 0
 
   const arrive = (): void => {
@@ -106,7 +106,7 @@ async function openLoop(plan: OpenLoopPlan): Promise<Recording> {
     }
   }
   arrive()
-  await settled.within(LEAD_MS + (schedule.at(-1) ?? 0) + drainMs)
+  await settled.within(startMs - nowMs() + overMs)
   for (const client of clients) client.settle('timeout')
   return record(clients, busy, sentForMs)
 }
@@ -145,8 +145,8 @@ async function severally(
 const held = new Map<number, Audience>()
 
 async function hold(plan: HoldPlan): Promise<number> {
-  const { port } = plan
-  const audience = held.get(port) ?? new Audience()
+  const { port, place } = plan
+  const audience = held.get(port) ?? new Audience(place)
   held.set(port, audience)
   await severally(plan, async () => audience.open(plan))
   return audience.size

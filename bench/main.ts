@@ -9,7 +9,8 @@
  * claimed is a ratio within one run. The files that it is made of say more, each at its top:
  *
  * - what is measured: `scenarios.ts`, `producers.ts`, `burn.ts`
- * - the processes: `server.ts`, `generator.ts`, `micro-benchmarks.ts`; how they talk: `remote.ts`, `testbed.ts`
+ * - the processes: `server.ts`, `generator.ts`, `micro-benchmarks.ts`; how they talk: `remote.ts`, `generators.ts`,
+ *   `testbed.ts`
  * - one row: `block-row.ts`, `rate-row.ts`, `held-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
  * - what is told: `results.ts`, `conclusions.ts`, `results-document.ts`, `report/`
  */
@@ -84,7 +85,7 @@ class Run {
       handOff: [],
       figures: [],
     }
-    this.#testbed = new Testbed(args.own)
+    this.#testbed = new Testbed(args.own, args.generators)
     this.#scenarios = quick ? args.scenarios.filter(isTriedQuickly) : args.scenarios
     this.#progress = this.#begin()
   }

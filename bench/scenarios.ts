@@ -337,6 +337,17 @@ export const SCENARIOS: readonly Scenario[] = [
     quickArrivals: 5,
     inFull: true,
   },
+  // Whether the bench tells the first byte from the first event: see `broken()` in `block-row.ts`.
+  {
+    kind: 'block',
+    name: 'flush@0.5',
+    blockMs: 5,
+    load: 0.5,
+    arrivals: each(SHORT),
+    contenders: ['node:http unflushed', 'node:http'],
+    serviceSamples: 20,
+    quickArrivals: 5,
+  },
   {
     kind: 'block',
     name: 'baselines@0.5',

@@ -1,4 +1,5 @@
 /** What a run says, in words for somebody who reads no tables. */
+import { BROKEN } from './block-row.ts'
 import { conclusions, PROMISED_TO_IDLE, type Conclusion } from './conclusions.ts'
 import { verdict } from './figures/figure.ts'
 import { numberText } from './report/cells.ts'
@@ -120,10 +121,12 @@ function goals({ figures }: Results): string[] {
 function validity(results: Results): string[] {
   const { blocks, rates: rateRows, held, figures } = results
   const rows = blocks.length + rateRows.length + held.rows.length + figures.length
-  const invalid = invalidRows(results).length
-  if (invalid > 0) {
+  const invalid = invalidRows(results)
+  const broken = blocks.flatMap(({ gate }) => gate.failures).filter((failure) => failure.startsWith(BROKEN))
+  if (broken.length > 0) return [`Believe nothing of this run, since ${broken.join(', and ')}.`]
+  if (invalid.length > 0) {
     return [
-      `${invalid} of ${rows} rows are INVALID: something else kept the load generator or the server from its core. Nothing is concluded from them: stop what else runs here, and repeat.`,
+      `${invalid.length} of ${rows} rows are INVALID: something kept the load generator or the server from its core. Nothing is concluded from them: stop what else runs here, and repeat. Where it is the generator that was busy, and there are cores to spare, repeat with --generators 2.`,
     ]
   }
   return rows === 0

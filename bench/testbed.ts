@@ -1,5 +1,5 @@
 /**
- * The processes of a run: one generator for all of it, and a fresh server for each row.
+ * The processes of a run: one generator, or some, for all of it, and a fresh server for each row.
  */
 import type { CloseReason, RouteStats } from 'headfirst'
 import { setPriority } from 'node:os'
@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Heard, Total } from './audience.ts'
 import { stepsPerMs } from './burn.ts'
 import { nowMs } from './clock.ts'
-import type { GeneratorQuestions, Recording } from './generator.ts'
+import type { Recording } from './generator.ts'
+import { Generators } from './generators.ts'
 import { EVENT_BYTES, FRAME_BYTES } from './payload.ts'
 import { PEERS } from './peers.ts'
 import { Remote } from './remote.ts'
@@ -62,14 +63,15 @@ export interface OwnProducer extends OwnExecutor {
 }
 
 export class Testbed {
-  readonly generator: Remote<GeneratorQuestions>
+  readonly #generators: Generators
   readonly own: OwnExecutor | undefined
   producer: OwnProducer | undefined
   readonly #stepsPerMs: number
 
-  constructor(own: OwnExecutor | undefined) {
+  /** @param generators processes that make the load */
+  constructor(own: OwnExecutor | undefined, generators: number) {
     this.own = own
-    this.generator = new Remote('generator')
+    this.#generators = new Generators(generators)
     // All that this process starts from now on inherits it, with every thread.
     setPriority(SERVER_NICE)
     this.#stepsPerMs = stepsPerMs()
@@ -101,7 +103,7 @@ export class Testbed {
       const { port, paths } = await remote.ask('start', plan, START_MS)
       const tls = 'tls' in plan && plan.tls
       return await measure(
-        new TestServer(remote, this.generator, {
+        new TestServer(remote, this.#generators, {
           main: { port, path: paths.main, tls, ...expected(plan, frameBytes) },
           beside: { port, path: paths.beside, tls, ...expected(plan.beside ?? plan, frameBytes) },
         }),
@@ -184,25 +186,19 @@ type Watched = Omit<ServerQuestions, 'start'>
 /** A server that listens, and what loads it. */
 export class TestServer {
   readonly #remote: Remote<Watched>
-  readonly #generator: Remote<GeneratorQuestions>
+  readonly #generators: Generators
   readonly #targets: Record<RouteName, Target>
 
-  constructor(
-    remote: Remote<Watched>,
-    generator: Remote<GeneratorQuestions>,
-    targets: Record<RouteName, Target>,
-  ) {
+  constructor(remote: Remote<Watched>, generators: Generators, targets: Record<RouteName, Target>) {
     this.#remote = remote
-    this.#generator = generator
+    this.#generators = generators
     this.#targets = targets
   }
 
   /** Streams at given times, whatever becomes of those before. */
   async openLoop(schedule: Float64Array, drainMs: number, route: RouteName = 'main'): Promise<Loaded> {
     const timeoutMs = (schedule.at(-1) ?? 0) + drainMs + ANSWER_MS
-    return this.#loaded(route, (target) =>
-      this.#generator.ask('openLoop', { ...target, schedule, drainMs }, timeoutMs),
-    )
+    return this.#loaded(route, (target) => this.#generators.openLoop(target, schedule, drainMs, timeoutMs))
   }
 
   /** A number of streams, one after another, or as many at a time. */
@@ -211,11 +207,7 @@ export class TestServer {
     { atATime = 1, drainMs = ALONE_MS, route = 'main' }: ClosedLoopSettings = {},
   ): Promise<Loaded> {
     return this.#loaded(route, (target) =>
-      this.#generator.ask(
-        'closedLoop',
-        { ...target, streams, atATime, drainMs },
-        streams * drainMs + ANSWER_MS,
-      ),
+      this.#generators.closedLoop({ ...target, streams, atATime, drainMs }, streams * drainMs + ANSWER_MS),
     )
   }
 
@@ -250,7 +242,7 @@ export class TestServer {
    */
   async hold(streams: number, settlingMs = 0): Promise<Memory> {
     const plan = { ...this.#targets.main, streams, atATime: OPENED_AT_A_TIME }
-    const open = await this.#generator.ask('hold', plan, streams * ALONE_MS + ANSWER_MS)
+    const open = await this.#generators.hold(plan, streams * ALONE_MS + ANSWER_MS)
     await sleep(settlingMs)
     const held = await this.#remote.ask('memory', undefined, COLLECTING_MS)
     const seen = (await this.#remote.ask('snapshot', undefined, ANSWER_MS)).open.main
@@ -265,11 +257,11 @@ export class TestServer {
     schedule: Float64Array,
     drainMs: number,
   ): Promise<Loaded & { forMs: number; heard: Heard }> {
-    const server = { port: this.#targets.main.port }
-    await this.#generator.ask('heard', server, ANSWER_MS)
+    const { port } = this.#targets.main
+    await this.#generators.heard(port, ANSWER_MS)
     const fromMs = nowMs()
     const loaded = await this.openLoop(schedule, drainMs, 'beside')
-    const heard = await this.#generator.ask('heard', server, ANSWER_MS)
+    const heard = await this.#generators.heard(port, ANSWER_MS)
     return { ...loaded, forMs: nowMs() - fromMs, heard }
   }
 
@@ -284,7 +276,7 @@ export class TestServer {
       undefined,
       ANSWER_MS,
     )
-    const total = await this.#generator.ask('over', { port: this.#targets.main.port }, ENDING_MS)
+    const total = await this.#generators.over(this.#targets.main.port, ENDING_MS)
     const { routes } = await this.#quiet('main')
     const sent = routes?.main
     const received = { streams: total.outcomes.good ?? 0, events: total.events, bytes: total.bytes }
@@ -301,7 +293,7 @@ export class TestServer {
 
   /** Lets go of all streams that are held. */
   async release(): Promise<void> {
-    await this.#generator.ask('release', { port: this.#targets.main.port }, ANSWER_MS)
+    await this.#generators.release(this.#targets.main.port, ANSWER_MS)
   }
 
   async #loaded(route: RouteName, load: (target: Target) => Promise<Recording>): Promise<Loaded> {

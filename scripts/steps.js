@@ -70,7 +70,7 @@ export class Steps {
   }
 
   bench() {
-    this.run('the bench in small', 'npm', ['run', '--silent', 'bench', '--', '--quick'])
+    this.run('the bench in small', 'npm', ['run', '--silent', 'bench', '--', '--quick', '--generators', '2'])
   }
 
   close() {
