@@ -1,5 +1,5 @@
-import { HF_ERR_CANNOT_BLOCK, HF_ERR_STREAM_CLOSED } from '../errors.ts'
-import { encodeComment, encodeEvent, soleLine, type EventInput, type Serializer } from './event.ts'
+import { HF_ERR_CANNOT_BLOCK, HF_ERR_OPTION_INVALID, HF_ERR_STREAM_CLOSED } from '../errors.ts'
+import { encodeComment, encodeEvent, show, soleLine, type EventInput, type Serializer } from './event.ts'
 import type { Sink } from './sink.ts'
 
 /**
@@ -117,12 +117,16 @@ export class EventStream {
    * Waits in place until the client has caught up: for a producer that blocks anyway. Only where the producer
    * has a thread to spare, as on `workers`.
    *
-   * @param timeoutMs how long at most. Default: for ever
+   * @param timeoutMs how long at most, from 0. Default: for ever
    * @returns true when the client has caught up, false when the stream is closed or the time is over
-   * @throws HF_ERR_CANNOT_BLOCK on the server's thread
+   * @throws HF_ERR_CANNOT_BLOCK on the server's thread; HF_ERR_OPTION_INVALID when `timeoutMs` is no such number
    */
   readySync(timeoutMs: number = Infinity): boolean {
     if (this.#sink.readySync === undefined) throw new HF_ERR_CANNOT_BLOCK()
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      const expected = 'a number of milliseconds from 0'
+      throw new HF_ERR_OPTION_INVALID('timeoutMs', 'stream.readySync()', expected, show(timeoutMs))
+    }
     return !this.closed && this.#sink.readySync(timeoutMs)
   }
 

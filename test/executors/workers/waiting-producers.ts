@@ -48,3 +48,19 @@ export const asking: PortableProducer<Input> = producer(
   },
   { name: 'asking' },
 )
+
+/** Asks with times that are none, and tells what comes of it. */
+export const waitsWrongly: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    for (const timeoutMs of [Number.NaN, -1, '5', null]) {
+      try {
+        stream.readySync(timeoutMs as number)
+      } catch (error) {
+        stream.send(`${String(timeoutMs)}: ${(error as Error).message}`)
+      }
+    }
+    stream.send(`0: ${stream.readySync(0)}`)
+  },
+  { name: 'waitsWrongly' },
+)

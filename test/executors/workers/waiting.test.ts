@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import headfirst, { workers } from '../../../src/index.ts'
 import { Flag, makeFlags, until, untilRaised } from '../../../src/testing/flags.ts'
 import { Observer } from '../../../src/testing/observer.ts'
-import { asking, blocked, waitingInPlace } from './waiting-producers.ts'
+import { asking, blocked, waitingInPlace, waitsWrongly } from './waiting-producers.ts'
 
 /** More than the kernel takes for a client that does not read. */
 const COUNT = 400
@@ -122,5 +122,18 @@ test("readySync() throws on the server's thread", async () => {
   )
   const { body } = await app.inject('/')
   expect(body).toBe('data: HF_ERR_CANNOT_BLOCK\n\n')
+  await app.close()
+})
+
+test('readySync() refuses a time that is none, and does not wait for ever', async () => {
+  const app = Fastify()
+  await app.register(headfirst, { executors: { threads: workers({ threads: 1 }) } })
+  app.get('/', { sse: { executor: 'threads' } }, async (_, reply) => reply.sse(waitsWrongly))
+  const { body } = await app.inject('/')
+  const refused = (shown: string, given: string): string =>
+    `data: ${shown}: Option "timeoutMs" in stream.readySync() must be a number of milliseconds from 0, but got ${given}. Give it such a value.\n\n`
+  expect(body).toBe(
+    `${refused('NaN', 'NaN')}${refused('-1', '-1')}${refused('5', '"5"')}${refused('null', 'null')}data: 0: true\n\n`,
+  )
   await app.close()
 })
