@@ -281,7 +281,11 @@ describe('what is no event is refused', () => {
     ['a proxy throws', new Proxy({}, { ownKeys: () => thrown() })],
     ['a proxy is revoked', revoked()],
   ])('what cannot be read is no event: %s', (_, event) => {
-    expect(attempt(event as EventInput)).toMatchObject({ code: 'HF_ERR_EVENT_INVALID' })
+    expect(attempt(event as EventInput)).toMatchObject({
+      code: 'HF_ERR_EVENT_INVALID',
+      message: `Not an event: it cannot be read. ${send}`,
+      cause: expect.any(Error) as Error,
+    })
     // As a stream does whose sink has a faster way for a line.
     expect(() => soleLine(event as EventInput) ?? encodeEvent(event as EventInput)).toThrow(
       expect.objectContaining({ code: 'HF_ERR_EVENT_INVALID' }) as Error,
@@ -316,6 +320,7 @@ describe('what is no event is refused', () => {
     ['"text"', 'text'],
     ['undefined', undefined],
     ['null', null],
+    ['an object (Object)', { message: 5 }],
   ])('a serializer that throws is quoted: %s', (quote, cause) => {
     const serializer: Serializer = () => {
       throw cause
