@@ -79,6 +79,37 @@ test('causes that go round in a circle are cut', () => {
   expect(pass(error)).toMatchObject({ cause: { cause: { cause: { message: 'round' } } } })
 })
 
+const error = { name: 'Error', message: 'x', fields: {} }
+
+/** As many causes, one within the other. */
+function causes(depth: number): object {
+  return { error: depth === 0 ? error : { ...error, cause: causes(depth - 1) } }
+}
+
+test.each<[string, unknown, string]>([
+  ['a number', 5, 'no error'],
+  ['null', null, 'no error'],
+  ['neither an error nor a value', {}, 'no error'],
+  ['an error that is null', { error: null }, 'no error'],
+  ['an error that is a text', { error: 'x' }, 'no error'],
+  ['a name that is no text', { error: { ...error, name: 5 } }, 'no error'],
+  ['a message that is no text', { error: { ...error, message: undefined } }, 'no error'],
+  ['a stack that is no text', { error: { ...error, stack: 5 } }, 'no error'],
+  ['no fields', { error: { ...error, fields: undefined } }, 'no error'],
+  ['fields that are null', { error: { ...error, fields: null } }, 'no error'],
+  ['a field that is an object', { error: { ...error, fields: { a: 1, b: {} } } }, 'no error'],
+  ['a cause that is none', { error: { ...error, cause: null } }, 'no error'],
+  ['more causes than are ever sent', causes(4), 'causes that are too deep'],
+])('what encodeError() never makes is refused: %s', (_, thrown, message) => {
+  expect(() => decodeError(Buffer.from(JSON.stringify(thrown)))).toThrow(message)
+})
+
+test('as many causes as are ever sent are taken', () => {
+  expect(decodeError(Buffer.from(JSON.stringify(causes(3))))).toMatchObject({
+    cause: { cause: { cause: { message: 'x' } } },
+  })
+})
+
 test('whatever is thrown fits into one frame of the ring', () => {
   const thrown = fc.oneof(
     fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }),
