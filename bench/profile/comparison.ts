@@ -5,9 +5,16 @@ import { toJson } from '../report/json.ts'
 import { rateOf } from './condition.ts'
 import type { Measurement, Summary } from './plan.ts'
 import { UsageError } from './usage-error.ts'
+import { validity } from './validity.ts'
+
+/** A run that others are held against. */
+export interface Comparable {
+  measurement: Measurement
+  isClosed: boolean
+}
 
 /** A line of the comparison with a run of before. */
-export interface Compared {
+interface Compared {
   what: string
   unit: string
   before: number
@@ -19,21 +26,28 @@ export interface Compared {
   verdict: string
 }
 
+export interface Comparison {
+  lines: Compared[]
+  /** Which of the two is INVALID: then nothing is concluded. */
+  invalid: 'neither' | 'before' | 'now' | 'both'
+}
+
+const NOT_JUDGED = 'not judged'
 const RESAMPLES = 2_000
 const FEWEST_TENTHS = 5
 const Z_95 = 1.96
 const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
 
 /** @throws UsageError for a file that is none of the profiler's */
-export function readMeasurement(path: string): { measurement: Measurement; command: string } {
+export function readMeasurement(path: string): Comparable & { command: string } {
   try {
     const { tool, command, results } = JSON.parse(readFileSync(path, 'utf8'), revive) as {
       tool: string
       command: string
-      results: { measurement: Measurement } | undefined
+      results: { measurement: Measurement; plan?: { load?: { closed?: number } } } | undefined
     }
     if (tool === 'profile' && typeof results?.measurement?.arrivals === 'number') {
-      return { measurement: results.measurement, command }
+      return { measurement: results.measurement, isClosed: results.plan?.load?.closed !== undefined, command }
     }
   } catch (error) {
     throw new UsageError(`--compare: can't read ${path}: ${(error as Error).message}`, { cause: error })
@@ -57,7 +71,21 @@ function revive(_key: string, value: unknown): unknown {
   return value === 'Infinity' ? Infinity : value
 }
 
-export function compare(before: Measurement, now: Measurement): Compared[] {
+export function compare(before: Comparable, now: Comparable): Comparison {
+  const lines = linesOf(before.measurement, now.measurement)
+  const [was, is] = [isValid(before), isValid(now)]
+  if (was && is) return { lines, invalid: 'neither' }
+  return {
+    lines: lines.map((line) => (line.verdict === '' ? line : { ...line, verdict: NOT_JUDGED })),
+    invalid: was ? 'now' : is ? 'before' : 'both',
+  }
+}
+
+function isValid({ measurement, isClosed }: Comparable): boolean {
+  return validity(measurement, isClosed).failures.length === 0
+}
+
+function linesOf(before: Measurement, now: Measurement): Compared[] {
   const lines: Compared[] = []
   for (const metric of METRICS) {
     const [was, is] = [before[metric], now[metric]]
@@ -100,7 +128,7 @@ function percentileLine(
     now,
     ratio: now / before,
     interval,
-    verdict: interval === undefined ? 'not judged' : verdictOf(now / before, interval),
+    verdict: interval === undefined ? NOT_JUDGED : verdictOf(now / before, interval),
   }
 }
 

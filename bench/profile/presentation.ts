@@ -3,7 +3,7 @@ import { availableParallelism, cpus, release } from 'node:os'
 import type { Block, Column, Document, Table, Timeline, Waterfall } from '../report/document.ts'
 import { numberText } from '../report/cells.ts'
 import { stoppedBy, type Capacity } from './capacity.ts'
-import type { Compared } from './comparison.ts'
+import type { Comparison } from './comparison.ts'
 import { rateOf, type Judged } from './condition.ts'
 import type { Held } from './holding.ts'
 import { OUTCOMES, type Load, type Measurement, type Outcome, type Plan, type Summary } from './plan.ts'
@@ -24,9 +24,15 @@ export interface Profile {
   held: Held | undefined
   capacity: Capacity | undefined
   judged: Threshold[]
-  compared: { command: string; lines: Compared[] } | undefined
+  compared: ({ command: string } & Comparison) | undefined
   server: ServerView | undefined
   interrupted: boolean
+}
+
+const INVALID_OF: Readonly<Record<Exclude<Comparison['invalid'], 'neither'>, string>> = {
+  before: 'the run of before is INVALID',
+  now: 'the measurement is INVALID',
+  both: 'the measurement and the run of before are INVALID',
 }
 
 /** Of the shape of `results`. */
@@ -114,7 +120,7 @@ function blocks(profile: Profile): Block[] {
 }
 
 function summary(profile: Profile): string {
-  const { measurement, plan, capacity, judged, server, held } = profile
+  const { measurement, plan, capacity, judged, compared, server, held } = profile
   const words: string[] = []
   if (profile.interrupted) words.push('Interrupted: this is what there was so far.')
   if (capacity !== undefined) words.push(capacityWords(capacity))
@@ -125,6 +131,9 @@ function summary(profile: Profile): string {
     words.push(`${beside}${count(held.open)} streams were held open.${lost}`)
   }
   if (judged.length > 0) words.push(thresholdWords(judged))
+  if (compared !== undefined && compared.invalid !== 'neither') {
+    words.push(`Nothing is said of what has changed, since ${INVALID_OF[compared.invalid]}.`)
+  }
   if (server?.failure !== undefined) words.push(`The server's own view is not complete: ${server.failure}.`)
   if (server !== undefined && server.incidents.length > 0) {
     const worst = server.incidents.toSorted((one, other) => other.forMs - one.forMs)[0]
@@ -228,7 +237,7 @@ function thresholdTable(judged: readonly Threshold[]): Table {
   }
 }
 
-function comparisonTable({ command, lines }: NonNullable<Profile['compared']>): Table {
+function comparisonTable({ command, lines, invalid }: NonNullable<Profile['compared']>): Table {
   return {
     kind: 'table',
     title: 'Against the run of before',
@@ -250,6 +259,9 @@ function comparisonTable({ command, lines }: NonNullable<Profile['compared']>): 
     ]),
     notes: [
       `Before: ${command}`,
+      ...(invalid === 'neither'
+        ? []
+        : [`No verdict, since ${INVALID_OF[invalid]}: the difference may be the load generator's.`]),
       'Interval: bootstrap over the tenths of each run. It knows the noise within the runs, and not what else has changed on the machines between them: run either again to see.',
     ],
   }

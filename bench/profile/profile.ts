@@ -39,7 +39,8 @@ export async function profile(argv: readonly string[]): Promise<number> {
   try {
     const found = await measured(args, session, `headfirst profile ${argv.map(quoted).join(' ')}`)
     if (before !== undefined && found.measurement !== undefined) {
-      found.compared = { command: before.command, lines: compare(before.measurement, found.measurement) }
+      const now = { measurement: found.measurement, isClosed: found.plan.load.closed !== undefined }
+      found.compared = { command: before.command, ...compare(before, now) }
     }
     show(found, args)
     return exitCode(found)

@@ -162,6 +162,27 @@ describe('headfirst profile', () => {
     expect(code).toBe(0)
   })
 
+  test('compares nothing with a run that is INVALID, nor one that is with any', async () => {
+    const [valid, invalid] = [join(folder(), 'valid.json'), join(folder(), 'invalid.json')]
+    const url = await good()
+    const bad = await answering((socket) => socket.end('HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n'))
+    await run('profile', url, ...CLOSED, '--json', valid)
+    const now = await run('profile', bad, ...CLOSED, '--json', invalid, '--compare', valid)
+    expect(now.stdout).toMatch(/errors, share .* not judged/)
+    expect(now.stdout).toContain('Nothing is said of what has changed, since the measurement is INVALID.')
+    expect(now.code).toBe(3)
+    const before = await run('profile', url, ...CLOSED, '--compare', invalid)
+    expect(before.stdout).toMatch(/errors, share .* not judged/)
+    expect(before.stdout).toContain(
+      'Nothing is said of what has changed, since the run of before is INVALID.',
+    )
+    for (const { stdout } of [now, before]) {
+      expect(stdout).not.toMatch(/\b(slower by|slower:|faster by|no difference|worse|better)\b/)
+    }
+    // Whether this measurement counts has nothing to do with the one of before.
+    expect(before.code).toBe(0)
+  })
+
   test('writes what there is when interrupted', async () => {
     const json = join(folder(), 'a.json')
     let asked = 0

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { compare } from '../../bench/profile/comparison.ts'
+import { compare, type Comparable } from '../../bench/profile/comparison.ts'
+import type { Measurement } from '../../bench/profile/plan.ts'
 import { Samples } from '../../bench/profile/samples.ts'
 import { deserialize, serialize } from 'node:v8'
 import { answering, BRIEFLY, chunk, END, HEAD, measure } from './profiling.ts'
@@ -106,17 +107,52 @@ describe('the samples of several processes', () => {
   })
 })
 
+/** Two closed loops whose generator had little to do: the second has slower first bytes, and failures. */
+async function twoRuns(): Promise<{ before: Comparable; now: Comparable }> {
+  const url = await answering((socket) => socket.end(HEAD + chunk('data: a\n\n') + END))
+  const measured = { ...(await measure(url, ...BRIEFLY)), utilisation: 0 }
+  const before = { ...measured, ttfb: upTo(1_000).summary(), ttfe: upTo(1_000).summary() }
+  const slower = new Samples()
+  for (let place = 0; place < 1_000; place++) slower.add(2 * (((place * 7_919) % 1_000) + 1), place / 1_000)
+  const now = { ...before, ttfb: slower.summary(), outcomes: { good: 5, status: 5 } }
+  return { before: { measurement: before, isClosed: true }, now: { measurement: now, isClosed: true } }
+}
+
+const busy = ({ measurement, isClosed }: Comparable): Comparable => ({
+  measurement: { ...measurement, utilisation: 0.9 } satisfies Measurement,
+  isClosed,
+})
+
 describe('a comparison', () => {
   test('tells what differs from what does not', async () => {
-    const url = await answering((socket) => socket.end(HEAD + chunk('data: a\n\n') + END))
-    const measured = await measure(url, ...BRIEFLY)
-    const before = { ...measured, ttfb: upTo(1_000).summary(), ttfe: upTo(1_000).summary() }
-    const slower = new Samples()
-    for (let place = 0; place < 1_000; place++) slower.add(2 * (((place * 7_919) % 1_000) + 1), place / 1_000)
-    const now = { ...before, ttfb: slower.summary(), outcomes: { status: 10 } }
-    const verdicts = new Map(compare(before, now).map(({ what, verdict }) => [what, verdict]))
+    const { before, now } = await twoRuns()
+    const { lines, invalid } = compare(before, now)
+    expect(invalid).toBe('neither')
+    const verdicts = new Map(lines.map(({ what, verdict }) => [what, verdict]))
     expect(verdicts.get('ttfb p50')).toBe('slower by 100 %')
     expect(verdicts.get('ttfe p50')).toBe('no difference')
     expect(verdicts.get('errors')).toBe('worse: more streams fail')
+  })
+
+  test('shows the figures of a run that is INVALID, and says of none what they mean', async () => {
+    const { before, now } = await twoRuns()
+    const shown = compare(before, now).lines.map(({ what, ratio }) => [what, ratio])
+    const cases = [
+      { compared: compare(before, busy(now)), invalid: 'now' },
+      { compared: compare(busy(before), now), invalid: 'before' },
+      { compared: compare(busy(before), busy(now)), invalid: 'both' },
+    ]
+    for (const { compared, invalid } of cases) {
+      expect(compared.invalid).toBe(invalid)
+      expect(compared.lines.map(({ what, ratio }) => [what, ratio])).toEqual(shown)
+      expect(new Set(compared.lines.map(({ verdict }) => verdict))).toEqual(new Set(['not judged', '']))
+    }
+  })
+
+  test('holds an open loop to its rate, and a closed one not', async () => {
+    const { before, now } = await twoRuns()
+    const late = { ...before, measurement: { ...before.measurement, lagP99Ms: 1_000 } }
+    expect(compare(late, now).invalid).toBe('neither')
+    expect(compare({ ...late, isClosed: false }, now).invalid).toBe('before')
   })
 })
