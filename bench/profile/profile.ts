@@ -140,7 +140,7 @@ async function search(
   }
   found.capacity = await findCapacity(capacity, load.rate as number, precision, measure)
   const { steps, highest } = found.capacity
-  const shown = steps.find(({ rate }) => rate === highest) ?? steps.at(-1)
+  const shown = steps.findLast(({ rate }) => rate === highest) ?? steps.at(-1)
   if (shown === undefined) return
   found.measurement = shown.measurement
   found.plan = { ...found.plan, load: stepLoad(load, shown.rate, capacity) }

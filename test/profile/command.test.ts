@@ -284,8 +284,8 @@ describe('headfirst profile', () => {
     const { steps, highest } = (documentIn(json).results as Results).capacity
     expect(stdout).toContain('Which rate holds errors:rate<0.1?')
     expect(steps[0]?.rate).toBe(20)
-    // A busy machine may have made every step invalid.
-    expect([undefined, true]).toContain(steps.find(({ rate }) => rate === highest)?.holds)
+    // A busy machine may have made every step invalid, or this one at first.
+    expect([undefined, true]).toContain(steps.findLast(({ rate }) => rate === highest)?.holds)
   })
 
   test('holds streams open beside those that it measures', async () => {
