@@ -133,11 +133,11 @@ export class RingWriter {
   readonly #size: number
   readonly #longest: number
   readonly #ring: () => void
-  /** What `HEAD` holds. */
+  /** Where the next frame will stand. It is `HEAD`, and what was appended to the last frame. */
   #head: number
   /** The last `TAIL` that was seen; the true one is this or further. */
   #tail: number
-  /** Once `HEAD` is here it is time to look whether the reader is behind. */
+  /** Once `#head` is here it is time to look whether the reader is behind. */
   #lookAt: number
   /** The last frame, if it is DATA or CODED: its word index, STATE, stream, kind, events and length. */
   #open: OpenFrame = { word: 0, state: TAKEN, stream: 0, kind: FrameKind.DATA, events: 0, length: 0 }
