@@ -5,6 +5,7 @@
 import type { Heard, Total } from './audience.ts'
 import { nowMs } from './clock.ts'
 import type { ClosedLoopPlan, GeneratorQuestions, HoldPlan, Recording } from './generator.ts'
+import { shareOf, sums } from './parts.ts'
 import { Remote } from './remote.ts'
 import type { Target } from './stream-client.ts'
 
@@ -51,8 +52,9 @@ export class Generators {
     const busy = this.#processes.slice(0, Math.min(streams, atATime))
     const parts = await Promise.all(
       busy.map(async (generator, place) => {
-        const part = { streams: shareOf(streams, place, busy), atATime: shareOf(atATime, place, busy) }
-        return generator.ask('closedLoop', { ...plan, ...part }, timeoutMs)
+        const part = { place, of: busy.length }
+        const divided = { streams: shareOf(streams, part), atATime: shareOf(atATime, part) }
+        return generator.ask('closedLoop', { ...plan, ...divided }, timeoutMs)
       }),
     )
     return together(parts)
@@ -60,8 +62,9 @@ export class Generators {
 
   /** @returns how many streams are held now, with their heads received */
   async hold({ streams, ...plan }: Omit<HoldPlan, 'place'>, timeoutMs: number): Promise<number> {
+    const of = this.#processes.length
     const open = await this.#each(async (generator, place) =>
-      generator.ask('hold', { ...plan, place, streams: shareOf(streams, place, this.#processes) }, timeoutMs),
+      generator.ask('hold', { ...plan, place, streams: shareOf(streams, { place, of }) }, timeoutMs),
     )
     return sum(open)
   }
@@ -92,11 +95,6 @@ export class Generators {
   async #each<Answer>(ask: (generator: Generator, place: number) => Promise<Answer>): Promise<Answer[]> {
     return Promise.all(this.#processes.map(ask))
   }
-}
-
-/** How many of so many are the part of one of several, as evenly as possible. */
-function shareOf(count: number, place: number, { length }: readonly unknown[]): number {
-  return Math.ceil((count - place) / length)
 }
 
 /** What several processes have recorded, each of every n-th arrival. */
@@ -132,14 +130,4 @@ export function together(parts: readonly Recording[]): Recording {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
-}
-
-function sums<Name extends string>(
-  counted: readonly Partial<Record<Name, number>>[],
-): Partial<Record<Name, number>> {
-  const all: Partial<Record<Name, number>> = {}
-  for (const counts of counted) {
-    for (const name of Object.keys(counts) as Name[]) all[name] = (all[name] ?? 0) + (counts[name] ?? 0)
-  }
-  return all
 }

@@ -1,5 +1,5 @@
 import { poissonSchedule } from '../schedule.ts'
-import type { Load, Part } from './plan.ts'
+import type { Load } from './plan.ts'
 
 /** How many streams an open loop begins; of a closed loop, how many it has at a time. */
 export function arrivalsOf({ rate, warmupMs, durationMs, closed }: Load): number {
@@ -18,9 +18,4 @@ export function scheduleOf(load: Load): Float64Array {
   if (arrivals === 'uniform')
     return Float64Array.from({ length: count }, (_, index) => (index * 1_000) / rate)
   return poissonSchedule(count, rate, seed)
-}
-
-/** How many of so many are one part's: as evenly as possible. */
-export function shareOf(count: number, { place, of }: Part): number {
-  return Math.ceil((count - place) / of)
 }

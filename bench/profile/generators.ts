@@ -1,6 +1,6 @@
 import { nowMs } from '../clock.ts'
+import { shareOf } from '../parts.ts'
 import { Remote } from '../remote.ts'
-import { shareOf } from './arrivals.ts'
 import type { GeneratorQuestions } from './generator.ts'
 import type { Held } from './holding.ts'
 import { measurementOf } from './measurement.ts'

@@ -1,4 +1,5 @@
 /** What several processes have recorded of one run, summarised as if it had been one. */
+import { sums } from '../parts.ts'
 import { HeatMap } from './heat-map.ts'
 import { polling, utilisation } from './loop-time.ts'
 import type { Measurement, Plan } from './plan.ts'
@@ -63,17 +64,6 @@ function samplesOf(recordings: readonly Recording[]): Record<(typeof METRICS)[nu
     return [metric, samples] as const
   })
   return Object.fromEntries(entries) as Record<(typeof METRICS)[number], Samples>
-}
-
-/** Adds up what stands under the same key. */
-function sums<Counts extends { [Key in keyof Counts]?: number }>(parts: readonly Counts[]): Counts {
-  const sum: Record<string, number> = {}
-  for (const part of parts) {
-    for (const [key, count] of Object.entries<number>(part as Record<string, number>)) {
-      sum[key] = (sum[key] ?? 0) + count
-    }
-  }
-  return sum as Counts
 }
 
 /** Of each second the process that was busiest then. */

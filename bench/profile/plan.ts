@@ -1,5 +1,7 @@
 /** What the profiler's generator is told to do, and what it answers: plain data, to cross between processes. */
 
+import type { Part } from '../parts.ts'
+
 /** Where the streams are. */
 export interface Target {
   /** Undefined for a unix socket. */
@@ -54,13 +56,6 @@ export interface Stamp {
   path: readonly string[]
   /** Of the number: `ms` since 1970, as `Date.now()`; `ns` of the host's monotonic clock, as `process.hrtime.bigint()`. */
   unit: 'ms' | 'ns'
-}
-
-/** Which part of the load one of several processes makes: of all arrivals each `of`-th, from its `place` on. */
-export interface Part {
-  /** From 0. */
-  place: number
-  of: number
 }
 
 /** Limits of a good stream, in ms. */

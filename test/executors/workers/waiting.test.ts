@@ -125,13 +125,14 @@ test("readySync() throws on the server's thread", async () => {
   await app.close()
 })
 
+const refused = (shown: string, given: string): string =>
+  `data: ${shown}: Option "timeoutMs" in stream.readySync() must be a number of milliseconds from 0, but got ${given}. Give it such a value.\n\n`
+
 test('readySync() refuses a time that is none, and does not wait for ever', async () => {
   const app = Fastify()
   await app.register(headfirst, { executors: { threads: workers({ threads: 1 }) } })
   app.get('/', { sse: { executor: 'threads' } }, async (_, reply) => reply.sse(waitsWrongly))
   const { body } = await app.inject('/')
-  const refused = (shown: string, given: string): string =>
-    `data: ${shown}: Option "timeoutMs" in stream.readySync() must be a number of milliseconds from 0, but got ${given}. Give it such a value.\n\n`
   expect(body).toBe(
     `${refused('NaN', 'NaN')}${refused('-1', '-1')}${refused('5', '"5"')}${refused('null', 'null')}data: 0: true\n\n`,
   )
