@@ -61,6 +61,8 @@ function readBody(bytes: Buffer, from: number, response: StrictResponse): number
     const lastWord = bytes.lastIndexOf('HTTP/1.1 4')
     const end = lastWord !== -1 && isLastWord(bytes, lastWord) ? lastWord : bytes.length
     response.body = bytes.subarray(from, end)
+    // Whether that was all nobody can tell who has closed the connection from the other side.
+    response.complete = false
     return bytes.length
   }
   return readChunks(bytes, from, response)
