@@ -39,7 +39,7 @@ export function readResponses(bytes: Buffer): StrictResponse[] {
  * response is on its way. Only who has sent the garbage gets to see it, and finds it where a chunk has to be.
  */
 const isLastWord = (bytes: Buffer, at: number): boolean =>
-  /^HTTP\/1\.1 4\d\d [^]*"Client Error"[^{}]*\}$/.test(bytes.toString('latin1', at))
+  /^HTTP\/1\.1 4\d\d [^]*\{"error":"[\w ]+","message":"[^{}]*\}$/.test(bytes.toString('latin1', at))
 
 /** @returns where what follows begins */
 function readBody(bytes: Buffer, from: number, response: StrictResponse): number {
