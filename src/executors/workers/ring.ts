@@ -375,7 +375,7 @@ export class RingReader {
     let spent = 0
     for (;;) {
       const available = (head - this.#tail) | 0
-      // Behind by more than can have been appended before HEAD moved, beyond the ring, or within a word.
+      // Behind by more than can have been appended to one frame, beyond the ring, or within a word.
       if (available < -BATCH_BYTES || available > this.#size || (available & 3) !== 0) {
         throw new RingCorrupt(`${available} bytes`)
       }
