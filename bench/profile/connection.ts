@@ -1,5 +1,6 @@
 import { connect as connectPlainly, isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectSecurely } from 'node:tls'
+import { depart } from './departures.ts'
 import type { Outcome, Target } from './plan.ts'
 
 /** Whoever uses a connection at the moment. */
@@ -97,10 +98,17 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  /** Waits for the server to close it, so that ports of this machine are free again at once. */
+  /**
+   * Nobody uses it any more. The server is given time to close it, so that ports of this machine are free again at once,
+   * and is heard of a little later only.
+   */
   leave(): void {
     this.user = undefined
-    this.#socket.setTimeout(CLOSING_MS, () => this.#socket.destroy())
+    this.#socket.pause()
+    depart(() => {
+      this.#socket.setTimeout(CLOSING_MS, () => this.#socket.destroy())
+      this.#socket.resume()
+    })
   }
 
   #outcomeOf({ code = '' }: NodeJS.ErrnoException, isSecure: boolean): Outcome {

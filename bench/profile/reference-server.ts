@@ -31,6 +31,8 @@ export type ReferenceQuestions = {
   /** Stalls once, this long from now. */
   stallAfter(ms: number): void
   stamps(nothing: undefined): Stamps[]
+  /** The stamps, and how many streams there were. */
+  forget(nothing: undefined): void
 }
 
 /** Each 50th, from the 25th on. */
@@ -129,4 +131,7 @@ serve({
     }, ms)
   },
   stamps: () => stamps,
+  forget() {
+    stamps.length = 0
+  },
 } satisfies ReferenceQuestions)

@@ -227,6 +227,18 @@ describe('how streams are asked for', () => {
     expect(asked[0]?.match(/accept: .*/gi)).toEqual(['Accept: text/*'])
   })
 
+  test('on new connections, which are closed in the end, though the server would go on with them', async () => {
+    const closed: Promise<unknown>[] = []
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      closed.push(once(socket, 'close'))
+      socket.on('data', () => socket.write(EVENTS))
+    })
+    const { arrivals } = await measure(await listening(server), ...BRIEFLY, '--connections', 'new')
+    expect(closed).toHaveLength(arrivals)
+    await Promise.all(closed)
+  })
+
   test('on connections that are used again', async () => {
     let connections = 0
     const server = createServer((socket) => {
