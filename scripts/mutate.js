@@ -25,11 +25,82 @@ const FILES = {
   'src/sse/compression.ts': { tests: ['test/sse/compression.test.ts'] },
   'src/sse/heartbeat.ts': { tests: ['test/sse/heartbeat.test.ts'] },
   'src/sse/negotiation.ts': { tests: ['test/sse/negotiation.test.ts'] },
+  'src/sse/vary.ts': { tests: ['test/sse/negotiation.test.ts'] },
   'src/sse/event-ring.ts': { tests: ['test/sse/event-ring.test.ts'] },
+  'src/sse/head.ts': {
+    tests: [
+      'test/plugin/head-payload.test.ts',
+      'test/plugin/refusal.test.ts',
+      'test/plugin/hooks.test.ts',
+      'test/plugin/negotiation.test.ts',
+    ],
+    threads: true,
+  },
+  'src/sse/stream.ts': {
+    tests: [
+      'test/plugin/wire.test.ts',
+      'test/lifecycle/close-from-elsewhere.test.ts',
+      'test/lifecycle/info.test.ts',
+      'test/lifecycle/errors-after-head.test.ts',
+    ],
+    threads: true,
+  },
+  'src/sse/closing-sessions.ts': { tests: ['test/lifecycle/shutdown.test.ts'], threads: true },
+  'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
+  'src/executors/microtask.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
+  'src/executors/deferred.ts': { tests: ['test/executors/deferred.test.ts'], threads: true },
   'src/executors/workers/ring.ts': { tests: ['test/executors/workers/ring.test.ts'], threads: true },
   'src/executors/workers/credit.ts': { tests: ['test/executors/workers/credit.test.ts'], threads: true },
   'src/executors/workers/coded-frame.ts': { tests: ['test/executors/workers/coded-frame.test.ts'] },
   'src/executors/workers/error-transport.ts': { tests: ['test/executors/workers/error-transport.test.ts'] },
+  'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
+  'src/executors/workers/log.ts': { tests: ['test/executors/workers/log.test.ts'], threads: true },
+  'src/executors/workers/portable.ts': {
+    tests: ['test/plugin/producers.test.ts', 'test/faults/producer-versions.test.ts'],
+    threads: true,
+  },
+  'src/executors/workers/pool.ts': {
+    tests: [
+      'test/executors/workers/admission.test.ts',
+      'test/executors/workers/placement.test.ts',
+      'test/executors/workers/shutdown.test.ts',
+      'test/executors/workers/fairness.test.ts',
+    ],
+    threads: true,
+  },
+  'src/executors/workers/threads.ts': {
+    tests: [
+      'test/executors/workers/placement.test.ts',
+      'test/executors/workers/shutdown.test.ts',
+      'test/executors/workers/death.test.ts',
+    ],
+    threads: true,
+  },
+  'src/executors/workers/thread.ts': {
+    tests: [
+      'test/executors/workers/cancellation.test.ts',
+      'test/executors/workers/waiting.test.ts',
+      'test/executors/workers/death.test.ts',
+    ],
+    threads: true,
+  },
+  'src/executors/workers/running.ts': { tests: ['test/executors/workers/cancellation.test.ts'], threads: true },
+  'src/executors/workers/entry.ts': {
+    tests: [
+      'test/executors/workers/cancellation.test.ts',
+      'test/executors/workers/log.test.ts',
+      'test/executors/workers/death.test.ts',
+    ],
+    threads: true,
+  },
+  'src/executors/workers/ring-sink.ts': {
+    tests: [
+      'test/executors/workers/waiting.test.ts',
+      'test/executors/workers/cancellation.test.ts',
+      'test/lifecycle/info.test.ts',
+    ],
+    threads: true,
+  },
 }
 
 const CACHE = 'node_modules/.cache/stryker'

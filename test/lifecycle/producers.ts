@@ -1,8 +1,8 @@
 /** Portable producers for the tests of a stream's life, to be run on every executor. They tell in flags what they see. */
 import { setImmediate as nextTurn, setTimeout as later } from 'node:timers/promises'
-import { isMainThread } from 'node:worker_threads'
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
 import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
+import { onTheTestThread } from '../on-the-test-thread.ts'
 
 /** So many events of 64 KiB are more than two kernels take on their own. */
 export const MANY = 240
@@ -205,7 +205,7 @@ export const dies: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
     stream.send('0')
-    if (isMainThread) throw new Error('this would end the test')
+    if (onTheTestThread) throw new Error('this would end the test')
     // eslint-disable-next-line unicorn/no-process-exit
     process.exit(1)
   },

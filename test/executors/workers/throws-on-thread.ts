@@ -1,8 +1,8 @@
-import { isMainThread } from 'node:worker_threads'
 import { producer, type EventStream, type PortableProducer } from '../../../src/index.ts'
+import { onTheTestThread } from '../../on-the-test-thread.ts'
 
 export const throwsAtImport: PortableProducer = producer(import.meta.url, async (stream: EventStream) => {
   stream.send('never')
 })
 
-if (!isMainThread) throw new Error('no thread for me')
+if (!onTheTestThread) throw new Error('no thread for me')
