@@ -84,7 +84,10 @@ const FILES = {
     ],
     threads: true,
   },
-  'src/executors/workers/running.ts': { tests: ['test/executors/workers/cancellation.test.ts'], threads: true },
+  'src/executors/workers/running.ts': {
+    tests: ['test/executors/workers/cancellation.test.ts'],
+    threads: true,
+  },
   'src/executors/workers/entry.ts': {
     tests: [
       'test/executors/workers/cancellation.test.ts',
