@@ -21,7 +21,7 @@ import { parseArgs } from 'node:util'
 const FILES = {
   'src/sse/event.ts': { tests: ['test/sse/event.test.ts'] },
   'src/sse/backlog.ts': { tests: ['test/sse/backlog.test.ts'] },
-  'src/sse/response-sink.ts': { tests: ['test/sse/response-sink.test.ts'] },
+  'src/sse/response-sink.ts': { tests: ['test/sse/response-sink.test.ts'], threads: true },
   'src/sse/compression.ts': { tests: ['test/sse/compression.test.ts'] },
   'src/sse/heartbeat.ts': { tests: ['test/sse/heartbeat.test.ts'] },
   'src/sse/negotiation.ts': { tests: ['test/sse/negotiation.test.ts'] },
@@ -48,7 +48,10 @@ const FILES = {
   'src/sse/closing-sessions.ts': { tests: ['test/lifecycle/shutdown.test.ts'], threads: true },
   'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/microtask.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
-  'src/executors/deferred.ts': { tests: ['test/executors/deferred.test.ts'], threads: true },
+  'src/executors/deferred.ts': {
+    tests: ['test/executors/deferred.test.ts', 'test/executors/options.test.ts'],
+    threads: true,
+  },
   'src/executors/workers/ring.ts': { tests: ['test/executors/workers/ring.test.ts'], threads: true },
   'src/executors/workers/credit.ts': { tests: ['test/executors/workers/credit.test.ts'], threads: true },
   'src/executors/workers/coded-frame.ts': { tests: ['test/executors/workers/coded-frame.test.ts'] },

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import { expect, test } from 'vitest'
-import headfirst, { deferred, type Executor } from '../../src/index.ts'
+import headfirst, { deferred, type Executor, type Task } from '../../src/index.ts'
 import { blockUntil, Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
 import { Observer } from '../../src/testing/observer.ts'
 
@@ -43,6 +45,68 @@ test('deferred lets the heads of all who have come go out before it runs the nex
 test('a plain setImmediate does not, which is why deferred has a queue', async () => {
   const immediate: Executor = { run: (task) => void setImmediate(() => void task.produce()) }
   expect(await headsBeforeTheSecondProducer(immediate, 1_000)).toBe('data: some wait\n\n')
+})
+
+test('however busy the loop is, a producer is not put off for ever', async () => {
+  // What one socket gets it sends back to the other at once, so that no turn of the loop finds nothing to do.
+  const echo = createServer((socket) => socket.on('error', () => {}).pipe(socket))
+  echo.listen({ port: 0, host: '127.0.0.1' })
+  await once(echo, 'listening')
+  const ball = connect({ port: (echo.address() as AddressInfo).port, host: '127.0.0.1' })
+  ball.on('error', () => {}).pipe(ball)
+  for (let balls = 0; balls < 20; balls++) ball.write('ball')
+  const app = Fastify()
+  await app.register(headfirst, { executor: 'subject', executors: { subject: deferred() } })
+  app.get('/', { sse: true }, async (_, reply) =>
+    reply.sse(function* () {
+      for (let slice = 0; slice < 3; slice++) yield 'it runs'
+    }),
+  )
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const observer = new Observer((app.server.address() as AddressInfo).port, '/')
+  expect((await observer.over()).body).toBe('data: it runs\n\n'.repeat(3))
+  ball.destroy()
+  echo.close()
+  await app.close()
+  await observer.dismiss()
+})
+
+test('a producer that is cancelled before its turn never runs, and those behind it do', async () => {
+  const queue = deferred()
+  const ran: string[] = []
+  const app = Fastify()
+  await app.register(headfirst, {
+    executor: 'subject',
+    executors: {
+      subject: {
+        ...queue,
+        run(task: Task) {
+          void queue.run(task)
+          if (task.route !== 'GET /cancelled') return
+          // Once is enough.
+          for (let times = 0; times < 2; times++) queue.cancel?.(task, 'client')
+          task.end()
+        },
+      },
+    },
+  })
+  for (const path of ['/one', '/cancelled', '/other']) {
+    app.get(path, { sse: true }, async (_, reply) =>
+      reply.sse(async (stream) => {
+        ran.push(path)
+        stream.send(path)
+      }),
+    )
+  }
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  const bodies = async (...paths: string[]): Promise<string[]> =>
+    Promise.all(paths.map(async (path) => (await fetch(address + path)).text()))
+  // Among others, and alone.
+  expect(await bodies('/one', '/cancelled', '/other')).toEqual(['data: /one\n\n', '', 'data: /other\n\n'])
+  expect(await bodies('/cancelled')).toEqual([''])
+  expect(await bodies('/one')).toEqual(['data: /one\n\n'])
+  expect(ran.toSorted()).toEqual(['/one', '/one', '/other'])
+  await app.close()
 })
 
 test('a generator of one client gives way to the producer of another, slice by slice', async () => {

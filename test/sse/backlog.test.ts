@@ -229,6 +229,33 @@ test('a block that waits does not keep the batch that it came in', () => {
   expect(left.buffer.byteLength).toBe(left.byteLength)
 })
 
+test('it is over with the last block, also where that is taken as a part', () => {
+  const backlog = new Backlog()
+  addTo(backlog, event({ event: 'a', data: 1 }))
+  addTo(backlog, event({ event: 'b', data: 1 }))
+  backlog.drop({ latest: 'event' }, Infinity)
+  expect(backlog.take(backlog.bytes - 1)).toHaveLength(2)
+  addTo(backlog, event({ event: 'a', data: 3 }))
+  addTo(backlog, event({ event: 'a', data: 4 }))
+  expect(backlog.dropped).toBe(0)
+})
+
+test('a part is taken of a batch in one piece, and nothing is left of what was taken', () => {
+  const backlog = new Backlog()
+  for (let batch = 0; batch < 3; batch++) addTo(backlog, TEN.repeat(10))
+  expect(backlog.take(35)).toEqual([TEN.repeat(4)])
+  expect(backlog.take(25)).toEqual([TEN.repeat(3)])
+  expect(backlog.take(25)).toEqual([TEN.repeat(3)])
+  expect(backlog.take()).toEqual([TEN.repeat(10), TEN.repeat(10)])
+})
+
+test('the same of bytes', () => {
+  const backlog = new Backlog()
+  for (let batch = 0; batch < 2; batch++) addTo(backlog, Buffer.from(TEN.repeat(10)))
+  const portions = [35, 25, 50, Infinity].map((most) => backlog.take(most).map((part) => part.length))
+  expect(portions).toEqual([[40], [30], [30, 30], [70]])
+})
+
 /** One event of ten bytes, the same for each. */
 const TEN = 'data: 10\n\n'
 /** Fewer under mutation testing, where the code is slower by far. */

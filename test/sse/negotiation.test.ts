@@ -122,6 +122,8 @@ test.each<[current: string | number | string[] | undefined, expected: string]>([
   ['origin , ACCEPT', 'origin , ACCEPT'],
   ['*', '*'],
   ['Origin, *', 'Origin, *'],
+  [',', 'Accept'],
+  ['Origin,', 'Origin,, Accept'],
 ])('Vary: %j varies on Accept as %j', (current, expected) => {
   expect(varyOn(current, 'Accept')).toBe(expected)
 })

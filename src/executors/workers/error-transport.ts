@@ -69,7 +69,8 @@ function toPortable(thrown: unknown, depth: number, longest: number): PortableTh
 function plain(value: unknown, cut: (text: unknown) => string): unknown {
   try {
     const text = JSON.stringify(value)
-    if (text !== undefined && text === cut(text)) return value
+    // Of what JSON can't hold at all there is none.
+    if (text === cut(text)) return value
   } catch {
     // A cycle or a bigint: its text has to do.
   }
