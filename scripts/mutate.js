@@ -45,7 +45,7 @@ const FILES = {
     ],
     threads: true,
   },
-  'src/sse/closing-sessions.ts': { tests: ['test/lifecycle/shutdown.test.ts'], threads: true },
+  'src/sse/closing-sessions.ts': { tests: ['test/http/protocols.test.ts'], threads: true },
   'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/microtask.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/deferred.ts': {
@@ -85,10 +85,6 @@ const FILES = {
       'test/executors/workers/waiting.test.ts',
       'test/executors/workers/death.test.ts',
     ],
-    threads: true,
-  },
-  'src/executors/workers/running.ts': {
-    tests: ['test/executors/workers/cancellation.test.ts'],
     threads: true,
   },
   'src/executors/workers/entry.ts': {
