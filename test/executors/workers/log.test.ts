@@ -1,7 +1,10 @@
 import Fastify, { type FastifyBaseLogger } from 'fastify'
 import { expect, onTestFinished, test } from 'vitest'
 import headfirst from '../../../src/index.ts'
-import { LOG_LEVELS } from '../../../src/sse/stream.ts'
+import { readLine, ringLog, writeLine } from '../../../src/executors/workers/log.ts'
+import { allocateRing, FrameKind, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
+import { LOG_LEVELS, type StreamLog } from '../../../src/sse/stream.ts'
+import { HOSTILE_LINES } from '../../fuzz/hostile-frames.ts'
 import { logsAll } from './producers.ts'
 
 /** A logger with the methods that Fastify asks for, and what it was given by a producer. */
@@ -38,3 +41,96 @@ test.each([
     }
   },
 )
+
+/** What a log on the server's thread is given of what a producer says to its own, on a worker. */
+function crossed(say: (log: StreamLog) => void, level?: string): unknown[][] {
+  const memory = allocateRing(2 ** 20)
+  say(ringLog(new RingWriter(memory, () => {}), 1, level))
+  const got: unknown[][] = []
+  const methods = LOG_LEVELS.map((name) => [name, (...said: unknown[]): unknown => got.push([name, ...said])])
+  new RingReader(memory).drain(Infinity, {
+    data: () => expect.unreachable('a frame of data'),
+    control(_, kind, payload) {
+      expect(kind).toBe(FrameKind.LOG)
+      writeLine(Object.fromEntries(methods) as StreamLog, readLine(payload))
+    },
+  })
+  return got
+}
+
+test('lines arrive as they were said, in their order', () => {
+  const lines = crossed((log) => {
+    log.info('words')
+    log.warn({ of: ['fields', 1, null] })
+    log.error({ and: 'both' }, 'words')
+    log.debug({}, '')
+  })
+  expect(lines).toEqual([
+    ['info', {}, 'words'],
+    ['warn', { of: ['fields', 1, null] }],
+    ['error', { and: 'both' }, 'words'],
+    ['debug', {}, ''],
+  ])
+})
+
+test('an error, alone or as err, is one on the other side too', () => {
+  const error = Object.assign(new TypeError('broken'), { code: 'E_BROKEN' })
+  const lines = crossed((log) => {
+    log.error(error)
+    log.error(error, 'words')
+    log.fatal({ err: error, tries: 3 }, 'words')
+    log.fatal({ err: 'no error' })
+    log.info({ error })
+  })
+  const err: unknown = expect.toSatisfy(
+    (got: unknown) =>
+      got instanceof Error &&
+      got.name === 'TypeError' &&
+      got.stack === error.stack &&
+      'code' in got &&
+      got.code === 'E_BROKEN',
+  )
+  expect(lines).toEqual([
+    ['error', { err }],
+    ['error', { err }, 'words'],
+    ['fatal', { err, tries: 3 }, 'words'],
+    ['fatal', { err: 'no error' }],
+    // As JSON has it, which is what any other field becomes.
+    ['info', { error: { code: 'E_BROKEN' } }],
+  ])
+})
+
+test('of a line that is too long, or is no JSON, the message arrives', () => {
+  const cycle: Record<string, unknown> = {}
+  cycle['itself'] = cycle
+  const lost = 'a line that is too long, or has fields that are no JSON'
+  const lines = crossed((log) => {
+    log.info(cycle, 'words')
+    log.info(cycle)
+    log.info({ long: 'x'.repeat(65_536) }, 'words')
+    log.info({ long: 'x'.repeat(65_536) })
+    log.info('y'.repeat(65_536))
+    log.info('z'.repeat(60_000))
+  })
+  expect(lines).toEqual([
+    ['info', {}, 'words'],
+    ['info', {}, lost],
+    ['info', {}, 'words'],
+    ['info', {}, lost],
+    ['info', {}, 'y'.repeat(16_384)],
+    ['info', {}, 'z'.repeat(60_000)],
+  ])
+})
+
+test('what is below the level does not cross', () => {
+  const all = (log: StreamLog): void => {
+    for (const level of LOG_LEVELS) log[level](level)
+  }
+  expect(crossed(all, 'error').map(([level]) => level)).toEqual(['error', 'fatal'])
+  expect(crossed(all, 'silent')).toEqual([])
+  for (const undecided of [undefined, 'notice']) expect(crossed(all, undecided)).toHaveLength(6)
+})
+
+test.each(HOSTILE_LINES.map((text) => [text.slice(0, 40), text]))('no line is made of %s', (_, text) => {
+  expect(() => readLine(Buffer.from(text))).toThrow(/^(no line|no error|causes that are too deep)$|JSON/)
+})
