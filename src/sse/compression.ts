@@ -37,7 +37,7 @@ export function negotiateCoding(
   const negotiator: NegotiatesEncodings = new Negotiator({ headers: { 'accept-encoding': accepted } })
   const available = [...offered.filter((coding) => CONTENT_CODINGS.includes(coding)), 'identity']
   const [best] = negotiator.encodings(available, { preferred: available })
-  return best === undefined || best === 'identity' ? undefined : (best as ContentCoding)
+  return best === 'identity' ? undefined : (best as ContentCoding | undefined)
 }
 
 /** No client means more than this; to parse the longest that Node takes would hold everybody else up. */

@@ -155,6 +155,8 @@ describe.each(CONTENT_CODINGS)('%s', (coding) => {
   test('empty blocks decode to nothing, wherever they stand', async () => {
     const body = new Body(coding)
     const reader = new Reader(coding)
+    // A sign of life has to be there.
+    expect(body.coded.empty).not.toHaveLength(0)
     await reader.take(body.empty())
     await reader.take(body.empty())
     await reader.take(body.event(event(1)))
