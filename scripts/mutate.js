@@ -28,12 +28,7 @@ const FILES = {
   'src/sse/vary.ts': { tests: ['test/sse/negotiation.test.ts'] },
   'src/sse/event-ring.ts': { tests: ['test/sse/event-ring.test.ts'] },
   'src/sse/head.ts': {
-    tests: [
-      'test/plugin/head-payload.test.ts',
-      'test/plugin/refusal.test.ts',
-      'test/plugin/hooks.test.ts',
-      'test/plugin/negotiation.test.ts',
-    ],
+    tests: ['test/plugin/head-payload.test.ts', 'test/plugin/hooks.test.ts', 'test/http/protocols.test.ts'],
     threads: true,
   },
   'src/sse/stream.ts': {

@@ -437,7 +437,7 @@ describe('where no stream begins', () => {
     expect(testbed.app.sse.stats().executors['inline']).toMatchObject({ admitted: 0 })
   })
 
-  test.each([204, 304])('status %i sends the head, and runs no producer', async (status) => {
+  test.each([204, 205, 304])('status %i sends the head, and runs no producer', async (status) => {
     const { testbed, producer, check } = await makeIdle()
     testbed.app.get('/', { sse: true }, async (_, reply) =>
       reply.code(status).header('x-handler', '1').sse(producer),
@@ -453,7 +453,7 @@ describe('where no stream begins', () => {
     expect(testbed.app.sse.stats().executors['inline']).toMatchObject({ admitted: 0 })
   })
 
-  test.each([204, 304])('an onSend that sets status %i sends the head only', async (status) => {
+  test.each([204, 205, 304])('an onSend that sets status %i sends the head only', async (status) => {
     const { testbed, producer, check } = await makeIdle()
     testbed.app.addHook('onSend', async (_, reply) => {
       reply.code(status)
