@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { array, assert, asyncProperty, nat, string } from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Compressor, type ContentCoding } from '../../src/sse/compression.ts'
 import {
   ResponseSink,
   type ResponseSinkSettings,
@@ -244,6 +246,222 @@ describe.each(['event', 'tick'] as const)('backpressure with flush "%s"', (flush
     expect(await ready).toBe(false)
     expect(sink.write('data: late\n\n', 1)).toBe(false)
   })
+})
+
+describe('at the limits', () => {
+  test('what is exactly at one is not over it', async () => {
+    const { response } = await serveOne()
+    const sink = sinkOf(response, { flush: 'tick', highWaterMark: 9, maxBuffered: 18 })
+    expect(sink.write('data: 1\n\n', 1)).toBe(true)
+    let isReady: boolean | undefined
+    void sink.ready().then((answer) => (isReady = answer))
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(isReady).toBe(true)
+    // Were it too much, sinkOf() would say so.
+    expect(sink.write('data: 2\n\n', 1)).toBe(false)
+    expect(sink.buffered).toBe(18)
+  })
+
+  test('what only waits for the end of the turn leaves before it is too much', async () => {
+    const { response, client } = await serveOne()
+    const sink = sinkOf(response, { flush: 'tick', highWaterMark: 9, maxBuffered: 18 })
+    for (let number = 1; number <= 3; number++) sink.write(`data: ${number}\n\n`, 1)
+    expect(sink.buffered).toBe(0)
+    expect((await client.including('3\n\n')).chunks).toEqual(['data: 1\n\ndata: 2\n\ndata: 3\n\n'])
+  })
+})
+
+describe('endTurn()', () => {
+  test('what waits for the end of the turn leaves at once, and what comes later at its own', async () => {
+    const { response, client } = await serveOne()
+    const sink = sinkOf(response, { flush: 'tick' })
+    sink.endTurn()
+    sink.write('data: 1\n\n', 1)
+    sink.endTurn()
+    expect(sink.buffered).toBe(0)
+    sink.write('data: 2\n\n', 1)
+    sink.write('data: 3\n\n', 1)
+    expect(sink.buffered).toBe(18)
+    await nextTurn()
+    expect(sink.buffered).toBe(0)
+    expect((await client.including('3\n\n')).chunks).toEqual(['data: 1\n\n', 'data: 2\n\ndata: 3\n\n'])
+  })
+})
+
+describe('beat()', () => {
+  test('is a comment, and is not sent to a client that is behind or to nobody', async () => {
+    const { response, client } = await serveOne()
+    const sink = sinkOf(response, { flush: 'tick' })
+    expect(sink.touched).toBe(false)
+    expect(sink.beat()).toBe(true)
+    // Itself it waits for the turn's end, as all does.
+    expect(sink.beat()).toBe(false)
+    await nextTurn()
+    sink.touched = false
+    sink.write('data: 1\n\n', 1)
+    expect(sink.touched).toBe(true)
+    expect(sink.beat()).toBe(false)
+    await nextTurn()
+    expect(sink.beat()).toBe(true)
+    expect((await client.including('data: 1\n\n:\n\n')).body).toBe(':\n\ndata: 1\n\n:\n\n')
+    expect(sink.events).toBe(1)
+    sink.destroy()
+    expect(sink.beat()).toBe(false)
+  })
+})
+
+describe('where events may be dropped', () => {
+  test('little is handed over at a time, and the newest arrive of what waits', async () => {
+    const { response, client } = await serveOne()
+    client.socket.pause()
+    const maxBuffered = 100_000
+    const settings = { maxBuffered, drop: 'drop-oldest', onEnd: () => response.end() } as const
+    const sink = sinkOf(response, settings)
+    const event = (number: number): string => `data: ${String(number).padEnd(1_000)}\n\n`
+    let sent = 0
+    let most = 0
+    const send = (): void => {
+      sink.write(event(sent++), 1)
+      most = Math.max(most, response.writableLength)
+      expect(sink.buffered).toBeLessThanOrEqual(maxBuffered)
+    }
+    while (sink.dropped < 1_000) send()
+    // Some is taken, so that more is handed over, again and again.
+    client.socket.on('data', () => send())
+    client.socket.resume()
+    while (sink.buffered > 0) await nextTurn()
+    client.socket.removeAllListeners('data')
+    sink.end()
+    // Half of the bound, with what is over it of one event and the framing of HTTP.
+    expect(most).toBeGreaterThan(0)
+    expect(most).toBeLessThan(maxBuffered / 2 + 2_000)
+    expect(sink.events).toBe(sent)
+  })
+
+  test('they are counted, and the others arrive in order', async () => {
+    const { response, client } = await serveOne()
+    client.socket.pause()
+    const sink = sinkOf(response, {
+      maxBuffered: 300_000,
+      drop: 'drop-oldest',
+      onEnd: () => response.end(),
+    })
+    for (let number = 0; sink.dropped < 5; number++) sink.write(large(number), 1)
+    sink.end()
+    client.socket.resume()
+    const { body } = await client.response()
+    const numbers = [...body.matchAll(/^id: (\d+)$/gm)].map(([, number]) => Number(number))
+    expect(numbers).toEqual(numbers.toSorted((one, other) => one - other))
+    expect(numbers.at(-1)).toBe(sink.events - 1)
+    expect(numbers).toHaveLength(sink.events - sink.dropped)
+  })
+})
+
+/** A response that says how it is compressed, and what a client decodes of it. */
+async function serveCoded(
+  coding: ContentCoding,
+): Promise<{ response: ServerResponse; body: Promise<string> }> {
+  const { server, port } = await listen()
+  const fetched = fetch(`http://127.0.0.1:${port}/`)
+  const [, response] = (await once(server, 'request')) as [unknown, ServerResponse]
+  response.setHeader('content-encoding', coding)
+  response.flushHeaders()
+  const body = fetched.then(async (received) => received.text())
+  return { response, body }
+}
+
+describe.each(['gzip', 'br'] as const)('a body in %s', (coding) => {
+  test.each(['event', 'tick'] as const)('compressed here, with flush "%s"', async (flush) => {
+    const { response, body } = await serveCoded(coding)
+    const sink = sinkOf(response, { flush, onEnd: () => response.end() })
+    sink.compress(coding)
+    const texts = ['retry: 5\n\n', 'data: é1\n\n', 'data: é2\n\n', 'data: é3\n\n']
+    for (const [number, text] of texts.entries()) sink.write(number === 2 ? Buffer.from(text) : text, 1)
+    await nextTurn()
+    const before = response.socket?.bytesWritten ?? 0
+    sink.touched = false
+    expect(sink.beat()).toBe(true)
+    expect(sink.touched).toBe(true)
+    // It is there, and decodes to nothing.
+    expect(response.socket?.bytesWritten).toBeGreaterThan(before)
+    for (const text of texts) sink.write(text, 1)
+    sink.end()
+    expect(await body).toBe(texts.join('') + texts.join(''))
+    expect({ events: sink.events, bytes: sink.bytes }).toEqual({
+      events: 8,
+      bytes: Buffer.byteLength(texts.join('')) * 2,
+    })
+  })
+
+  test('compressed here, for a client that is behind', async () => {
+    const { response, body } = await serveCoded(coding)
+    const sink = sinkOf(response, { onEnd: () => response.end() })
+    sink.compress(coding)
+    // Until something waits: text, bytes, and both.
+    let text = ''
+    for (let number = 0; number < 40; number++) {
+      const noise = Array.from({ length: 20_000 }, (_, at) => (number * 7919 + at * 104_729) % 65_537).join()
+      for (const event of [`data: ${noise}\n\n`, 'data: é\n\n']) {
+        text += event
+        sink.write(number % 3 === 0 ? Buffer.from(event) : event, 1)
+      }
+    }
+    sink.end()
+    expect((await body) === text).toBe(true)
+  })
+
+  test('compressed elsewhere: what is said here stands at its end', async () => {
+    const { response, body } = await serveCoded(coding)
+    const sink = sinkOf(response, { flush: 'tick', onEnd: () => response.end() })
+    const elsewhere = new Compressor(coding)
+    const come = (text: string): void => {
+      const blocks = elsewhere.compress(Buffer.from(text))
+      expect(sink.writeCoded(blocks, 1, { ...elsewhere.checksum })).toBe(true)
+    }
+    sink.expectCoded(coding, 'retry: 5\n\n')
+    expect(sink.beat()).toBe(true)
+    come('retry: 5\n\ndata: é1\n\n')
+    expect(sink.write('data: here\n\n', 1)).toBe(true)
+    expect(sink.write(Buffer.from('data: hé\n\n'), 1)).toBe(true)
+    come('data: é2\n\n')
+    expect(sink.buffered).toBeGreaterThan(0)
+    sink.end()
+    expect(sink.writeCoded(Buffer.from('late'), 1, elsewhere.checksum)).toBe(false)
+    const expected = 'retry: 5\n\ndata: é1\n\ndata: é2\n\ndata: here\n\ndata: hé\n\n'
+    expect(await body).toBe(expected)
+    expect({ events: sink.events, bytes: sink.bytes }).toEqual({
+      events: 4,
+      bytes: Buffer.byteLength(expected),
+    })
+    elsewhere.close()
+  })
+
+  test('compressed elsewhere, from where nothing comes: its first words are said here', async () => {
+    const { response, body } = await serveCoded(coding)
+    const sink = sinkOf(response, { onEnd: () => response.end() })
+    sink.expectCoded(coding, 'retry: 5\n\n')
+    sink.write('event: error\ndata: lost\n\n', 1)
+    sink.end()
+    const expected = 'retry: 5\n\nevent: error\ndata: lost\n\n'
+    expect(await body).toBe(expected)
+    expect(sink.bytes).toBe(expected.length)
+  })
+})
+
+test('text and bytes that waited for a client arrive in order', async () => {
+  const { response, client } = await serveOne()
+  client.socket.pause()
+  const sink = sinkOf(response, { onEnd: () => response.end() })
+  let { text } = fill(sink)
+  for (let number = 0; number < 6; number++) {
+    const event = `data: é${number}\n\n`
+    text += event
+    sink.write(number % 2 === 0 ? event : Buffer.from(event), 1)
+  }
+  sink.end()
+  client.socket.resume()
+  expect((await client.response()).body === text).toBe(true)
 })
 
 describe('the end', () => {
