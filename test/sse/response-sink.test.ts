@@ -29,6 +29,9 @@ const nextTurn = async (): Promise<void> => new Promise((resolve) => setImmediat
 /** One event of 64 KiB that says its number. */
 const large = (number: number): string => `id: ${number}\ndata: ${'é'.repeat(32_768)}\n\n`
 
+/** One event of 1 KiB. */
+const small = (number: number): string => `data: ${String(number).padEnd(1_016)}\n\n`
+
 /** Writes to a client that does not read until the kernel takes no more. */
 function fill(sink: ResponseSink): { count: number; text: string } {
   let text = ''
@@ -318,11 +321,10 @@ describe('where events may be dropped', () => {
     const maxBuffered = 100_000
     const settings = { maxBuffered, drop: 'drop-oldest', onEnd: () => response.end() } as const
     const sink = sinkOf(response, settings)
-    const event = (number: number): string => `data: ${String(number).padEnd(1_000)}\n\n`
     let sent = 0
     let most = 0
     const send = (): void => {
-      sink.write(event(sent++), 1)
+      sink.write(small(sent++), 1)
       most = Math.max(most, response.writableLength)
       expect(sink.buffered).toBeLessThanOrEqual(maxBuffered)
     }
