@@ -53,10 +53,7 @@ const FILES = {
   'src/executors/workers/error-transport.ts': { tests: ['test/executors/workers/error-transport.test.ts'] },
   'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
   'src/executors/workers/log.ts': { tests: ['test/executors/workers/log.test.ts'], threads: true },
-  'src/executors/workers/portable.ts': {
-    tests: ['test/plugin/producers.test.ts', 'test/faults/producer-versions.test.ts'],
-    threads: true,
-  },
+  'src/executors/workers/portable.ts': { tests: ['test/plugin/producers.test.ts'], threads: true },
   'src/executors/workers/pool.ts': {
     tests: [
       'test/executors/workers/admission.test.ts',
