@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   allocateRing,
   FrameKind,
+  LINE_FRAME_BYTES,
   MAX_RING_BYTES,
   MIN_RING_BYTES,
   RingCorrupt,
@@ -187,7 +188,95 @@ describe('what is read is what was written', () => {
     const loop = new Loop(allocateRing(MIN_RING_BYTES))
     expect(() =>
       loop.writer.write(1, FrameKind.ERROR, new Uint8Array(longestOf(MIN_RING_BYTES) + 1)),
-    ).toThrow(RangeError)
+    ).toThrow(new RangeError('a frame of 1013 bytes'))
+  })
+
+  test('a line is framed as an event, at the start of a frame, behind another, and in pieces', () => {
+    const loop = new Loop(allocateRing(MIN_RING_BYTES))
+    const read = new Reading()
+    const lines = ['first', '', 'größe 中 😀', 'x'.repeat(1_500), 'é'.repeat(500), 'last']
+    for (const line of lines) {
+      loop.writer.writeText(1, line, Buffer.byteLength(line) + LINE_FRAME_BYTES, 1, true)
+    }
+    loop.reader.drain(Infinity, read)
+    const events = lines.map((line) => Buffer.from(`data: ${line}\n\n`).toString('latin1'))
+    expect(read.streams).toEqual({ 1: events.join('') })
+    expect(read.events).toBe(6)
+  })
+
+  test('compressed pieces join, in frames that say so, and pass in parts where they are long', () => {
+    const loop = new Loop(allocateRing(16_384))
+    const read: [what: string, coded: boolean | undefined, events: number][] = []
+    const long = 'L'.repeat(longestOf(16_384))
+    for (const piece of ['a', 'b', long, `${long}!`, 'c']) {
+      loop.writer.writeCoded(1, Buffer.from(piece), 1)
+      if (piece === 'b') loop.writer.writeText(1, 'plain', 5, 1)
+    }
+    loop.reader.drain(Infinity, {
+      data: (_, bytes, events, coded) => read.push([bytes.toString(), coded, events]),
+      control: (_, kind, payload) => {
+        expect(kind).toBe(FrameKind.PART)
+        read.push([Buffer.from(payload).toString(), undefined, 0])
+      },
+    })
+    expect(read).toEqual([
+      ['ab', true, 2],
+      ['plain', false, 1],
+      [long, true, 1],
+      [long, undefined, 0],
+      ['!', true, 1],
+      ['c', true, 1],
+    ])
+  })
+
+  test('as many events join as a frame can count', () => {
+    const loop = new Loop(allocateRing(MIN_RING_BYTES))
+    const counts: number[] = []
+    for (const events of [2_046, 1, 1, 2_047, 700, 700, 700]) loop.writer.writeText(1, 'x', 1, events)
+    loop.reader.drain(Infinity, {
+      data: (_, __, events) => counts.push(events),
+      control: () => expect.unreachable('a frame of control'),
+    })
+    expect(counts).toEqual([2_047, 1, 2_047, 1_400, 700])
+  })
+
+  test('the largest ring is of 4 MiB', () => {
+    expect(MAX_RING_BYTES).toBe(2 ** 22)
+  })
+})
+
+describe('a budget', () => {
+  test('of each frame counts its bytes, and 1,024 more', () => {
+    const loop = new Loop(allocateRing(65_536))
+    const read = new Reading()
+    const drained = (budget: number): [frames: number, isAll: boolean] => {
+      const before = read.frames
+      const isAll = loop.reader.drain(budget, read)
+      return [read.frames - before, isAll]
+    }
+    for (let frames = 0; frames < 12; frames++) loop.writer.write(1, FrameKind.LOG, Buffer.alloc(1_000))
+    expect(drained(0)).toEqual([0, false])
+    expect(drained(1)).toEqual([1, false])
+    expect(drained(2 * 2_024)).toEqual([2, false])
+    expect(drained(2 * 2_024 + 1)).toEqual([3, false])
+    expect(drained(5 * 2_024)).toEqual([5, false])
+    expect(drained(2_024)).toEqual([1, true])
+    expect(drained(0)).toEqual([0, true])
+  })
+
+  test('is also of the places that are skipped at the end of the ring', () => {
+    const loop = new Loop(allocateRing(MIN_RING_BYTES))
+    const write = (length: number): void => loop.writer.write(1, FrameKind.LOG, Buffer.alloc(length))
+    for (const length of [1_000, 1_000, 1_000]) write(length)
+    loop.reader.drain(Infinity, new Reading())
+    write(900)
+    // Does not fit behind it.
+    write(900)
+    const read = new Reading()
+    expect(loop.reader.drain(1_924 + 1, read)).toBe(false)
+    expect(read.frames).toBe(1)
+    expect(loop.reader.drain(1_924, read)).toBe(true)
+    expect(read.frames).toBe(2)
   })
 })
 
@@ -217,6 +306,31 @@ describe('the doorbell', () => {
     // It is awake now.
     for (let bytes = 0; bytes < 20_000; bytes += 1_000) writeFrame(loop.writer, long)
     expect(loop.bells).toBe(1)
+  })
+
+  test('rings after 32 KiB that waits in frames of its own, and once more after as much again', () => {
+    const loop = new Loop(allocateRing(MAX_RING_BYTES))
+    const read = new Reading()
+    // With its header 1 KiB, and joined with nothing.
+    const write = (frames: number): number => {
+      for (let each = 0; each < frames; each++) {
+        loop.writer.write(1, FrameKind.LOG, Buffer.alloc(1_024 - HEADER_BYTES))
+      }
+      return loop.bells
+    }
+    expect(loop.reader.rest()).toBe(true)
+    expect(write(31)).toBe(0)
+    expect(write(1)).toBe(1)
+    // It has taken it all, and rests again: what was read is no longer behind.
+    loop.reader.drain(Infinity, read)
+    expect(loop.reader.rest()).toBe(true)
+    expect(write(31)).toBe(1)
+    loop.reader.wake()
+    loop.reader.drain(Infinity, read)
+    expect(loop.reader.rest()).toBe(true)
+    // The writer knows that only after it has looked where the reader is.
+    expect(write(31)).toBe(1)
+    expect(write(1)).toBe(2)
   })
 
   test('rings for a reader that rests when its writer is about to wait', () => {
@@ -294,6 +408,64 @@ describe('a corrupt ring', () => {
     writeFrame(loop.writer, { stream: 1, kind: FrameKind.DATA, text: 'a', events: 1 })
     new Int32Array(memory)[CONTROL_BYTES / 4] = -2
     expect(() => loop.reader.drain(Infinity, new Reading())).toThrow(RingCorrupt)
+  })
+})
+
+describe('a word that makes no sense', () => {
+  const size = 2 ** 19
+  const STATE = CONTROL_BYTES / 4
+  const KIND = STATE + 2
+  const frames = 3
+
+  /** What comes of a ring of three frames of 100 bytes, one word of which is written over. */
+  function outcome(word: number, value: number): string {
+    const memory = allocateRing(size)
+    const loop = new Loop(memory)
+    for (let each = 0; each < frames; each++) loop.writer.write(1, FrameKind.LOG, Buffer.alloc(100))
+    new Int32Array(memory)[word] = value
+    const read = new Reading()
+    try {
+      loop.reader.drain(Infinity, read)
+    } catch (error) {
+      if (!(error instanceof RingCorrupt)) throw error
+      return `${error.message} (${read.frames})`
+    }
+    return `${read.frames} frames`
+  }
+
+  test.each<[what: string, word: number, value: number, expected: string]>([
+    ['the tail', TAIL, 112, 'the tail has moved (0)'],
+    ['a head that is behind by more than a batch', HEAD, -65_540, '-65540 bytes (0)'],
+    ['a head that is behind by a batch', HEAD, -65_536, '0 frames'],
+    ['a head that is beyond the ring', HEAD, size + 4, `${size + 4} bytes (0)`],
+    ['a head within a word', HEAD, 114, '114 bytes (0)'],
+    ['a state that is taken', STATE, -1, 'state -1, kind 7, 336 bytes (0)'],
+    ['a state below zero', STATE, -(2 ** 31) + 100, 'state -2147483548, kind 7, 336 bytes (0)'],
+    [
+      'a frame longer than any',
+      STATE,
+      longestOf(size) + 1,
+      `state ${longestOf(size) + 1}, kind 7, 336 bytes (0)`,
+    ],
+    ['a frame longer than what is there, and a batch', STATE, 65_861, 'state 65861, kind 7, 336 bytes (0)'],
+    ['a frame longer than what is there by a batch', STATE, 65_860, '1 frames'],
+    ['no kind', KIND, 0, 'state 100, kind 0, 336 bytes (0)'],
+    ['a kind beyond the last', KIND, 9, 'state 100, kind 9, 336 bytes (0)'],
+  ])('%s', (_, word, value, expected) => {
+    expect(outcome(word, value)).toBe(expected)
+  })
+
+  test('a frame that would end beyond the ring', () => {
+    const memory = allocateRing(MIN_RING_BYTES)
+    const loop = new Loop(memory)
+    for (const length of [1_000, 1_000, 1_000, 900, 100]) {
+      if (length === 900) loop.reader.drain(Infinity, new Reading())
+      loop.writer.write(1, FrameKind.LOG, Buffer.alloc(length))
+    }
+    new Int32Array(memory)[STATE + (3 * 1_012 + 912) / 4] = 1_012
+    expect(() => loop.reader.drain(Infinity, new Reading())).toThrow(
+      new RingCorrupt('state 1012, kind 7, 112 bytes'),
+    )
   })
 })
 
