@@ -53,7 +53,10 @@ const FILES = {
   'src/executors/workers/error-transport.ts': { tests: ['test/executors/workers/error-transport.test.ts'] },
   'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
   'src/executors/workers/log.ts': { tests: ['test/executors/workers/log.test.ts'], threads: true },
-  'src/executors/workers/portable.ts': { tests: ['test/plugin/producers.test.ts'], threads: true },
+  'src/executors/workers/portable.ts': {
+    tests: ['test/plugin/registration.test.ts', 'test/plugin/every-code.test.ts'],
+    threads: true,
+  },
   'src/executors/workers/pool.ts': {
     tests: [
       'test/executors/workers/admission.test.ts',
@@ -87,14 +90,7 @@ const FILES = {
     ],
     threads: true,
   },
-  'src/executors/workers/ring-sink.ts': {
-    tests: [
-      'test/executors/workers/waiting.test.ts',
-      'test/executors/workers/cancellation.test.ts',
-      'test/lifecycle/info.test.ts',
-    ],
-    threads: true,
-  },
+  'src/executors/workers/ring-sink.ts': { tests: ['test/executors/workers/ring-sink.test.ts'] },
 }
 
 const CACHE = 'node_modules/.cache/stryker'
