@@ -25,6 +25,11 @@ const VERSION = 1
 const RATE = 100
 const SECONDS = 12
 const STALL_AFTER_MS = 5_000
+/**
+ * Both processes have done the same thousands of times before it counts: while V8 still compiles what they run, its
+ * threads take their cores from them, for some ms at a time.
+ */
+const WARM_UP = '--closed 64 --duration 3s --warmup 0 --stamp ns:at'.split(' ')
 const WITHIN_SHARE = 0.03
 const WITHIN_MS = 1
 const ASKED_WITHIN_MS = 30_000
@@ -141,12 +146,6 @@ export async function selfCheck(json: string | undefined): Promise<number> {
   if (json !== undefined) writeFileSync(json, toReadableJson(document))
   return failures.length === 0 ? EXIT.right : EXIT.wrong
 }
-
-/**
- * Both processes have done the same thousands of times before it counts: while V8 still compiles what they run, its
- * threads take their cores from them, for some ms at a time.
- */
-const WARM_UP = '--closed 64 --duration 3s --warmup 0 --stamp ns:at'.split(' ')
 
 interface Found {
   measurement: Measurement
