@@ -74,14 +74,7 @@ const FILES = {
     ],
     threads: true,
   },
-  'src/executors/workers/thread.ts': {
-    tests: [
-      'test/executors/workers/cancellation.test.ts',
-      'test/executors/workers/waiting.test.ts',
-      'test/executors/workers/death.test.ts',
-    ],
-    threads: true,
-  },
+  'src/executors/workers/thread.ts': { tests: ['test/executors/workers/thread.test.ts'] },
   'src/executors/workers/entry.ts': {
     tests: [
       'test/executors/workers/cancellation.test.ts',
