@@ -40,7 +40,7 @@ const FILES = {
     ],
     threads: true,
   },
-  'src/sse/closing-sessions.ts': { tests: ['test/http/protocols.test.ts'], threads: true },
+  'src/sse/closing-sessions.ts': { tests: ['test/sse/closing-sessions.test.ts'] },
   'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/microtask.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/deferred.ts': {

@@ -135,7 +135,7 @@ export class ResponseSink implements Sink {
     if (this.#closed) return false
     if (this.#joinsTurn && typeof chunk === 'string') return this.#takeText(chunk, events)
     this.#countText()
-    const length = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
+    const length = Buffer.byteLength(chunk)
     this.#count(events, length)
     if (this.#coded !== undefined && this.#compressor === undefined) {
       this.#lastWords += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()
