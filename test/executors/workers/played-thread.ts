@@ -53,6 +53,8 @@ export class PlayedThread {
   readonly notices: number[] = []
   readonly started: Running[] = []
   readonly done: Running[] = []
+  /** Called for each of them. */
+  onDone: (() => void) | undefined
   readonly orphaned: (readonly Running[])[] = []
   /** Of each stream, by its number. */
   readonly #closed = new Map<unknown, CloseInfo>()
@@ -69,7 +71,10 @@ export class PlayedThread {
     this.worker = worker
     this.thread = new Thread(worker, {
       started: (running) => this.started.push(running),
-      done: (running) => this.done.push(running),
+      done: (running) => {
+        this.done.push(running)
+        this.onDone?.()
+      },
       orphaned: (streams) => this.orphaned.push(streams),
     })
     const { port1, port2 } = new MessageChannel()
@@ -124,10 +129,20 @@ export class PlayedThread {
 
   /** Opens a stream, and gives it to the thread. */
   async open(headers: Record<string, string> = {}): Promise<PlayedStream> {
+    const give = await this.prepare(headers)
+    return give()
+  }
+
+  /** Opens a stream. Call what this resolves with to give it to the thread. */
+  async prepare(headers: Record<string, string> = {}): Promise<() => PlayedStream> {
     const client = await RawClient.connect((this.app.server.address() as AddressInfo).port)
     client.send(get('/', headers))
     await client.head()
     const task = this.#tasks.shift() as Task
+    return () => this.#give(client, task)
+  }
+
+  #give(client: RawClient, task: Task): PlayedStream {
     const slot = this.thread.takeSlot()
     const running: Running = {
       task,

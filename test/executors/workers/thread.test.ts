@@ -91,8 +91,9 @@ test('a thread keeps the process alive as long as it has streams', async () => {
   const played = await PlayedThread.make()
   const holds = (): boolean => (played.serverPort as unknown as { hasRef(): boolean }).hasRef()
   expect(holds()).toBe(false)
-  const [first, second] = [await played.open(), await played.open()]
+  const first = await played.open()
   expect(holds()).toBe(true)
+  const second = await played.open()
   played.ring.write(first.number, FrameKind.DONE)
   await until(() => first.closed !== undefined, 'the end of the first')
   expect(holds()).toBe(true)
@@ -247,6 +248,8 @@ describe('a ring that was overwritten', () => {
     played.send(stream, '1')
     const exit = over(played)
     await until(() => played.thread.cause !== undefined, 'a cause')
+    await turns()
+    expect(process.getActiveResourcesInfo()).not.toContain('Immediate')
     words[TAIL] = 0
     await exit
     expect((await stream.client.response()).body).toBe('')
@@ -320,6 +323,8 @@ describe('a stream whose task has returned', () => {
     played.ring.write(stream.number, FrameKind.DONE)
     // Now the ring is looked at, though no doorbell has come.
     played.thread.returned(stream.number, stream.running)
+    await turns()
+    expect(played.done).toEqual([stream.running])
     expect((await stream.client.response()).body).toBe('data: 1\n\n')
     expect(stream.closed).toMatchObject({ reason: 'ended' })
     // Known to be gone.
@@ -419,6 +424,19 @@ describe('a worker hears how far its client is', () => {
     expect([next.debtor.owed, played.notices]).toEqual([0, []])
   })
 
+  test('and not of one whose place was given to another in the same turn', async () => {
+    const played = await PlayedThread.make()
+    const [stream, give] = [await played.open(), await played.prepare()]
+    let next: PlayedStream | undefined
+    played.onDone = () => (next = give())
+    played.send(stream, '1')
+    played.ring.write(stream.number, FrameKind.DONE)
+    await stream.client.response()
+    expect(next?.running.slot).toBe(stream.running.slot)
+    expect(next?.debtor.owed).toBe(0)
+    played.onDone = undefined
+  })
+
   test('and not when it leaves', async () => {
     const played = await PlayedThread.make({ maxBuffered: 2 ** 30 })
     const stream = await played.open()
@@ -470,6 +488,7 @@ describe('the ring is read', () => {
     const played = await PlayedThread.make()
     const stream = await played.open()
     await untilItRests(played, stream)
+    expect(process.getActiveResourcesInfo()).not.toContain('Immediate')
     const { bells } = played
     const { received } = stream.running
     for (let count = 1; count <= 200; count++) {
