@@ -31,15 +31,7 @@ const FILES = {
     tests: ['test/plugin/head-payload.test.ts', 'test/plugin/hooks.test.ts', 'test/http/protocols.test.ts'],
     threads: true,
   },
-  'src/sse/stream.ts': {
-    tests: [
-      'test/plugin/wire.test.ts',
-      'test/lifecycle/close-from-elsewhere.test.ts',
-      'test/lifecycle/info.test.ts',
-      'test/lifecycle/errors-after-head.test.ts',
-    ],
-    threads: true,
-  },
+  'src/sse/stream.ts': { tests: ['test/sse/stream.test.ts'] },
   'src/sse/closing-sessions.ts': { tests: ['test/sse/closing-sessions.test.ts'] },
   'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/microtask.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
@@ -53,10 +45,7 @@ const FILES = {
   'src/executors/workers/error-transport.ts': { tests: ['test/executors/workers/error-transport.test.ts'] },
   'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
   'src/executors/workers/log.ts': { tests: ['test/executors/workers/log.test.ts'], threads: true },
-  'src/executors/workers/portable.ts': {
-    tests: ['test/plugin/registration.test.ts', 'test/plugin/every-code.test.ts'],
-    threads: true,
-  },
+  'src/executors/workers/portable.ts': { tests: ['test/executors/workers/portable.test.ts'] },
   'src/executors/workers/pool.ts': {
     tests: [
       'test/executors/workers/admission.test.ts',

@@ -30,7 +30,9 @@ const found = new Set<string>()
  * @throws (or rejects with) HF_ERR_PRODUCER_NOT_PORTABLE, HF_ERR_PRODUCER_IN_ENTRY, HF_ERR_PRODUCER_MODULE,
  *   HF_ERR_PRODUCER_NOT_EXPORTED, HF_ERR_PRODUCER_AMBIGUOUS, HF_ERR_INPUT_NOT_CLONEABLE
  */
-export function checkPortable(task: Task): Promise<void> | undefined {
+export function checkPortable(
+  task: Pick<Task, 'executor' | 'route' | 'producer' | 'input' | 'context'>,
+): Promise<void> | undefined {
   const reference = portability(task.producer)
   if (reference === undefined) throw new HF_ERR_PRODUCER_NOT_PORTABLE(task.route, task.executor)
   checkCloneable(task)
@@ -82,7 +84,7 @@ function fileName(module: string): string {
 }
 
 /** Clones are thrown away here, but only of what is an object: most inputs are small. */
-function checkCloneable({ input, context, route }: Task): void {
+function checkCloneable({ input, context, route }: Pick<Task, 'input' | 'context' | 'route'>): void {
   const suspects = [input, ...Object.values(context)].filter((value) => SUSPECT.has(typeof value))
   if (suspects.length === 0) return
   try {
