@@ -27,10 +27,7 @@ const FILES = {
   'src/sse/negotiation.ts': { tests: ['test/sse/negotiation.test.ts'] },
   'src/sse/vary.ts': { tests: ['test/sse/negotiation.test.ts'] },
   'src/sse/event-ring.ts': { tests: ['test/sse/event-ring.test.ts'] },
-  'src/sse/head.ts': {
-    tests: ['test/plugin/head-payload.test.ts', 'test/plugin/hooks.test.ts', 'test/http/protocols.test.ts'],
-    threads: true,
-  },
+  'src/sse/head.ts': { tests: ['test/sse/head.test.ts'] },
   'src/sse/stream.ts': { tests: ['test/sse/stream.test.ts'] },
   'src/sse/closing-sessions.ts': { tests: ['test/sse/closing-sessions.test.ts'] },
   'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },

@@ -10,13 +10,14 @@ export const CERTIFICATE: string = read('test-only-certificate.pem')
 /** How a client talks to the server. */
 export type Protocol = 'HTTPS' | 'HTTPS beside HTTP/2' | 'HTTP/2 over TLS' | 'h2c'
 
-const tls = { key: read('test-only-key.pem'), cert: CERTIFICATE }
+/** What a server of TLS is told. */
+export const TLS: { key: string; cert: string } = { key: read('test-only-key.pem'), cert: CERTIFICATE }
 
 /** What Fastify is told for each; its types know these options by other names only. */
 export const SERVERS: Readonly<Record<Protocol, FastifyServerOptions>> = {
-  HTTPS: { https: tls } as FastifyServerOptions,
-  'HTTPS beside HTTP/2': { http2: true, https: { ...tls, allowHTTP1: true } } as FastifyServerOptions,
-  'HTTP/2 over TLS': { http2: true, https: { ...tls, allowHTTP1: true } } as FastifyServerOptions,
+  HTTPS: { https: TLS } as FastifyServerOptions,
+  'HTTPS beside HTTP/2': { http2: true, https: { ...TLS, allowHTTP1: true } } as FastifyServerOptions,
+  'HTTP/2 over TLS': { http2: true, https: { ...TLS, allowHTTP1: true } } as FastifyServerOptions,
   h2c: { http2: true } as FastifyServerOptions,
 }
 
