@@ -45,10 +45,10 @@ const FILES = {
   'src/executors/workers/portable.ts': { tests: ['test/executors/workers/portable.test.ts'] },
   'src/executors/workers/pool.ts': {
     tests: [
+      'test/executors/workers/pool.test.ts',
       'test/executors/workers/admission.test.ts',
-      'test/executors/workers/placement.test.ts',
+      'test/executors/workers/cancellation.test.ts',
       'test/executors/workers/shutdown.test.ts',
-      'test/executors/workers/fairness.test.ts',
     ],
     threads: true,
   },

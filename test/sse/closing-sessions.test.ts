@@ -120,6 +120,16 @@ test('what is left is ended, after what was written in the same turn', async () 
   expect(client.body).toBe('the last')
 })
 
+test('who waits for what has ended meanwhile need not wait', async () => {
+  const { server, port } = await listen()
+  const { response, client } = await serve(server, port)
+  const closing = new ClosingSessions()
+  closing.close(response)
+  response.end()
+  await until(() => client.closed, 'the end of the session')
+  await expect(closing.closed()).resolves.toBeUndefined()
+})
+
 test('a session that was ended already is not waited for', async () => {
   const { server, port } = await listen()
   const session = once(server, 'session')

@@ -33,6 +33,9 @@ const large = (number: number): string => `id: ${number}\ndata: ${'é'.repeat(32
 /** One event of 1 KiB. */
 const small = (number: number): string => `data: ${String(number).padEnd(1_016)}\n\n`
 
+/** No `Buffer`: that would turn into its text by itself. */
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+
 /** Writes to a client that does not read until the kernel takes no more. */
 function fill(sink: ResponseSink): { count: number; text: string } {
   let text = ''
@@ -418,7 +421,7 @@ describe.each(['gzip', 'br'] as const)('a body in %s', (coding) => {
     let text = ''
     const write = (event: string, asBytes: boolean): void => {
       text += event
-      sink.write(asBytes ? Buffer.from(event) : event, 1)
+      sink.write(asBytes ? bytesOf(event) : event, 1)
     }
     // Text waits, and is joined; then bytes with it.
     while (sink.buffered === 0) write(`data: ${randomBytes(48_000).toString('base64')}\n\n`, false)
@@ -442,7 +445,7 @@ describe.each(['gzip', 'br'] as const)('a body in %s', (coding) => {
     expect(sink.beat()).toBe(true)
     come('retry: 5\n\ndata: é1\n\n')
     expect(sink.write('data: here\n\n', 1)).toBe(true)
-    expect(sink.write(Uint8Array.from(Buffer.from('data: hé\n\n')), 1)).toBe(true)
+    expect(sink.write(bytesOf('data: hé\n\n'), 1)).toBe(true)
     come('data: é2\n\n')
     come('data: é3\n\n')
     expect(sink.buffered).toBeGreaterThan(0)
@@ -477,7 +480,7 @@ test('text and bytes that waited for a client arrive in order', async () => {
   for (let number = 0; number < 6; number++) {
     const event = `data: é${number}\n\n`
     text += event
-    sink.write(number % 2 === 0 ? event : Buffer.from(event), 1)
+    sink.write(number % 2 === 0 ? event : bytesOf(event), 1)
   }
   sink.end()
   client.socket.resume()

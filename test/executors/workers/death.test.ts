@@ -2,10 +2,10 @@ import { pathToFileURL } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { producer } from '../../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../../src/testing/flags.ts'
+import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
 import { exitsAtImport } from './exits-on-thread.ts'
 import * as producers from './producers.ts'
-import { numbers, Testbed, until, type Client } from './testbed.ts'
+import { numbers, Testbed, until } from './testbed.ts'
 import { throwsAtImport } from './throws-on-thread.ts'
 
 describe.each([
@@ -65,33 +65,6 @@ describe.each([
     await testbed.idle()
     expect(testbed.pool.lost).toBe(4)
   })
-})
-
-test('streams that a thread had not begun when it died run on the next, before those that came later', async () => {
-  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 3 } })
-  const flags = makeFlags()
-  const dying = await testbed.open('exitsTogether', { flags })
-  await untilRaised(flags, Flag.STARTED)
-  // The first two have a place on the thread, which is blocked, and the others wait for one.
-  const others: { client: Client; own: Flags }[] = []
-  for (let number = 0; number < 5; number++) {
-    const own = makeFlags()
-    others.push({ client: await testbed.open('stays', { flags: own }), own })
-  }
-  const [first, left, ...later] = others as [(typeof others)[0], (typeof others)[0], ...typeof others]
-  left.client.leave()
-  expect(await testbed.reason(left.client)).toBe('client')
-  raise(flags, Flag.GO)
-  await dying.over()
-  expect(await testbed.reason(dying)).toBe('lost')
-
-  const next = [first, ...later.slice(0, 2)]
-  for (const { own } of next) await untilRaised(own, Flag.STARTED)
-  await until(() => testbed.pool.running === 3, 'their starts')
-  expect(testbed.pool).toMatchObject({ waiting: 1, lost: 1 })
-  expect(left.own[Flag.STARTED]).toBe(0)
-  for (const { client } of [...next, ...later]) client.leave()
-  await testbed.idle()
 })
 
 test('three megabytes that were sent just before process.exit arrive in order', async () => {

@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest'
 import headfirst, {
   workers,
   type CloseInfo,
+  type Executor,
   type ExecutorStats,
   type PortableProducer,
   type RouteStats,
@@ -16,6 +17,8 @@ import { until } from '../../../src/testing/flags.ts'
 export interface TestbedOptions {
   /** Of the pool, which the routes' executor `pool` is. */
   workers?: WorkersOptions
+  /** What `pool` is instead. */
+  executor?: Executor
   /** Of every route. */
   route?: SseRouteOptions
   /** The plugin's. */
@@ -48,7 +51,9 @@ export class Testbed {
     await app.register(headfirst, {
       graceMs: options.graceMs ?? 5_000,
       // On a machine with much else to do, threads of a lower priority would hardly run at all.
-      executors: { pool: workers({ threads: 1, niceIncrement: 0, ...options.workers }) },
+      executors: {
+        pool: options.executor ?? workers({ threads: 1, niceIncrement: 0, ...options.workers }),
+      },
     })
     options.hooks?.(app)
     const sse: SseRouteOptions = {
