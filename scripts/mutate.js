@@ -61,14 +61,7 @@ const FILES = {
     threads: true,
   },
   'src/executors/workers/thread.ts': { tests: ['test/executors/workers/thread.test.ts'] },
-  'src/executors/workers/entry.ts': {
-    tests: [
-      'test/executors/workers/cancellation.test.ts',
-      'test/executors/workers/log.test.ts',
-      'test/executors/workers/death.test.ts',
-    ],
-    threads: true,
-  },
+  'src/executors/workers/entry.ts': { tests: ['test/executors/workers/entry.test.ts'], threads: true },
   'src/executors/workers/ring-sink.ts': { tests: ['test/executors/workers/ring-sink.test.ts'] },
 }
 

@@ -108,7 +108,8 @@ describe('a response', () => {
     response.flushHeaders()
     expect(isDelivered(response)).toBe(false)
     response.end('all')
-    // Its frames may still wait for the client's window.
+    // Its frames may still wait for the client's window, though nothing waits here.
+    await until(() => response.writableLength === 0, 'its frames')
     expect(isHandedOver(response)).toBe(false)
     client.resume()
     await closed(client)

@@ -229,7 +229,7 @@ describe('a producer in the module that Node was started with is refused', () =>
     await checked(join(folder, 'nowhere'), module)
     await checked(undefined, module)
     // What is no file is never it.
-    await expect(checked(undefined, 'data:text/javascript,1')).rejects.toEqual(
+    await expect(checked(join(folder, 'entry-6.mjs'), 'data:text/javascript,1')).rejects.toEqual(
       thrown('HF_ERR_PRODUCER_NOT_EXPORTED', 'data:…'),
     )
   })
