@@ -53,11 +53,7 @@ const FILES = {
     threads: true,
   },
   'src/executors/workers/threads.ts': {
-    tests: [
-      'test/executors/workers/placement.test.ts',
-      'test/executors/workers/shutdown.test.ts',
-      'test/executors/workers/death.test.ts',
-    ],
+    tests: ['test/executors/workers/threads.test.ts', 'test/executors/workers/placement.test.ts'],
     threads: true,
   },
   'src/executors/workers/thread.ts': { tests: ['test/executors/workers/thread.test.ts'] },

@@ -219,14 +219,6 @@ test.each([false, true])(
   },
 )
 
-test('messages that a producer sends to its parent do no harm', async () => {
-  const testbed = await Testbed.make(producers)
-  const client = await testbed.open('postsMessages', { events: 5 })
-  await client.over()
-  expect(client.events).toEqual(numbers(5))
-  await testbed.serves()
-})
-
 test('threads that die while they start are started later and later; meanwhile clients are refused', async () => {
   // What loads TypeScript on each thread does not start without its configuration.
   process.env['TSX_TSCONFIG_PATH'] = '/nowhere/tsconfig.json'

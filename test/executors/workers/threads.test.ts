@@ -1,0 +1,179 @@
+import { once } from 'node:events'
+import type { Worker } from 'node:worker_threads'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Thread } from '../../../src/executors/workers/thread.ts'
+import { Threads } from '../../../src/executors/workers/threads.ts'
+import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
+import * as producers from './producers.ts'
+import { numbers, Testbed, until } from './testbed.ts'
+
+const unexpected = (): void => expect.unreachable('a stream')
+
+/** The threads of a pool, without a pool: nobody gives them streams. */
+class Bare {
+  readonly threads: Threads
+  ready = 0
+  readonly failed: Error[] = []
+
+  constructor(count: number) {
+    this.threads = new Threads(
+      { threads: count, niceIncrement: 0, resourceLimits: {}, streamsPerThread: 10 },
+      {
+        ready: () => this.ready++,
+        failed: (cause) => this.failed.push(cause),
+        started: unexpected,
+        done: unexpected,
+        orphaned: unexpected,
+      },
+    )
+    onTestFinished(async () => this.threads.close())
+  }
+
+  get ids(): number[] {
+    return this.threads.times().map(({ id }) => id)
+  }
+
+  /** Resolves when all of them can be given streams. */
+  async allReady(): Promise<void> {
+    await until(() => this.ready > 0, 'the first')
+    const { ready } = this
+    if (ready < this.ids.length) await until(() => this.ready >= this.ids.length, 'the others')
+  }
+
+  leastBusy(): Thread {
+    return this.threads.leastBusy(10) as Thread
+  }
+}
+
+const mendStarts = (): void => void delete process.env['TSX_TSCONFIG_PATH']
+
+/** Threads that start from now on die of it, until the test ends or starts are mended. */
+function breakStarts(): void {
+  // What loads TypeScript on each thread does not start without its configuration.
+  process.env['TSX_TSCONFIG_PATH'] = '/nowhere/tsconfig.json'
+  onTestFinished(mendStarts)
+}
+
+describe('threads', () => {
+  test('are there at once, are given streams when they have started, and are gone when they are closed', async () => {
+    const bare = new Bare(3)
+    const { threads } = bare
+    expect([threads.size, threads.leastBusy(10), threads.failure]).toEqual([3, undefined, undefined])
+    await bare.allReady()
+    expect(bare.ready).toBe(3)
+    const thread = bare.leastBusy()
+    expect([thread.ready, bare.ids.includes(thread.id)]).toEqual([true, true])
+    expect(new Set(bare.ids).size).toBe(3)
+    for (const { activeMs } of threads.times()) expect(activeMs).toBeGreaterThan(0)
+    expect(threads.leastBusy(0)).toBeUndefined()
+    await threads.close()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([threads.size, threads.times(), bare.failed, bare.ready]).toEqual([0, [], [], 3])
+  })
+
+  test('that die are replaced, at once', async () => {
+    const bare = new Bare(2)
+    await bare.allReady()
+    for (let round = 0; round < 3; round++) {
+      const { ids, ready } = bare
+      const { worker, id } = bare.leastBusy()
+      const exit = once(worker, 'exit')
+      worker.postMessage('nobody minds')
+      await worker.terminate()
+      await exit
+      await until(() => bare.ready === ready + 1, 'another one')
+      expect(bare.threads.size).toBe(2)
+      expect(bare.ids.filter((each) => ids.includes(each))).toEqual(ids.filter((each) => each !== id))
+    }
+    expect([bare.failed, bare.threads.failure]).toEqual([[], undefined])
+  })
+
+  test('that die as they start are started later and later, until they do', async () => {
+    const starts: number[] = []
+    const deaths: number[] = []
+    const onWorker = (worker: Worker): void => {
+      starts.push(performance.now())
+      worker.once('exit', () => deaths.push(performance.now()))
+    }
+    process.on('worker', onWorker)
+    onTestFinished(() => void process.removeListener('worker', onWorker))
+    breakStarts()
+    const bare = new Bare(1)
+    await until(() => starts.length === 4, 'a fourth start')
+    expect(bare.failed.length).toBeGreaterThanOrEqual(3)
+    for (const cause of bare.failed) {
+      expect(cause).toMatchObject({ code: 'HF_ERR_THREAD_LOST' })
+      expect(cause.message).toContain('/nowhere/tsconfig.json')
+    }
+    expect(bare.threads.failure).toBe(bare.failed.at(-1))
+    expect(bare.threads.leastBusy(10)).toBeUndefined()
+    const pause = (number: number): number => (starts[number + 1] as number) - (deaths[number] as number)
+    // The first is replaced by piscina, at once; the clock of a timer may be behind by a part of a ms.
+    expect(pause(1)).toBeGreaterThanOrEqual(199)
+    expect(pause(2)).toBeGreaterThanOrEqual(399)
+    mendStarts()
+    await bare.allReady()
+    expect([bare.threads.size, bare.threads.failure]).toEqual([1, undefined])
+    // And after that at once again.
+    const { ready } = bare
+    await bare.leastBusy().worker.terminate()
+    await until(() => bare.ready === ready + 1, 'another one')
+    expect(starts.length).toBe(deaths.length + 1)
+  })
+
+  test('that die as they start are no failure as long as another one is there', async () => {
+    const bare = new Bare(2)
+    await bare.allReady()
+    breakStarts()
+    await bare.leastBusy().worker.terminate()
+    await until(() => bare.failed.length > 0, 'a failure')
+    expect(bare.threads.failure).toBeUndefined()
+    await bare.leastBusy().worker.terminate()
+    await until(() => bare.threads.failure !== undefined, 'the last to be gone')
+    mendStarts()
+    await until(() => bare.threads.size === 2 && bare.threads.failure === undefined, 'both')
+  })
+
+  test('are not started any more when they are closed while they wait for it', async () => {
+    breakStarts()
+    const bare = new Bare(1)
+    await until(() => bare.failed.length === 2 && bare.threads.size === 0, 'a pause')
+    await bare.threads.close()
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect([bare.failed.length, bare.threads.size]).toEqual([2, 0])
+  })
+})
+
+test('a message that a producer posts is no greeting', async () => {
+  const testbed = await Testbed.make(producers)
+  const client = await testbed.open('postsMessages', { events: 5 })
+  await client.over()
+  expect(client.events).toEqual(numbers(5))
+  await testbed.serves()
+})
+
+describe('a stream that can’t be sent to its thread', () => {
+  test('fails, and harms no other one of that thread', async () => {
+    // What makes it so comes after it was looked at.
+    const testbed = await Testbed.make(producers, {
+      route: { onOpen: (_, { headers }) => void (headers['x-number'] === '1' && (input['late'] = () => {})) },
+      workers: { streamsPerThread: 2 },
+    })
+    const flags = makeFlags()
+    const neighbour = await testbed.open('blocks', { flags })
+    await untilRaised(flags, Flag.STARTED)
+    const input: Record<string, unknown> = { events: 1 }
+    const client = await testbed.open('count', input)
+    await client.over()
+    expect(await testbed.closeInfo(client)).toMatchObject({
+      reason: 'error',
+      error: { name: 'DataCloneError' },
+    })
+    raise(flags, Flag.GO)
+    await neighbour.over()
+    expect(await testbed.reason(neighbour)).toBe('ended')
+    await testbed.serves()
+    await testbed.idle()
+    expect(testbed.pool.lost).toBe(0)
+  })
+})
