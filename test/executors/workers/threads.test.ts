@@ -137,10 +137,11 @@ describe('threads', () => {
   test('are not started any more when they are closed while they wait for it', async () => {
     breakStarts()
     const bare = new Bare(1)
-    await until(() => bare.failed.length === 2 && bare.threads.size === 0, 'a pause')
+    await until(() => bare.failed.length >= 2 && bare.threads.size === 0, 'a pause')
+    const { length } = bare.failed
     await bare.threads.close()
     await new Promise((resolve) => setTimeout(resolve, 400))
-    expect([bare.failed.length, bare.threads.size]).toEqual([2, 0])
+    expect([bare.failed.length, bare.threads.size]).toEqual([length, 0])
   })
 })
 
