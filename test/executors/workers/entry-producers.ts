@@ -31,7 +31,7 @@ export const seesFirst: PortableProducer<{ flags: Flags; throws: boolean }> = pr
   async (stream: EventStream, { flags, throws }: { flags: Flags; throws: boolean }) => {
     const { signal } = stream
     signal.addEventListener('abort', () => {
-      if ((signal.reason as { reason?: string }).reason === 'shutdown') raise(flags, Flag.SEEN)
+      raise(flags, (signal.reason as { reason?: string }).reason === 'shutdown' ? Flag.SEEN : Flag.OVER)
     })
     raise(flags, Flag.STARTED)
     blockUntil(flags, Flag.GO)

@@ -103,6 +103,11 @@ class Entry {
     return this.read(stream)
   }
 
+  /** The reader of its ring goes to sleep. */
+  sleep(): boolean {
+    return this.#reader.sleep()
+  }
+
   /** Tells the worker to look at a stream's credit. */
   notify(stream: number): void {
     this.hello.port.postMessage({ stream } satisfies Notice)
@@ -114,6 +119,15 @@ test('a thread greets with a ring and a credit of the sizes that it was told', a
   expect(hello.threadId).toBe(worker.threadId)
   expect(hello.ring.byteLength).toBe(256 + 65_536)
   expect(hello.credit.byteLength).toBe(2 * WORDS * 4)
+})
+
+test('a thread rings where the reader of its ring sleeps', async () => {
+  const entry = await Entry.start()
+  expect(entry.sleep()).toBe(true)
+  const bell = once(entry.hello.port, 'message')
+  entry.run(entry.order(1, producers.count, { input: { events: 1 } }))
+  expect(await bell).toEqual([null])
+  await entry.over(1)
 })
 
 test('a thread without streams keeps nothing alive but what its pool holds', async () => {
@@ -163,16 +177,21 @@ describe('a stream', () => {
     expect(decodeError(Buffer.from(frames[2]?.[1] as string))).toBeInstanceOf(Error)
   })
 
-  test('whose producer is not found never starts', async () => {
-    const entry = await Entry.start()
-    const order = entry.order(1, producers.count)
-    entry.run({ ...order, producer: { ...order.producer, name: 'nobody' } })
-    const frames = await entry.over(1)
-    expect(frames.map(([kind]) => kind)).toEqual(['ERROR'])
-    expect(decodeError(Buffer.from(frames[0]?.[1] as string))).toMatchObject({
-      code: 'HF_ERR_PRODUCER_NOT_EXPORTED',
-    })
-  })
+  test.each([false, true])(
+    'whose producer is not found never starts (closed meanwhile: %s)',
+    async (closed) => {
+      const entry = await Entry.start()
+      const order = entry.order(1, producers.count)
+      const credit = new Creditor(entry.hello.credit, 0)
+      if (closed) credit.close('client')
+      entry.run({ ...order, producer: { ...order.producer, name: 'nobody' } }, credit)
+      const frames = await entry.over(1)
+      expect(frames.map(([kind]) => kind)).toEqual(['ERROR'])
+      expect(decodeError(Buffer.from(frames[0]?.[1] as string))).toMatchObject({
+        code: 'HF_ERR_PRODUCER_NOT_EXPORTED',
+      })
+    },
+  )
 
   test('that was closed before its turn never starts, and is done', async () => {
     const entry = await Entry.start()
@@ -229,9 +248,18 @@ describe('a stream', () => {
       credit.close('shutdown')
       raise(flags, Flag.GO)
       expect((await entry.over(1)).map(([kind]) => kind)).toEqual(['START', throws ? 'ERROR' : 'DONE'])
-      expect(flags[Flag.SEEN]).toBe(1)
+      expect([flags[Flag.SEEN], flags[Flag.OVER]]).toEqual([1, 0])
     },
   )
+
+  test('that came to its own end aborts nothing', async () => {
+    const entry = await Entry.start()
+    const flags = makeFlags()
+    entry.run(entry.order(1, entryProducers.seesFirst, { input: { flags, throws: false } }))
+    raise(flags, Flag.GO)
+    await entry.over(1)
+    expect([flags[Flag.STARTED], flags[Flag.SEEN], flags[Flag.OVER]]).toEqual([1, 0, 0])
+  })
 
   test('that is over is closed for what its producer left behind, which writes nothing more', async () => {
     const entry = await Entry.start()
