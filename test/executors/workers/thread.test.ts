@@ -246,12 +246,12 @@ describe('a ring that was overwritten', () => {
     const words = new Int32Array(played.memory)
     words[TAIL] = 4
     played.send(stream, '1')
-    const exit = over(played)
     await until(() => played.thread.cause !== undefined, 'a cause')
+    words[TAIL] = 0
+    played.thread.returned(stream.number, stream.running)
     await turns()
     expect(process.getActiveResourcesInfo()).not.toContain('Immediate')
-    words[TAIL] = 0
-    await exit
+    played.thread.bury(new Error('it exited'))
     expect((await stream.client.response()).body).toBe('')
     expect([stream.running.received, wordOf(played, TAIL)]).toEqual([0, 0])
   })
