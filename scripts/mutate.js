@@ -36,6 +36,7 @@ const FILES = {
     tests: ['test/executors/deferred.test.ts', 'test/executors/options.test.ts'],
     threads: true,
   },
+  'src/executors/workers/protocol.ts': { tests: ['test/executors/workers/protocol.test.ts'] },
   'src/executors/workers/ring.ts': { tests: ['test/executors/workers/ring.test.ts'], threads: true },
   'src/executors/workers/credit.ts': { tests: ['test/executors/workers/credit.test.ts'], threads: true },
   'src/executors/workers/coded-frame.ts': { tests: ['test/executors/workers/coded-frame.test.ts'] },
