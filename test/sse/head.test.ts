@@ -177,6 +177,7 @@ describe('the head is sent', () => {
     // What waits on the connection may be that of the response before.
     client.socket.pause()
     response.write(MUCH)
+    await until(() => (response.socket?.writableLength ?? 0) > 0, 'bytes that wait')
     sendHead(response, () => sent++)
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(sent).toBe(1)
@@ -190,6 +191,7 @@ describe('the head is sent', () => {
     await client.head()
     client.socket.pause()
     response.write(MUCH)
+    await until(() => (response.socket?.writableLength ?? 0) > 0, 'bytes that wait')
     sendHead(response, () => expect.unreachable('it was sent'))
     const broken = once(response, 'close')
     client.destroy()
