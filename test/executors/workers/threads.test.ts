@@ -14,13 +14,18 @@ class Bare {
   readonly threads: Threads
   ready = 0
   readonly failed: Error[] = []
+  /** What was the failure of all of them at each of these. */
+  readonly failures: unknown[] = []
 
   constructor(count: number) {
     this.threads = new Threads(
       { threads: count, niceIncrement: 0, resourceLimits: {}, streamsPerThread: 10 },
       {
         ready: () => this.ready++,
-        failed: (cause) => this.failed.push(cause),
+        failed: (cause) => {
+          this.failed.push(cause)
+          this.failures.push(this.threads.failure)
+        },
         started: unexpected,
         done: unexpected,
         orphaned: unexpected,
@@ -104,7 +109,9 @@ describe('threads', () => {
     for (const cause of bare.failed) {
       expect(cause).toMatchObject({ code: 'HF_ERR_THREAD_LOST' })
       expect(cause.message).toContain('/nowhere/tsconfig.json')
+      expect(cause.cause).toBeInstanceOf(Error)
     }
+    expect(bare.failures).toEqual(bare.failed)
     expect(bare.threads.failure).toBe(bare.failed.at(-1))
     expect(bare.threads.leastBusy(10)).toBeUndefined()
     const pause = (number: number): number => (starts[number + 1] as number) - (deaths[number] as number)
@@ -126,12 +133,19 @@ describe('threads', () => {
     await bare.allReady()
     breakStarts()
     await bare.leastBusy().worker.terminate()
-    await until(() => bare.failed.length > 0, 'a failure')
-    expect(bare.threads.failure).toBeUndefined()
+    await until(() => bare.failed.length > 1, 'failures')
+    expect(bare.failures).toEqual(bare.failed.map(() => undefined))
     await bare.leastBusy().worker.terminate()
     await until(() => bare.threads.failure !== undefined, 'the last to be gone')
     mendStarts()
     await until(() => bare.threads.size === 2 && bare.threads.failure === undefined, 'both')
+  })
+
+  test('that are closed before they have started have not failed', async () => {
+    const bare = new Bare(2)
+    await bare.threads.close()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([bare.failed, bare.threads.size]).toEqual([[], 0])
   })
 
   test('are not started any more when they are closed while they wait for it', async () => {
@@ -176,5 +190,29 @@ describe('a stream that can’t be sent to its thread', () => {
     await testbed.serves()
     await testbed.idle()
     expect(testbed.pool.lost).toBe(0)
+  })
+})
+
+describe('a stream whose thread goes', () => {
+  test('is lost with a thread that dies, and nothing else is said of it', async () => {
+    const testbed = await Testbed.make(producers)
+    const client = await testbed.open('exits', { events: 3 })
+    await client.over()
+    expect(client.events).toEqual(numbers(3))
+    expect(await testbed.closeInfo(client)).toMatchObject({
+      reason: 'lost',
+      error: { code: 'HF_ERR_THREAD_LOST', message: expect.stringContaining('exited with code 3') as string },
+    })
+    expect(testbed.logged).toHaveLength(1)
+    await testbed.serves()
+  })
+
+  test('has ended with the server that is closed, though its producer went on', async () => {
+    const testbed = await Testbed.make(producers, { graceMs: 50, workers: { graceMs: 60_000 } })
+    const client = await testbed.open('neverStops', { flags: makeFlags() })
+    await client.got('up')
+    await testbed.app.close()
+    expect(await testbed.reason(client)).toBe('shutdown')
+    expect(testbed.logged).toEqual([])
   })
 })
