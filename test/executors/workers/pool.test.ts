@@ -6,7 +6,7 @@ import {
   type Task,
   type WorkersOptions,
 } from '../../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../../src/testing/flags.ts'
+import { blockUntil, Flag, makeFlags, raise, untilRaised, type Flags } from '../../../src/testing/flags.ts'
 import * as producers from './producers.ts'
 import { numbers, Testbed, until, type Client } from './testbed.ts'
 
@@ -39,6 +39,16 @@ class Held {
     const client = await this.#testbed.open(name, input)
     await until(() => this.#tasks.length > 0, 'its task')
     return { client, task: this.#tasks.shift() as Task }
+  }
+
+  /** What was logged as an error. */
+  get logged(): string[] {
+    return this.#testbed.logged
+  }
+
+  /** How a client's stream was closed. */
+  async reason(client: Client): Promise<string> {
+    return this.#testbed.reason(client)
   }
 
   /** A stream that has run from its start to its end; answers how long it took, at least and at most, in ms. */
@@ -101,6 +111,13 @@ describe('a pool refuses', () => {
     expect(headers).toEqual({ 'retry-after': String(Math.ceil((afterTwo * 1_000) / 6 / 1_000)) })
   })
 
+  test('a producer that no thread can load, before the head', async () => {
+    const testbed = await Testbed.make({ closure: () => {} })
+    const client = await testbed.open('closure')
+    expect(client.status).toBe(500)
+    expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_PRODUCER_NOT_PORTABLE' })
+  })
+
   test('all when it closes', async () => {
     const held = await Held.make({ threads: 1 })
     const { task } = await held.open('count', { events: 1 })
@@ -132,6 +149,7 @@ describe('a pool refuses', () => {
       cause: { code: 'HF_ERR_THREAD_LOST' },
       retryAfterMs: 3_000,
     })
+    expect(held.logged[0]).toContain('/nowhere/tsconfig.json')
     delete process.env['TSX_TSCONFIG_PATH']
     expect(await client.over()).toBe('data: 0\n\ndata: 1\n\ndata: 2\n\n')
     expect(await held.refusal({})).toBeUndefined()
@@ -208,6 +226,29 @@ describe('a stream that was closed from outside', () => {
     expect(testbed.pool.lost).toBe(0)
   })
 
+  test('ends its thread only once, however many producers go on', async () => {
+    const testbed = await Testbed.make(producers, { workers: { graceMs: 40, streamsPerThread: 3 } })
+    const clients = [await testbed.open('neverEnds'), await testbed.open('neverEnds')]
+    for (const client of clients) await client.got('up')
+    for (const client of clients) client.leave()
+    await testbed.idle()
+    expect(testbed.logged).toEqual([expect.stringContaining('GET /neverEnds was closed')])
+    await testbed.serves()
+  })
+
+  test('and starts at that very moment has the grace of one that has started', async () => {
+    const held = await Held.make({ threads: 1, graceMs: 40 })
+    await held.served()
+    const flags = makeFlags()
+    const { client, task } = await held.open('neverStops', { flags })
+    void held.pool.run(task)
+    // Nothing is read of what its thread says before it is closed.
+    expect(blockUntil(flags, Flag.STARTED)).toBe(true)
+    held.pool.cancel?.(task, 'client')
+    expect(await held.reason(client)).toBe('lost')
+    expect(held.logged[0]).toContain('its producer did not stop within 40 ms')
+  })
+
   test('is waited for as long as its producer takes, within the grace', async () => {
     const testbed = await Testbed.make(producers, { workers: { graceMs: 60_000 } })
     const flags = makeFlags()
@@ -221,6 +262,24 @@ describe('a stream that was closed from outside', () => {
     expect(testbed.logged).toEqual([])
     await testbed.serves()
   })
+})
+
+test('each stream that waits gives up at its own time', async () => {
+  const held = await Held.make({ threads: 1, streamsPerThread: 1, maxQueueWaitMs: 1_000 })
+  await held.served()
+  const flags = makeFlags()
+  const { client, task } = await held.open('blocks', { flags })
+  void held.pool.run(task)
+  const first = await held.open('count', { events: 1 })
+  void held.pool.run(first.task)
+  await new Promise((resolve) => setTimeout(resolve, 800))
+  const second = await held.open('count', { events: 1 })
+  void held.pool.run(second.task)
+  expect(await held.reason(first.client)).toBe('timeout')
+  expect(second.task.closed).toBe(false)
+  expect(await held.reason(second.client)).toBe('timeout')
+  raise(flags, Flag.GO)
+  await client.over()
 })
 
 test('a pool is closed at once when it has nothing to do, and after its grace where something does not stop', async () => {

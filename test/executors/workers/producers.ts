@@ -157,6 +157,16 @@ export const neverStops: PortableProducer<Flagged> = producer(
   { name: 'neverStops' },
 )
 
+/** Leaves its thread free, and is never done. */
+export const neverEnds: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send('up')
+    await new Promise(() => {})
+  },
+  { name: 'neverEnds' },
+)
+
 /** Sends for as long as its client is there, at the client's pace. */
 export const awaitsReady: PortableProducer<Flagged> = producer(
   import.meta.url,
