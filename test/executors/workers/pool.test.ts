@@ -226,6 +226,14 @@ describe('a stream that was closed from outside', () => {
     expect(testbed.pool.lost).toBe(0)
   })
 
+  test('is asked for; one that is open may take as long as it likes', async () => {
+    const testbed = await Testbed.make(producers, { workers: { graceMs: 20 } })
+    const client = await testbed.open('neverEnds')
+    await client.got('up')
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    expect([testbed.pool.running, testbed.logged]).toEqual([1, []])
+  })
+
   test('ends its thread only once, however many producers go on', async () => {
     const testbed = await Testbed.make(producers, { workers: { graceMs: 40, streamsPerThread: 3 } })
     const clients = [await testbed.open('neverEnds'), await testbed.open('neverEnds')]
@@ -275,6 +283,7 @@ test('each stream that waits gives up at its own time', async () => {
   await new Promise((resolve) => setTimeout(resolve, 800))
   const second = await held.open('count', { events: 1 })
   void held.pool.run(second.task)
+  expect(first.task.closed).toBe(false)
   expect(await held.reason(first.client)).toBe('timeout')
   expect(second.task.closed).toBe(false)
   expect(await held.reason(second.client)).toBe('timeout')
