@@ -273,14 +273,14 @@ describe('a stream that was closed from outside', () => {
 })
 
 test('each stream that waits gives up at its own time', async () => {
-  const held = await Held.make({ threads: 1, streamsPerThread: 1, maxQueueWaitMs: 1_000 })
+  const held = await Held.make({ threads: 1, streamsPerThread: 1, maxQueueWaitMs: 2_000 })
   await held.served()
   const flags = makeFlags()
   const { client, task } = await held.open('blocks', { flags })
   void held.pool.run(task)
   const first = await held.open('count', { events: 1 })
   void held.pool.run(first.task)
-  await new Promise((resolve) => setTimeout(resolve, 800))
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
   const second = await held.open('count', { events: 1 })
   void held.pool.run(second.task)
   expect(first.task.closed).toBe(false)
