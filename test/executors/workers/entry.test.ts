@@ -17,8 +17,8 @@ import type { PortableProducer } from '../../../src/index.ts'
 import { portability } from '../../../src/runtime/producer.ts'
 import { CodedBody } from '../../../src/sse/compression.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import * as entryProducers from './entry-producers.ts'
-import * as producers from './producers.ts'
+import { seesFirst, tells, waits } from './entry-producers.ts'
+import { count, leavesTimer, listens, stays, throws } from './producers.ts'
 import { until } from './testbed.ts'
 
 /** Words of one slot of the credit's memory. */
@@ -125,14 +125,14 @@ test('a thread rings where the reader of its ring sleeps', async () => {
   const entry = await Entry.start()
   expect(entry.sleep()).toBe(true)
   const bell = once(entry.hello.port, 'message')
-  entry.run(entry.order(1, producers.count, { input: { events: 1 } }))
+  entry.run(entry.order(1, count, { input: { events: 1 } }))
   expect(await bell).toEqual([null])
   await entry.over(1)
 })
 
 test('a thread without streams keeps nothing alive but what its pool holds', async () => {
   const entry = await Entry.start()
-  entry.run(entry.order(1, producers.count, { input: { events: 1 } }))
+  entry.run(entry.order(1, count, { input: { events: 1 } }))
   await entry.over(1)
   const exited = once(entry.worker, 'exit')
   entry.worker.postMessage('close')
@@ -144,7 +144,7 @@ describe('a stream', () => {
     const entry = await Entry.start()
     const [other, credit] = [0, 1].map((slot) => new Creditor(entry.hello.credit, slot))
     expect(credit?.begun).toBe(false)
-    entry.run(entry.order(7, producers.count, { slot: 1, input: { events: 2 } }), credit)
+    entry.run(entry.order(7, count, { slot: 1, input: { events: 2 } }), credit)
     expect(await entry.over(7)).toEqual([
       ['START', ''],
       ['DATA', 'data: 0\n\ndata: 1\n\n'],
@@ -156,7 +156,7 @@ describe('a stream', () => {
   test('knows its request, and serializes and logs as its producer and its server want it', async () => {
     const entry = await Entry.start()
     const context = { requestId: 'req-7', route: 'GET /tells', user: 5 }
-    const order = entry.order(1, entryProducers.tells, { input: { of: 'it' }, context, lastEventId: '41' })
+    const order = entry.order(1, tells, { input: { of: 'it' }, context, lastEventId: '41' })
     entry.run(order)
     const frames = await entry.over(1)
     const told = JSON.stringify({ input: { of: 'it' }, context, lastEventId: '41', frozen: true })
@@ -171,7 +171,7 @@ describe('a stream', () => {
 
   test('whose producer throws tells what, after what it had sent', async () => {
     const entry = await Entry.start()
-    entry.run(entry.order(1, producers.throws, { input: { events: 1 } }))
+    entry.run(entry.order(1, throws, { input: { events: 1 } }))
     const frames = await entry.over(1)
     expect(frames.map(([kind]) => kind)).toEqual(['START', 'DATA', 'ERROR'])
     expect(decodeError(Buffer.from(frames[2]?.[1] as string))).toBeInstanceOf(Error)
@@ -181,7 +181,7 @@ describe('a stream', () => {
     'whose producer is not found never starts (closed meanwhile: %s)',
     async (closed) => {
       const entry = await Entry.start()
-      const order = entry.order(1, producers.count)
+      const order = entry.order(1, count)
       const credit = new Creditor(entry.hello.credit, 0)
       if (closed) credit.close('client')
       entry.run({ ...order, producer: { ...order.producer, name: 'nobody' } }, credit)
@@ -197,7 +197,7 @@ describe('a stream', () => {
     const entry = await Entry.start()
     const credit = new Creditor(entry.hello.credit, 0)
     credit.close('client')
-    entry.run(entry.order(1, producers.stays, { input: { flags: makeFlags() } }), credit)
+    entry.run(entry.order(1, stays, { input: { flags: makeFlags() } }), credit)
     expect(await entry.over(1)).toEqual([['DONE', '']])
   })
 
@@ -205,25 +205,25 @@ describe('a stream', () => {
     const entry = await Entry.start()
     const flags = makeFlags()
     const reason = new Uint8Array(new SharedArrayBuffer(40))
-    const stays = entry.run(entry.order(1, producers.stays, { input: { flags } }))
-    const listens = entry.run(entry.order(2, producers.listens, { slot: 1, input: { flags, reason } }))
+    const staying = entry.run(entry.order(1, stays, { input: { flags } }))
+    const listening = entry.run(entry.order(2, listens, { slot: 1, input: { flags, reason } }))
     await untilRaised(flags, Flag.STARTED, 2)
     // Of a stream that is none.
     entry.notify(3)
-    listens.close('shutdown')
+    listening.close('shutdown')
     entry.notify(2)
     await untilRaised(flags, Flag.SEEN)
     expect(Buffer.from(reason).toString().replaceAll('\0', '')).toBe('AbortError shutdown')
     expect((await entry.over(2)).map(([kind]) => kind)).toEqual(['START', 'DATA', 'ERROR'])
     expect(entry.done).toEqual([2])
-    stays.close('client')
+    staying.close('client')
     entry.notify(1)
     expect((await entry.over(1)).map(([kind]) => kind)).toEqual(['START', 'DATA', 'DONE'])
   })
 
   test('that waits for its client goes on when it is told that it has caught up', async () => {
     const entry = await Entry.start()
-    const credit = entry.run(entry.order(1, entryProducers.waits))
+    const credit = entry.run(entry.order(1, waits))
     await until(() => entry.read(1).length === 2, 'what it sends first')
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(entry.done).toEqual([])
@@ -239,15 +239,15 @@ describe('a stream', () => {
 
   test.each([false, true])(
     'whose producer saw first that it is closed tells what that left behind (it throws: %s)',
-    async (throws) => {
+    async (fails) => {
       const entry = await Entry.start()
       const flags = makeFlags()
-      const credit = entry.run(entry.order(1, entryProducers.seesFirst, { input: { flags, throws } }))
+      const credit = entry.run(entry.order(1, seesFirst, { input: { flags, throws: fails } }))
       await untilRaised(flags, Flag.STARTED)
       // No notice comes with it.
       credit.close('shutdown')
       raise(flags, Flag.GO)
-      expect((await entry.over(1)).map(([kind]) => kind)).toEqual(['START', throws ? 'ERROR' : 'DONE'])
+      expect((await entry.over(1)).map(([kind]) => kind)).toEqual(['START', fails ? 'ERROR' : 'DONE'])
       expect([flags[Flag.SEEN], flags[Flag.OVER]]).toEqual([1, 0])
     },
   )
@@ -255,7 +255,7 @@ describe('a stream', () => {
   test('that came to its own end aborts nothing', async () => {
     const entry = await Entry.start()
     const flags = makeFlags()
-    entry.run(entry.order(1, entryProducers.seesFirst, { input: { flags, throws: false } }))
+    entry.run(entry.order(1, seesFirst, { input: { flags, throws: false } }))
     raise(flags, Flag.GO)
     await entry.over(1)
     expect([flags[Flag.STARTED], flags[Flag.SEEN], flags[Flag.OVER]]).toEqual([1, 0, 0])
@@ -264,7 +264,7 @@ describe('a stream', () => {
   test('that is over is closed for what its producer left behind, which writes nothing more', async () => {
     const entry = await Entry.start()
     const flags = makeFlags()
-    entry.run(entry.order(1, producers.leavesTimer, { input: { flags } }))
+    entry.run(entry.order(1, leavesTimer, { input: { flags } }))
     await entry.over(1)
     raise(flags, Flag.GO)
     await untilRaised(flags, Flag.OVER)
@@ -281,7 +281,7 @@ describe('a stream', () => {
     async (firstWords) => {
       const entry = await Entry.start()
       const coded = { coding: 'gzip', firstWords } as const
-      entry.run(entry.order(1, producers.count, { input: { events: 3 }, coded }))
+      entry.run(entry.order(1, count, { input: { events: 3 }, coded }))
       const frames = await entry.over(1)
       const kinds = frames.map(([kind]) => kind).filter((kind) => kind !== 'CODED')
       expect(kinds).toEqual(['START', 'DONE'])

@@ -35,7 +35,7 @@ class Held {
     return new Held(pool, await Testbed.make(producers, { executor }), tasks)
   }
 
-  async open(name: keyof typeof producers, input?: unknown): Promise<{ client: Client; task: Task }> {
+  async open(name: string, input?: unknown): Promise<{ client: Client; task: Task }> {
     const client = await this.#testbed.open(name, input)
     await until(() => this.#tasks.length > 0, 'its task')
     return { client, task: this.#tasks.shift() as Task }
