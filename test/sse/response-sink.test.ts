@@ -110,7 +110,7 @@ describe('flush "tick"', () => {
     const { response, client } = await serveOne()
     const sink = sinkOf(response, { flush: 'tick' })
     sink.write('data: é1\n\n', 1)
-    sink.write(Buffer.from('data: é2\n\n'), 1)
+    sink.write(bytesOf('data: é2\n\n'), 1)
     sink.write('data: é3\n\n', 1)
     const { body } = await client.including('é3\n\n')
     expect(body).toBe('data: é1\n\ndata: é2\n\ndata: é3\n\n')
