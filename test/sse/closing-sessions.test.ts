@@ -68,13 +68,19 @@ function watch(promise: Promise<void>): { settled: boolean } {
 
 const turn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-test('a client is told, has its stream to the end, and then its session ends', async () => {
+/** A response whose client was told that its session closes. */
+async function serveClosing() {
   const { server, port } = await listen()
   const { response, client } = await serve(server, port)
   const closing = new ClosingSessions()
   closing.close(response)
   const closed = watch(closing.closed())
   await until(() => client.told === 1, 'GOAWAY')
+  return { response, client, closing, closed }
+}
+
+test('a client is told, has its stream to the end, and then its session ends', async () => {
+  const { response, client, closed } = await serveClosing()
   expect([client.closed, closed.settled]).toEqual([false, false])
   response.end('the last')
   await until(() => closed.settled, 'its end')
@@ -108,12 +114,7 @@ test('all sessions are waited for, each is told once, and those that are gone ne
 })
 
 test('what is left is ended, after what was written in the same turn', async () => {
-  const { server, port } = await listen()
-  const { response, client } = await serve(server, port)
-  const closing = new ClosingSessions()
-  closing.close(response)
-  const closed = watch(closing.closed())
-  await until(() => client.told === 1, 'GOAWAY')
+  const { response, client, closing, closed } = await serveClosing()
   response.write('the last')
   closing.destroy()
   await until(() => closed.settled && client.closed, 'its end')

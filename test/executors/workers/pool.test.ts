@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   workers,
   type Executor,
@@ -8,7 +8,7 @@ import {
 } from '../../../src/index.ts'
 import { blockUntil, Flag, makeFlags, raise, untilRaised, type Flags } from '../../../src/testing/flags.ts'
 import * as producers from './producers.ts'
-import { numbers, Testbed, until, type Client } from './testbed.ts'
+import { breakStarts, BROKEN_BY, numbers, Testbed, until, type Client } from './testbed.ts'
 
 /** A pool, and an app whose streams wait until the test gives them to it. */
 class Held {
@@ -135,9 +135,7 @@ describe('a pool refuses', () => {
   })
 
   test('all while its threads die as they start, and says of what they died', async () => {
-    // What loads TypeScript on each thread does not start without its configuration.
-    process.env['TSX_TSCONFIG_PATH'] = '/nowhere/tsconfig.json'
-    onTestFinished(() => void delete process.env['TSX_TSCONFIG_PATH'])
+    const mend = breakStarts()
     const held = await Held.make({ threads: 1 })
     const { client, task } = await held.open('count', { events: 3 })
     void held.pool.run(task)
@@ -149,8 +147,8 @@ describe('a pool refuses', () => {
       cause: { code: 'HF_ERR_THREAD_LOST' },
       retryAfterMs: 3_000,
     })
-    expect(held.logged[0]).toContain('/nowhere/tsconfig.json')
-    delete process.env['TSX_TSCONFIG_PATH']
+    expect(held.logged[0]).toContain(BROKEN_BY)
+    mend()
     expect(await client.over()).toBe('data: 0\n\ndata: 1\n\ndata: 2\n\n')
     expect(await held.refusal({})).toBeUndefined()
   })

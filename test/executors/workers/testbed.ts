@@ -123,6 +123,21 @@ export class Testbed {
   }
 }
 
+/** What threads that start die of, while starts are broken. */
+export const BROKEN_BY = '/nowhere/tsconfig.json'
+
+/** Threads that start from now on die of it, until the test has finished or what is answered is called. */
+export function breakStarts(): () => void {
+  // What loads TypeScript on each thread does not start without its configuration.
+  process.env['TSX_TSCONFIG_PATH'] = BROKEN_BY
+  onTestFinished(mendStarts)
+  return mendStarts
+}
+
+function mendStarts(): void {
+  delete process.env['TSX_TSCONFIG_PATH']
+}
+
 /** One request, on a connection of its own. */
 export class Client {
   readonly number: number
