@@ -36,7 +36,7 @@ import {
   offeredCodings,
   type RouteOptions,
 } from './runtime/options.ts'
-import { portability, type Producer } from './runtime/producer.ts'
+import { isThenable, portability, type Producer } from './runtime/producer.ts'
 import { checkProfile, Profiler, type ProfileOptions } from './runtime/profile.ts'
 import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
@@ -382,10 +382,21 @@ function codingFor(reply: FastifyReply, route: Route<FastifyRequest>): ContentCo
   return negotiateCoding(reply.request.headers['accept-encoding'], offered)
 }
 
+/** @throws HF_ERR_OPTION_INVALID when the route's `context` returns no object */
 function contextOf(request: FastifyRequest, route: Route<FastifyRequest>): StreamContext {
   const { traceparent } = request.headers
+  const added: unknown = route.options.context?.(request)
+  if (added != null && (!isObject(added) || isThenable(added))) {
+    const expected = 'a function that returns an object at once'
+    throw new HF_ERR_OPTION_INVALID(
+      'context',
+      `route ${route.name}`,
+      expected,
+      `one that returned ${show(added)}`,
+    )
+  }
   return Object.freeze({
-    ...route.options.context?.(request),
+    ...(added as Record<string, unknown> | undefined),
     requestId: request.id,
     route: route.name,
     ...(typeof traceparent === 'string' && { traceparent }),

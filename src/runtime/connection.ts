@@ -2,6 +2,7 @@
  * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
  * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
  */
+import { AsyncResource } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
 import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
@@ -12,7 +13,7 @@ import { Deadlines } from './deadlines.ts'
 import type { CutReason, Task } from './executor.ts'
 import { Opening, type Body, type Host, type Openable } from './opening.ts'
 import { drawRetryMs, dropPolicy, type CloseInfo } from './options.ts'
-import { run, type Pause, type Producer } from './producer.ts'
+import { isThenable, run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
 import { SteadyLog } from './steady-log.ts'
 
@@ -31,11 +32,16 @@ interface Owner<Request> {
  *
  * The task has a life of its own next to it, since a producer may go on after its client has left. Whether it
  * waits or runs is known to its executor's slot alone, which counts it.
+ *
+ * What wakes a stream is seldom its own request: the response before it on the connection, a queue, a message of a
+ * thread, a timer for all. So whatever is called from outside first goes back to where `reply.sse()` was called
+ * (`#context`), and the producer and all hooks find the request's own values in an `AsyncLocalStorage`.
  */
 export class Connection<Request> implements Openable {
   readonly #host: Host<Request>
   readonly #route: Route<Request>
   readonly #owner: Owner<Request>
+  readonly #context = new AsyncResource('headfirst.stream')
   readonly #began = performance.now()
   /** What is ended when the stream is; set while the connection is open, and after. */
   #body: Body | undefined
@@ -101,22 +107,11 @@ export class Connection<Request> implements Openable {
       onOverflow: () => {
         if (overflow === 'close') this.cut('overflow')
       },
-      onEnd: () => {
-        const { response } = host
-        // Node also tells that it has finished when the socket broke under what still waited. That is seen before
-        // Node's own listener has detached the socket.
-        response.prependOnceListener('finish', () => {
-          this.#finished ||= isDelivered(response)
-          this.#deadlines?.stop()
-          host.finished()
-        })
-        this.#body?.end()
-        // Nothing waited: whatever becomes of the socket, the kernel has all.
-        this.#finished ||= isHandedOver(response)
-      },
+      onEnd: () => this.#inContext(() => this.#endBody()),
     })
-    this.log = new SteadyLog(host.log)
-    this.stream = new EventStream(this.sink, { ...settings, log: this.log })
+    this.log = new SteadyLog(host.log, this.#context)
+    // A producer's own lines keep what is around them where it logs, such as a span of its own.
+    this.stream = new EventStream(this.sink, { ...settings, log: new SteadyLog(host.log) })
   }
 
   get executor(): string {
@@ -169,11 +164,19 @@ export class Connection<Request> implements Openable {
     this.#onResponseClose()
   }
 
+  #inContext(call: () => void): void {
+    this.#context.runInAsyncScope(call)
+  }
+
   admitted(): void {
     this.#admittedAt = performance.now()
   }
 
   open(body: Body): void {
+    this.#inContext(() => this.#open(body))
+  }
+
+  #open(body: Body): void {
     if (this.#over) return
     this.#body = body
     this.#headAt = performance.now()
@@ -190,8 +193,17 @@ export class Connection<Request> implements Openable {
     if (retry !== '' && this.coded === undefined) this.sink.write(retry, 0)
     try {
       this.#watch(options.onOpen?.(this.stream, this.#host.request))
-      if (this.stream.closed) this.#settle()
-      else executor.executor.run(this)?.catch((error: unknown) => this.fail(error))
+    } catch (error) {
+      this.#cancelTask('error')
+      this.fail(error)
+      return
+    }
+    if (this.stream.closed) {
+      this.#cancelTask('ended')
+      return
+    }
+    try {
+      this.#watch(executor.executor.run(this), (error) => this.fail(error))
     } catch (error) {
       this.fail(error)
     }
@@ -220,7 +232,7 @@ export class Connection<Request> implements Openable {
     this.start()
     const { profiler } = this.#route.executor
     profiler?.enter(this.route)
-    this.#produce(pause)
+    this.#inContext(() => this.#produce(pause))
     profiler?.ran(this.route, performance.now() - (this.#startedAt as number))
     return settled
   }
@@ -252,11 +264,33 @@ export class Connection<Request> implements Openable {
   }
 
   end(): void {
-    this.#settle()
-    this.stream.close()
+    this.#inContext(() => {
+      this.#settle()
+      this.stream.close()
+    })
+  }
+
+  /** All that was taken has been handed over. */
+  #endBody(): void {
+    const host = this.#host
+    const { response } = host
+    // Node also tells that it has finished when the socket broke under what still waited. That is seen before
+    // Node's own listener has detached the socket.
+    response.prependOnceListener('finish', () => {
+      this.#finished ||= isDelivered(response)
+      this.#deadlines?.stop()
+      host.finished()
+    })
+    this.#body?.end()
+    // Nothing waited: whatever becomes of the socket, the kernel has all.
+    this.#finished ||= isHandedOver(response)
   }
 
   fail(error: unknown): void {
+    this.#inContext(() => this.#fail(error))
+  }
+
+  #fail(error: unknown): void {
     this.#settle()
     if (this.stream.closed) {
       // What was cancelled may well throw for it. Anything else is worth a line, though it ends nothing.
@@ -290,6 +324,10 @@ export class Connection<Request> implements Openable {
    * @param lastWords comments or fields that are sent before the end
    */
   cut(reason: CutReason, error?: Error, lastWords = ''): void {
+    this.#inContext(() => this.#cut(reason, error, lastWords))
+  }
+
+  #cut(reason: CutReason, error: Error | undefined, lastWords: string): void {
     if (this.#body === undefined || this.closed) return
     this.#reason = reason
     if (error !== undefined) {
@@ -304,6 +342,10 @@ export class Connection<Request> implements Openable {
     } else {
       this.sink.end()
     }
+    this.#stop(reason)
+  }
+
+  #stop(reason: CutReason): void {
     abortStream(this.stream, reason)
     this.#cancelTask(reason)
   }
@@ -319,8 +361,7 @@ export class Connection<Request> implements Openable {
       this.#farewell = lastWords
     } else if (this.stream.closed) {
       if (!this.#route.executor.isRunning(this)) return
-      abortStream(this.stream, 'shutdown')
-      this.#cancelTask('shutdown')
+      this.#inContext(() => this.#stop('shutdown'))
     } else {
       this.cut('shutdown', undefined, lastWords)
     }
@@ -334,7 +375,9 @@ export class Connection<Request> implements Openable {
     this.#onResponseClose()
   }
 
-  readonly #onResponseClose = (): void => {
+  readonly #onResponseClose = (): void => this.#inContext(() => this.#close())
+
+  #close(): void {
     if (this.#over) return
     this.#over = true
     this.#deadlines?.stop()
@@ -353,17 +396,24 @@ export class Connection<Request> implements Openable {
       } catch (error) {
         this.#logError(error)
       }
+    } else if (this.#farewell !== undefined) {
+      this.#cancelTask('shutdown')
     } else {
-      this.#settle()
+      // With an error of a later hook, or whatever else was replied.
+      this.#cancelTask(this.#host.response.writableFinished ? 'error' : 'client')
     }
     this.#owner.delete(this)
   }
 
-  /** Tells the executor, and forgets a task that has not started. */
+  /** Tells the executor, and forgets a task that has not started, or was never given to run. */
   #cancelTask(reason: CloseReason): void {
     const { executor } = this.#route
     const waits = executor.isWaiting(this)
-    if (waits || executor.isRunning(this)) executor.executor.cancel?.(this, reason)
+    try {
+      if (waits || executor.isRunning(this)) executor.executor.cancel?.(this, reason)
+    } catch (error) {
+      this.#logError(error)
+    }
     if (waits) this.#settle()
   }
 
@@ -377,12 +427,17 @@ export class Connection<Request> implements Openable {
     return counted
   }
 
-  /** Nobody waits for an async hook of the route; what it rejects with is logged. */
-  #watch(returned: unknown): void {
-    if (returned instanceof Promise) returned.catch((error: unknown) => this.#logError(error))
+  /**
+   * Nobody waits for what a hook returns, but whatever has a `then` is followed to its end: a query of some libraries
+   * begins when it is called.
+   *
+   * @param failed told what it rejects with. Default: logs it
+   */
+  #watch(returned: unknown, failed: (error: unknown) => void = this.#logError): void {
+    if (isThenable(returned)) Promise.resolve(returned).catch(failed)
   }
 
-  #logError(error: unknown): void {
+  readonly #logError = (error: unknown): void => {
     this.log.error({ err: error, route: this.route, executor: this.executor }, 'event stream failed')
   }
 

@@ -19,7 +19,12 @@ export interface Executors {
 /** An executor's name: those in {@link Executors}, and any other string, which is checked at registration. */
 export type ExecutorName = keyof Executors | (string & {})
 
-/** Runs producers. Only `run` is required; each other method is a capability. */
+/**
+ * Runs producers. Only `run` is required; each other method is a capability.
+ *
+ * Every stream that is admitted is given to `run()` or taken back by `cancel()`, exactly once. After `run()` there may
+ * be a `cancel()` as well.
+ */
 export interface Executor {
   /**
    * Checks, before the head leaves, whether this executor can run such a task at all, and gets ready for it.
@@ -41,8 +46,9 @@ export interface Executor {
    */
   run(task: Task): void | Promise<void>
   /**
-   * A stream given to `run()` was closed from outside before its producer was done. Its `EventStream` on the
-   * server's thread knows; an executor with a queue forgets it, one that runs it elsewhere passes it on.
+   * A stream that was admitted comes to nothing: its client left before the head, a hook threw, `onOpen` closed it.
+   * Or a stream that was given to `run()` was closed from outside before its producer was done. Its `EventStream` on
+   * the server's thread knows; an executor with a queue forgets it, one that runs it elsewhere passes it on.
    */
   cancel?(task: Task, reason: CloseReason): void
   /** True when its producers have threads to spare, so that they may wait in place (`overflow: 'block'`). */

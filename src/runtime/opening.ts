@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { HF_ERR_CLIENT_LIMIT, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
@@ -5,6 +6,7 @@ import { encodeRetry } from '../sse/event.ts'
 import { dropConnectionHeaders, hasNoBody, HeadPayload, http2Stream, sendHead } from '../sse/head.ts'
 import type { StreamLog } from '../sse/stream.ts'
 import type { Task } from './executor.ts'
+import { isThenable } from './producer.ts'
 import type { Route } from './route.ts'
 
 /** What a connection needs of the web framework that it lives in. */
@@ -99,9 +101,11 @@ export class Opening<Request> {
     const { socket } = rawRequest
     const abandon = (): void => this.#connection.abandon()
     socket.once('close', abandon)
+    // The response before this one ends in the context of its own request.
+    const proceedHere = AsyncResource.bind(proceed)
     response.once('socket', () => {
       socket.removeListener('close', abandon)
-      proceed()
+      proceedHere()
     })
   }
 
@@ -114,11 +118,11 @@ export class Opening<Request> {
       this.#host.refuse(asError(error))
       return
     }
-    if (pending === undefined) {
+    if (!isThenable(pending)) {
       this.#admit()
       return
     }
-    pending.then(
+    Promise.resolve(pending).then(
       () => this.#admit(),
       (error: unknown) => this.#host.refuse(asError(error)),
     )

@@ -1,6 +1,7 @@
 /**
  * What a producer is, how one is marked as portable, and how one is run: the same on every thread.
  */
+import { AsyncResource } from 'node:async_hooks'
 import type { Readable } from 'node:stream'
 import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN, HF_ERR_PRODUCER_INVALID } from '../errors.ts'
 import { show, type EventInput, type Serializer } from '../sse/event.ts'
@@ -161,7 +162,8 @@ async function stopOnClose(
   stream: EventStream,
   stop: (reason: Error) => void,
 ): Promise<void> {
-  const forget = onStreamClosed(stream, stop)
+  // Whoever closes the stream is seldom its own request.
+  const forget = onStreamClosed(stream, AsyncResource.bind(stop))
   try {
     await pumped
   } finally {
@@ -212,6 +214,6 @@ async function reject(
   throw error
 }
 
-function isThenable<T>(value: T | PromiseLike<T>): value is Promise<T> {
+export function isThenable<T>(value: T | PromiseLike<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { LogLevel, StreamLog } from '../sse/stream.ts'
 
 type Entry = Parameters<StreamLog[LogLevel]>
@@ -10,9 +11,12 @@ type Entry = Parameters<StreamLog[LogLevel]>
  */
 export class SteadyLog implements StreamLog {
   readonly #log: StreamLog & { readonly level: string }
+  readonly #context: AsyncResource | undefined
 
-  constructor(log: StreamLog & { readonly level: string }) {
+  /** @param context where each line is written, for a logger that adds what it finds there. Default: the caller's */
+  constructor(log: StreamLog & { readonly level: string }, context?: AsyncResource) {
     this.#log = log
+    this.#context = context
   }
 
   get level(): string {
@@ -45,7 +49,8 @@ export class SteadyLog implements StreamLog {
 
   #write(level: LogLevel, entry: Entry): void {
     try {
-      this.#log[level](...entry)
+      if (this.#context === undefined) this.#log[level](...entry)
+      else this.#context.runInAsyncScope(this.#log[level], this.#log, ...entry)
     } catch {
       this.#writeLegibly(level, entry)
     }

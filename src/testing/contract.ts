@@ -6,12 +6,13 @@
  */
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import headfirst, { type SseRouteOptions } from '../plugin.ts'
-import type { Executor, ExecutorStats } from '../runtime/executor.ts'
+import type { Executor, ExecutorStats, Task } from '../runtime/executor.ts'
 import type { CloseInfo } from '../runtime/options.ts'
 import type { Producer } from '../runtime/producer.ts'
 import { encodeComment, encodeEvent } from '../sse/event.ts'
+import type { EventStream } from '../sse/stream.ts'
 import { Flag, makeFlags, until, untilRaised } from './flags.ts'
 import { Observer, type Observed, type ObserverOptions } from './observer.ts'
 import * as producers from './producers.ts'
@@ -208,6 +209,58 @@ export function executorContract(name: string, make: () => Executor, test: TestF
   })
 
   declare(
+    'a producer and all hooks find themselves in the async context of their request',
+    async (server) => {
+      /** What each hook found, and should have. */
+      const found: { hook: string; expected: string; who: string | undefined }[] = []
+      const look = (hook: string, request: FastifyRequest): void => {
+        found.push({ hook, expected: whoOf(request), who: producers.identity.getStore() })
+      }
+      server.app.addHook('onRequest', (request, _reply, done) => {
+        producers.identity.run(whoOf(request), done)
+      })
+      const options: SseRouteOptions = {
+        context: (request) => ({ who: whoOf(request) }),
+        onOpen: (_stream, request) => look('onOpen', request),
+        onError: (_error, _stream, request) => look('onError', request),
+        onClose: (_info, request) => look('onClose', request),
+      }
+      const ending = await server.route(producers.identifying, { fails: false }, options)
+      const failing = await server.route(producers.identifying, { fails: true }, options)
+      await server.listen()
+      const clients = Array.from({ length: 10 }, async (_, n) => {
+        const who = `client ${n}`
+        const response = await fetch(server.url(n % 2 === 0 ? ending : failing), {
+          headers: { 'x-who': who },
+        })
+        return { who, body: await response.text() }
+      })
+      for (const { who, body } of await Promise.all(clients)) {
+        const events = body.split('\n\n').slice(0, -1)
+        assert.equal(events.length, 4)
+        for (const event of events) {
+          const [, addressee, data] = /^event: (.*)\ndata: (.*)$/.exec(event) ?? []
+          assert.equal(addressee, who)
+          const said = JSON.parse(data as string) as producers.Identified
+          // Elsewhere a producer has its `stream.context`.
+          assert.equal(said.who, said.at === producers.here ? who : null)
+        }
+      }
+      await until(() => found.length === 25, 'all hooks')
+      for (const { hook, expected, who } of found) assert.equal(who, expected, hook)
+      // What a producer or the server says of a stream is written there too, for loggers that add what they find.
+      const own = server.lines.filter(({ by }) => by === 'producer')
+      assert.equal(own.length, 40)
+      for (const { who, expected } of own) assert.equal(who, expected)
+      const failures = server.lines.filter(({ msg }) => msg === 'event stream failed')
+      assert.deepEqual(
+        failures.map(({ who = '' }) => who).toSorted((a, b) => a.localeCompare(b)),
+        [1, 3, 5, 7, 9].map((n) => `client ${n}`),
+      )
+    },
+  )
+
+  declare(
     'a client that does not read holds its producer back, and gets everything in the end',
     async (server) => {
       const flags = makeFlags()
@@ -250,6 +303,58 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     }
   })
 
+  declare('every admit is followed by exactly one run or cancel', async (server) => {
+    const calls = server.recordCalls()
+    const flags = makeFlags()
+    const used = await server.route(producers.numbers, { count: 1 })
+    const throws = await server.route(producers.numbers, { count: 1 })
+    const replaced = await server.route(producers.numbers, { count: 1 })
+    const left = await server.route(producers.numbers, { count: 1 })
+    const closes = await server.route(producers.numbers, { count: 1 }, { onOpen: closeAtOnce })
+    const fails = await server.route(
+      producers.numbers,
+      { count: 1 },
+      {
+        onOpen: () => {
+          throw new Error('told to')
+        },
+      },
+    )
+    let gone: (() => void) | undefined
+    server.app.addHook('onSend', async (request, _reply, payload) => {
+      if (request.url === throws && typeof payload !== 'string') throw new Error('told to')
+      if (request.url === replaced) return 'something else'
+      if (request.url === left) await new Promise<void>((resolve) => (gone = resolve))
+      return payload
+    })
+    await server.listen()
+    const get = async (path: string): Promise<{ status: number; body: string }> => {
+      const response = await fetch(server.url(path))
+      return { status: response.status, body: await response.text() }
+    }
+
+    assert.deepEqual(await get(used), { status: 200, body: 'data: 0\n\n' })
+    assert.equal((await get(throws)).status, 500)
+    assert.deepEqual(await get(replaced), { status: 200, body: 'something else' })
+    assert.deepEqual(await get(closes), { status: 200, body: '' })
+    assert.deepEqual(await get(fails), { status: 200, body: '' })
+    const observer = await server.observe(left, { flags })
+    await until(() => gone !== undefined, 'the hook')
+    observer.leave()
+    await until(() => calls[left]?.length === 2, 'the executor to be told')
+    gone?.()
+    assert.deepEqual(await get(used), { status: 200, body: 'data: 0\n\n' })
+    await server.idle()
+    assert.deepEqual(calls, {
+      [used]: ['admit', 'run', 'admit', 'run'],
+      [throws]: ['admit', 'cancel: error'],
+      [replaced]: ['admit', 'cancel: error'],
+      [closes]: ['admit', 'cancel: ended'],
+      [fails]: ['admit', 'cancel: error'],
+      [left]: ['admit', 'cancel: client'],
+    })
+  })
+
   declare('nothing stays counted when streams are over', async (server) => {
     const flags = makeFlags()
     const ended = await server.route(producers.numbers, { count: 3 })
@@ -279,11 +384,18 @@ export function executorContract(name: string, make: () => Executor, test: TestF
   })
 }
 
+const whoOf = (request: FastifyRequest): string => String(request.headers['x-who'])
+
+const closeAtOnce = (stream: EventStream): void => stream.close()
+
 interface LogEntry {
   level: number
   msg?: string
   reqId?: string
   by?: string
+  /** Whose request it was where the line was written. */
+  who?: string
+  expected?: string
   err?: { code: string }
 }
 
@@ -292,9 +404,13 @@ class Server {
   /** What the server has logged. */
   readonly lines: LogEntry[] = []
   readonly app: FastifyInstance = Fastify({
-    logger: { level: 'info', stream: { write: (line: string) => void this.lines.push(JSON.parse(line)) } },
+    logger: {
+      level: 'info',
+      mixin: () => ({ who: producers.identity.getStore() }),
+      stream: { write: (line: string) => void this.lines.push(JSON.parse(line)) },
+    },
   })
-  readonly #executor: Executor
+  #executor: Executor
   readonly #infos: CloseInfo[] = []
   readonly #observers: Observer[] = []
   #registered = false
@@ -342,6 +458,35 @@ class Server {
   async receive(path: string, options?: ObserverOptions): Promise<Observed> {
     const observer = await this.observe(path, options)
     return observer.over()
+  }
+
+  /** By path: how the executor is called about its streams. To be called before the first route is added. */
+  recordCalls(): Record<string, string[]> {
+    const calls: Record<string, string[]> = {}
+    const executor = this.#executor
+    const note = ({ route }: Task, call: string): void => {
+      const path = route.slice('GET '.length)
+      calls[path] = [...(calls[path] ?? []), call]
+    }
+    this.#executor = {
+      ...(executor.mayBlock !== undefined && { mayBlock: executor.mayBlock }),
+      ...(executor.compresses !== undefined && { compresses: executor.compresses }),
+      prepare: (task) => executor.prepare?.(task),
+      admit: (task, load) => {
+        executor.admit?.(task, load)
+        note(task, 'admit')
+      },
+      run: (task) => {
+        note(task, 'run')
+        return executor.run(task)
+      },
+      cancel: (task, reason) => {
+        note(task, `cancel: ${reason}`)
+        executor.cancel?.(task, reason)
+      },
+      close: (graceMs) => executor.close?.(graceMs),
+    }
+    return calls
   }
 
   url(path: string): string {

@@ -1,4 +1,6 @@
 /** Portable producers of the contract suite. They tell in flags what they see, on whichever thread they run. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { threadId } from 'node:worker_threads'
 import { producer, type PortableProducer } from '../runtime/producer.ts'
 import type { EventInput } from '../sse/event.ts'
 import type { EventStream } from '../sse/stream.ts'
@@ -171,6 +173,39 @@ export const echoing: PortableProducer<unknown> = producer(
     stream.send({ event: stream.lastEventId ?? 'none', data: input })
   },
   { name: 'echoing' },
+)
+
+/** Whose request it is, as a handler's own code would find out. Each thread has one of its own. */
+export const identity: AsyncLocalStorage<string> = new AsyncLocalStorage()
+
+/** This thread, unlike any other of any process. */
+export const here: string = `${process.pid}/${threadId}`
+
+export interface Identified {
+  /** The thread that it ran on. */
+  at: string
+  /** Of {@link identity}: `null` where there was nothing. */
+  who: string | null
+}
+
+/** Tells again and again whose request it finds itself in, lets others run in between, and fails if it is told to. */
+export const identifying: PortableProducer<{ fails: boolean }> = producer(
+  import.meta.url,
+  async function* identifying(stream: EventStream, { fails }: { fails: boolean }) {
+    const said = (): EventInput => {
+      const who = identity.getStore() ?? null
+      stream.log.info({ by: 'producer', expected: stream.context['who'] }, 'said')
+      return { event: String(stream.context['who']), data: { at: here, who } satisfies Identified }
+    }
+    yield said()
+    await new Promise((resolve) => setImmediate(resolve))
+    yield said()
+    stream.send(said())
+    await stream.ready()
+    yield said()
+    if (fails) throw new Error('told to')
+  },
+  { name: 'identifying' },
 )
 
 /** Logs, and sends the context that it sees. */
