@@ -84,6 +84,10 @@ export const HF_ERR_PRODUCER_IN_ENTRY: Coded = define(
   'HF_ERR_PRODUCER_IN_ENTRY',
   'The producer stands in the entry module of this process (%s): a thread that loads it would start a second server. Move it to a module of its own; with a bundler, to a chunk of its own.',
 )
+export const HF_ERR_SERVER_ON_THREAD: Coded = define(
+  'HF_ERR_SERVER_ON_THREAD',
+  'The module of a producer, or one that it imports, starts a server: a thread that loads it would start a second one. Move the producer to a module of its own, which does not import the server; with a bundler, to a chunk of its own.',
+)
 export const HF_ERR_PRODUCER_MODULE: Coded = define(
   'HF_ERR_PRODUCER_MODULE',
   "The producer's module %s could not be loaded, for what is logged as the cause of this error. Make it an ES module that loads without a server around it.",

@@ -18,6 +18,7 @@ import {
   HF_ERR_REPLY_ALREADY_SENT,
   HF_ERR_REPLY_SSE_TAKEN,
   HF_ERR_ROUTE_WITHOUT_SSE,
+  HF_ERR_SERVER_ON_THREAD,
   HF_ERR_SSE_TWICE,
 } from './errors.ts'
 import { deferred } from './executors/deferred.ts'
@@ -37,6 +38,7 @@ import {
   type RouteOptions,
 } from './runtime/options.ts'
 import { isThenable, portability, type Producer } from './runtime/producer.ts'
+import { refusesServer } from './runtime/producer-thread.ts'
 import { checkProfile, Profiler, type ProfileOptions } from './runtime/profile.ts'
 import type { Route } from './runtime/route.ts'
 import { Scope, type Stats } from './runtime/scope.ts'
@@ -125,6 +127,7 @@ const negotiated = new WeakSet<FastifyRequest>()
 type Scoped = FastifyInstance & { [kScope]?: Scope<FastifyRequest> }
 
 async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
+  if (refusesServer()) throw new HF_ERR_SERVER_ON_THREAD()
   if (Object.hasOwn(app, kScope)) throw new HF_ERR_ALREADY_REGISTERED()
   const { executors, graceMs, profile, ...defaults } = checkRouteOptions(options, "headfirst's options", {
     executors: ['an object of executors, by name', isObject],

@@ -36,9 +36,9 @@ export class Field {
   static async make(options: WorkersOptions = {}): Promise<Field> {
     const memories = new Map<string, Memory>()
     const onWorker = (worker: Worker): void => {
-      worker.on('message', (message: { threadId?: number; ring?: unknown; credit?: unknown } | null) => {
+      worker.on('message', (message: { ring?: unknown; credit?: unknown } | null) => {
         if (!(message?.ring instanceof SharedArrayBuffer)) return
-        memories.set(String(message.threadId), {
+        memories.set(String(worker.threadId), {
           ring: new Int32Array(message.ring),
           credit: new Int32Array(message.credit as SharedArrayBuffer),
         })

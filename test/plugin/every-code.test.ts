@@ -16,6 +16,7 @@ import headfirst, {
   type SseRouteOptions,
 } from '../../src/index.ts'
 import { makeFlags, type Flags } from '../../src/testing/flags.ts'
+import * as servers from '../executors/workers/makes-server.ts'
 import * as producers from '../lifecycle/producers.ts'
 import { get } from './client.ts'
 import { Testbed, until } from './testbed.ts'
@@ -135,6 +136,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_PRODUCER_NOT_EXPORTED: async () => onWorkers(beside('../lifecycle/producers.ts'), 'nobody'),
   HF_ERR_PRODUCER_AMBIGUOUS: async () => onWorkers(beside('../lifecycle/producers.ts')),
   HF_ERR_PRODUCER_IN_ENTRY: async () => onWorkers(pathToFileURL(process.argv[1] as string).href),
+  HF_ERR_SERVER_ON_THREAD: async () => replied(servers.awaited, { options: { executor: 'workers' } }),
   HF_ERR_PRODUCER_MODULE: async () => onWorkers(beside('./nowhere.ts')),
   HF_ERR_INPUT_NOT_CLONEABLE: async () =>
     replied(producers.count, { input: { events: () => 1 }, options: { executor: 'workers' } }),

@@ -10,6 +10,6 @@ const { workerData } = require('node:worker_threads')
 /**
  * Piscina waits for what a module exports: a thread is ready when entry.ts has loaded.
  *
- * @type {Promise<(order: unknown) => Promise<void>>}
+ * @type {Promise<(order: unknown) => Promise<unknown>>}
  */
 module.exports = import(workerData.entry).then((entry) => entry.default)

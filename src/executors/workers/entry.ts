@@ -1,16 +1,17 @@
 /**
  * What runs on each thread: piscina loads this module (by boot.cjs) once per thread and calls its default export once
- * per stream. Streams of a thread run side by side as far as their producers await.
+ * per order. Streams of a thread run side by side as far as their producers await.
  */
-import { MessageChannel, parentPort, threadId, workerData } from 'node:worker_threads'
-import { portability, run } from '../../runtime/producer.ts'
+import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
+import { markProducerThread, tellRefusedServer } from '../../runtime/producer-thread.ts'
+import { portability, run, type PortableProducer } from '../../runtime/producer.ts'
 import { Compressor } from '../../sse/compression.ts'
 import { abortStream, EventStream } from '../../sse/stream.ts'
 import { allocateCredit, Debtor } from './credit.ts'
 import { encodeError } from './error-transport.ts'
 import { ringLog } from './log.ts'
-import { findProducer } from './portable.ts'
-import type { Hello, Notice, StreamOrder, ThreadSettings } from './protocol.ts'
+import { findProducer, serverMade, type ProducerReference } from './portable.ts'
+import type { Hello, ModuleOrder, Notice, StreamOrder, ThreadSettings } from './protocol.ts'
 import { RingSink } from './ring-sink.ts'
 import { allocateRing, FrameKind, RingWriter } from './ring.ts'
 
@@ -20,6 +21,8 @@ interface OpenStream {
   credit: Debtor
 }
 
+markProducerThread()
+
 const { streams: mostStreams, ringBytes } = workerData as ThreadSettings
 const credit = allocateCredit(mostStreams)
 const memory = allocateRing(ringBytes)
@@ -27,7 +30,7 @@ const { port1: port, port2 } = new MessageChannel()
 const ring = new RingWriter(memory, () => port.postMessage(null))
 const streams = new Map<number, OpenStream>()
 
-parentPort?.postMessage({ threadId, ring: memory, credit, port: port2 } satisfies Hello, [port2])
+parentPort?.postMessage({ ring: memory, credit, port: port2 } satisfies Hello, [port2])
 
 port.on('message', ({ stream: number }: Notice) => {
   const noticed = streams.get(number)
@@ -39,8 +42,34 @@ port.on('message', ({ stream: number }: Notice) => {
 // Piscina's own port keeps the thread's loop alive.
 port.unref()
 
-/** Runs one stream's producer to its end. Never rejects: how it went is told in the ring, after its events. */
-export default async function open(order: StreamOrder): Promise<void> {
+/** What piscina calls for each order. Never rejects. */
+export default async function carryOut(order: StreamOrder | ModuleOrder): Promise<Uint8Array | undefined> {
+  if (!('module' in order)) return open(order)
+  try {
+    await load(order.module)
+    return undefined
+  } catch (error) {
+    return encodeError(error)
+  }
+}
+
+/** Modules that were loaded here, and whether they made a server. */
+const modules = new Map<string, boolean>()
+
+async function load(reference: ProducerReference): Promise<PortableProducer<never>> {
+  const { module } = reference
+  const producer = await findProducer(reference)
+  if (!modules.has(module)) {
+    // One that does not wait for its server has been told by the next turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    modules.set(module, modules.get(module) === true || tellRefusedServer())
+  }
+  if (modules.get(module) === true) throw serverMade(module)
+  return producer
+}
+
+/** Runs one stream's producer to its end: how it went is told in the ring, after its events. */
+async function open(order: StreamOrder): Promise<undefined> {
   const number = order.stream
   const debtor = new Debtor(credit, order.slot)
   debtor.begin()
@@ -55,7 +84,7 @@ export default async function open(order: StreamOrder): Promise<void> {
     if (stream !== undefined && reason !== undefined) abortStream(stream, reason)
   }
   try {
-    const producer = await findProducer(order.producer)
+    const producer = await load(order.producer)
     stream = new EventStream(sink, {
       context: Object.freeze(order.context),
       log: ringLog(ring, number, order.logLevel),

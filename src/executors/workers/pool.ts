@@ -1,10 +1,12 @@
+import { AsyncResource } from 'node:async_hooks'
 import { HF_ERR_EXECUTOR_FULL, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_THREAD_LOST } from '../../errors.ts'
 import { streamTimeout } from '../../runtime/deadlines.ts'
 import type { Executor, ExecutorDetails, ExecutorLoad, Task, ThreadTime } from '../../runtime/executor.ts'
-import { portability } from '../../runtime/producer.ts'
+import { portability, type Portability } from '../../runtime/producer.ts'
 import type { CloseReason } from '../../sse/stream.ts'
+import { Modules, type LoadFailure } from './modules.ts'
 import { resolveWorkersOptions, type WorkersOptions } from './options.ts'
-import { checkPortable } from './portable.ts'
+import { checkPortable, moduleFailed, moduleKey, type ProducerReference } from './portable.ts'
 import type { StreamOrder } from './protocol.ts'
 import type { Running } from './running.ts'
 import type { Thread } from './thread.ts'
@@ -29,6 +31,11 @@ class WorkerPool implements Executor {
   readonly #places = new Map<Task, { thread: Thread; stream: number; running: Running }>()
   /** Started with the first stream. */
   #threads: Threads | undefined
+  readonly #modules = new Modules(async (module, alone) => this.#load(module, alone))
+  /** What waits until a thread is ready, or does not start. */
+  #onThread: ((failure?: Error) => void)[] = []
+  /** Threads and their messages are nobody's request: the first one's values would be kept for ever. */
+  readonly #home = new AsyncResource('headfirst.workers')
   #streamCount = 0
   #queueTimer: NodeJS.Timeout | undefined
   #onIdle: (() => void) | undefined
@@ -48,28 +55,59 @@ class WorkerPool implements Executor {
   }
 
   prepare(task: Task): void | Promise<void> {
-    return checkPortable(task)
+    const pending = checkPortable(task)
+    return pending === undefined ? this.#prepare(task) : pending.then(() => this.#prepare(task))
+  }
+
+  /** Before the head, since threads may not start, and a module may not load on them. */
+  #prepare(task: Task): Promise<void> | undefined {
+    if (this.#onIdle !== undefined) return undefined
+    const threads = this.#started()
+    // Else it is refused for that.
+    return threads.failure === undefined ? this.#modules.check(referenceOf(task)) : undefined
+  }
+
+  #started(): Threads {
+    this.#threads ??= this.#home.runInAsyncScope(
+      () =>
+        new Threads(this.#options, {
+          ready: () => {
+            this.#tellThread()
+            this.#place()
+          },
+          started: (running) => {
+            this.#modules.loaded(moduleKey(referenceOf(running.task)))
+            // A cancelled one that was about to start when it was told.
+            if (running.grace !== undefined) this.#expect(running)
+          },
+          unloaded: (running, error) => this.#unloaded(running, error),
+          done: (running) => this.#free(running),
+          orphaned: (streams) => this.#queueAgain(streams),
+          failed: (cause) => {
+            this.#logFailure(cause)
+            this.#tellThread(cause)
+          },
+        }),
+    )
+    return this.#threads
+  }
+
+  #tellThread(failure?: Error): void {
+    for (const tell of this.#onThread.splice(0)) tell(failure)
   }
 
   admit(task: Task, { running, waiting }: ExecutorLoad): void {
     const { threads, streamsPerThread, maxQueue } = this.#options
     if (this.#onIdle !== undefined) throw this.#refusal(task, 'it is closing')
     const failure = this.#threads?.failure
-    if (failure !== undefined) throw this.#refusal(task, 'its threads die while they start', failure)
+    if (failure !== undefined) throw this.#refusal(task, 'its threads do not start', failure)
     if (running + waiting < threads * streamsPerThread + maxQueue) return
     const retryAfterMs = (this.#serviceMs * (waiting + 1)) / (threads * streamsPerThread)
     throw Object.assign(new HF_ERR_EXECUTOR_FULL(task.executor, running, waiting), retryAfter(retryAfterMs))
   }
 
   run(task: Task): void {
-    this.#threads ??= new Threads(this.#options, {
-      ready: () => this.#place(),
-      // A cancelled one that was about to start when it was told.
-      started: (running) => running.grace !== undefined && this.#expect(running),
-      done: (running) => this.#free(running),
-      orphaned: (streams) => this.#queueAgain(streams),
-      failed: (cause) => this.#logFailure(cause),
-    })
+    this.#started()
     this.#queue.set(task, performance.now() + this.#options.maxQueueWaitMs)
     this.#place()
   }
@@ -100,6 +138,7 @@ class WorkerPool implements Executor {
   }
 
   async close(graceMs: number): Promise<void> {
+    this.#tellThread(new Error('the pool is closing'))
     const idle = new Promise<void>((resolve) => (this.#onIdle = resolve))
     const timer = setTimeout(() => this.#onIdle?.(), graceMs)
     this.#leaveIfIdle()
@@ -111,13 +150,71 @@ class WorkerPool implements Executor {
 
   /** Gives waiting streams to threads, first come first served, as long as there are places. */
   #place(): void {
+    const { streamsPerThread } = this.#options
     for (const [task, until] of this.#queue) {
-      const thread = this.#threads?.leastBusy(this.#options.streamsPerThread)
-      if (thread === undefined) break
-      this.#queue.delete(task)
-      this.#give(task, until, thread)
+      const key = moduleKey(referenceOf(task))
+      const thread = this.#threads?.leastBusy(streamsPerThread, key)
+      if (thread !== undefined) {
+        this.#queue.delete(task)
+        this.#give(task, until, thread)
+      } else if (this.#isHopeless(key)) {
+        this.#queue.delete(task)
+        task.fail(this.#modules.failure(key))
+      } else if (this.#threads?.leastBusy(streamsPerThread) === undefined) {
+        break
+      }
     }
     this.#watchQueue()
+  }
+
+  /** A module that did not load on any thread that is there. */
+  #isHopeless(key: string): boolean {
+    if (this.#modules.failure(key) === undefined) return false
+    const { ready = [] } = this.#threads ?? {}
+    return ready.length > 0 && ready.every(({ unloadable }) => unloadable.has(key))
+  }
+
+  #unloaded({ task }: Running, error: Error | undefined): void {
+    const key = moduleKey(referenceOf(task))
+    if (error === undefined) {
+      this.#modules.lost(key)
+    } else {
+      this.#places.get(task)?.thread.unloadable.add(key)
+      this.#modules.failed(key, { error, endedThread: false })
+    }
+  }
+
+  async #load(module: ProducerReference, alone: boolean): Promise<LoadFailure | undefined> {
+    const threads = this.#started()
+    if (threads.ready.length === 0) await this.#untilThread()
+    const key = moduleKey(module)
+    const most = alone ? 1 : Infinity
+    const thread = threads.leastBusy(most, key) ?? threads.leastBusy(most)
+    if (thread === undefined) throw new Error('no thread is free')
+    let error: Error | undefined
+    try {
+      error = await threads.load(thread, module)
+    } catch (cause) {
+      if (this.#onIdle !== undefined) throw cause
+      return { error: moduleFailed(module.module, thread.cause ?? cause), endedThread: true }
+    }
+    if (error === undefined) {
+      thread.unloadable.delete(key)
+      return undefined
+    }
+    thread.unloadable.add(key)
+    // Node keeps what a module has thrown as it was loaded: only another thread can try again.
+    if (thread.streams.size === 0) {
+      thread.cause ??= new HF_ERR_THREAD_LOST('a module does not load on it')
+      void thread.worker.terminate()
+    }
+    return { error, endedThread: false }
+  }
+
+  async #untilThread(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#onThread.push((failure) => (failure === undefined ? resolve() : reject(failure)))
+    })
   }
 
   #give(task: Task, until: number, thread: Thread): void {
@@ -135,11 +232,10 @@ class WorkerPool implements Executor {
       started: false,
       grace: undefined,
     }
-    const { module, name } = portability(task.producer) as { module: string; name: string | undefined }
     const order: StreamOrder = {
       stream,
       slot,
-      producer: { module, name },
+      producer: referenceOf(task),
       input: task.input,
       lastEventId: task.lastEventId,
       context: task.context,
@@ -209,7 +305,7 @@ class WorkerPool implements Executor {
   /** A pool has no log of its own: that of the stream that has waited longest has to do. */
   #logFailure(cause: Error): void {
     const [task] = this.#queue.keys()
-    task?.log.error({ err: cause, executor: task.executor }, 'a worker thread died while it started')
+    task?.log.error({ err: cause, executor: task.executor }, 'a worker thread did not start')
   }
 
   #refusal(task: Task, why: string, cause?: Error): Error {
@@ -225,6 +321,11 @@ class WorkerPool implements Executor {
  * module: a client that leaves while it loads must not have the thread terminated under them.
  */
 const LOADING_MS = 30_000
+
+function referenceOf({ producer }: Task): ProducerReference {
+  const { module, name } = portability(producer) as Portability
+  return { module, name }
+}
 
 /** How much the newest service time counts in their moving average. */
 const NEWEST_SHARE = 0.1

@@ -10,8 +10,10 @@ import {
   HF_ERR_PRODUCER_MODULE,
   HF_ERR_PRODUCER_NOT_EXPORTED,
   HF_ERR_PRODUCER_NOT_PORTABLE,
+  HF_ERR_SERVER_ON_THREAD,
 } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
+import { tellRefusedServer } from '../../runtime/producer-thread.ts'
 import { portability, type PortableProducer } from '../../runtime/producer.ts'
 
 /** What a worker is told to find a producer. */
@@ -19,6 +21,9 @@ export interface ProducerReference {
   module: string
   name: string | undefined
 }
+
+/** What tells a producer's module from others. */
+export const moduleKey = ({ module, name }: ProducerReference): string => `${module}\n${name ?? ''}`
 
 /** References that were found, so that a module is looked at once. */
 const found = new Set<string>()
@@ -36,7 +41,7 @@ export function checkPortable(
   const reference = portability(task.producer)
   if (reference === undefined) throw new HF_ERR_PRODUCER_NOT_PORTABLE(task.route, task.executor)
   checkCloneable(task)
-  const key = `${reference.module}\n${reference.name ?? ''}`
+  const key = moduleKey(reference)
   if (found.has(key)) return undefined
   if (isEntry(reference.module))
     throw inModule(reference.module, new HF_ERR_PRODUCER_IN_ENTRY(fileName(reference.module)))
@@ -47,14 +52,14 @@ export function checkPortable(
  * Imports a module and finds a producer in it: by the name of its export, by the name that it was given (a
  * bundler may rename exports), or because it is the only one.
  *
- * @throws HF_ERR_PRODUCER_MODULE, HF_ERR_PRODUCER_NOT_EXPORTED, HF_ERR_PRODUCER_AMBIGUOUS
+ * @throws HF_ERR_PRODUCER_MODULE, HF_ERR_SERVER_ON_THREAD, HF_ERR_PRODUCER_NOT_EXPORTED, HF_ERR_PRODUCER_AMBIGUOUS
  */
 export async function findProducer({ module, name }: ProducerReference): Promise<PortableProducer<never>> {
   let exported: object
   try {
     exported = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as object
   } catch (cause) {
-    throw inModule(module, new HF_ERR_PRODUCER_MODULE(fileName(module), { cause }))
+    throw moduleFailed(module, cause)
   }
   const producers = Object.entries(exported).filter(([, value]) => portability(value) !== undefined)
   const match =
@@ -72,6 +77,19 @@ export async function findProducer({ module, name }: ProducerReference): Promise
   }
   return match[1] as PortableProducer<never>
 }
+
+/** What a module fails of that does not load. */
+export function moduleFailed(module: string, cause: unknown): Error {
+  // Whatever the module makes of it.
+  const madeServer = tellRefusedServer() || codeOf(cause) === 'HF_ERR_SERVER_ON_THREAD'
+  if (madeServer) return serverMade(module, cause)
+  return inModule(module, new HF_ERR_PRODUCER_MODULE(fileName(module), { cause }))
+}
+
+export const serverMade = (module: string, cause?: unknown): Error =>
+  inModule(module, new HF_ERR_SERVER_ON_THREAD({ cause }))
+
+const codeOf = (thrown: unknown): unknown => (thrown as { code?: unknown } | null | undefined)?.code
 
 /** The whole URL is for the log: an error before the head is replied with its message. */
 const inModule = <Coded extends Error>(module: string, error: Coded): Coded =>

@@ -17,7 +17,6 @@ export interface ThreadSettings {
 
 /** A thread's first message. */
 export interface Hello {
-  threadId: number
   /** This and `credit` are memory that no other thread has. */
   ring: SharedArrayBuffer
   /** The slots of its streams, see credit.ts. */
@@ -47,6 +46,11 @@ export interface StreamOrder extends SinkLimits {
   coded: Task['coded']
   /** The server's: what is below it need not cross. A logger that is not pino may have none. */
   logLevel: string | undefined
+}
+
+/** A module that a thread is to load, before any stream of it; as a piscina task it returns an encoded error, or nothing. */
+export interface ModuleOrder {
+  module: ProducerReference
 }
 
 /** A line for the server's log, as the JSON of a LOG frame. */

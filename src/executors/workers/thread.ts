@@ -28,6 +28,8 @@ export interface ThreadEvents {
   started: (running: Running) => void
   /** A stream's producer is done, or its thread is gone: its place is free. */
   done: (running: Running) => void
+  /** A stream's module did not load, for this error; or, without one, its thread has ended before that. */
+  unloaded: (running: Running, error?: Error) => void
   /** A thread has died with these streams, which it had not begun. */
   orphaned: (streams: readonly Running[]) => void
 }
@@ -44,8 +46,8 @@ export class Thread implements FrameHandler {
   readonly streams: Map<number, Running> = new Map()
   /** What it died of, or is about to. */
   cause: Error | undefined
-  /** True once piscina gives it what it is chosen for; that may be before or after its greeting. */
-  listed = false
+  /** Modules that did not load here, by {@link moduleKey}. */
+  readonly unloadable: Set<string> = new Set()
   readonly #events: ThreadEvents
   /** Slots of the credit that were used and are free again. */
   readonly #freeSlots: number[] = []
@@ -75,7 +77,7 @@ export class Thread implements FrameHandler {
 
   /** True once the thread has loaded, also after its death. */
   get started(): boolean {
-    return this.listed && this.#ring !== undefined
+    return this.#ring !== undefined
   }
 
   /** True while the thread can be given streams. */
@@ -149,8 +151,12 @@ export class Thread implements FrameHandler {
     for (const [stream, running] of this.streams) {
       this.#forget(stream, running)
       // Memory that the thread may have overwritten: what was read of the stream counts first.
-      if (running.started || running.credit.begun) running.task.lose(this.cause)
-      else orphans.push(running)
+      if (!running.started && !running.credit.begun) {
+        orphans.push(running)
+        continue
+      }
+      if (!running.started) this.#events.unloaded(running)
+      running.task.lose(this.cause)
     }
     if (orphans.length > 0) this.#events.orphaned(orphans)
   }
@@ -196,6 +202,8 @@ export class Thread implements FrameHandler {
       case FrameKind.ERROR: {
         // First: a stream whose error can't be read is still there to be lost.
         const error = decodeError(payload)
+        // Before its start only what finds it can have thrown.
+        if (!running.started) this.#events.unloaded(running, error as Error)
         this.#forget(stream, running)
         task.fail(error)
         break

@@ -150,15 +150,20 @@ describe('a stream that is closed before its producer starts does not end its th
   const workers = { streamsPerThread: 2, graceMs: 20 }
 
   test('while the module of both is loaded', async () => {
-    const testbed = await Testbed.make({ ...producers, loadsSlowly }, { workers })
-    // The thread is there, so that the next ones have a place on it at once.
-    await testbed.serves()
+    const testbed = await Testbed.make(
+      { ...producers, loadsSlowly },
+      { workers: { ...workers, streamsPerThread: 3 } },
+    )
+    // The thread is there, and has a stream: the next ones have a place on it at once, and nobody asks it before.
+    const third = await testbed.open('staysIdle')
+    await third.got('data')
     const [client, neighbour] = [await testbed.open('loadsSlowly'), await testbed.open('loadsSlowly')]
     client.leave()
     expect(await testbed.reason(client)).toBe('client')
     await neighbour.over()
     expect(neighbour.events).toEqual(['loaded'])
     expect(await testbed.reason(neighbour)).toBe('ended')
+    third.leave()
     await testbed.idle()
     expect(testbed.pool.lost).toBe(0)
     expect(testbed.logged).toEqual([])

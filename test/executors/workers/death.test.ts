@@ -2,10 +2,8 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { producer } from '../../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import { exitsAtImport } from './exits-on-thread.ts'
 import * as producers from './producers.ts'
 import { breakStarts, BROKEN_BY, numbers, Testbed, until } from './testbed.ts'
-import { throwsAtImport } from './throws-on-thread.ts'
 
 describe.each([
   { name: 'exits', what: 'process.exit', message: 'exited with code 3' },
@@ -130,24 +128,6 @@ describe('a producer that throws', () => {
 })
 
 describe('a module that does not load', () => {
-  test('on the thread ends the stream as error, and the thread lives on', async () => {
-    const testbed = await Testbed.make({ ...producers, throwsAtImport })
-    for (let round = 0; round < 2; round++) {
-      const client = await testbed.open('throwsAtImport')
-      await client.over()
-      expect(await testbed.closeInfo(client)).toMatchObject({
-        reason: 'error',
-        error: {
-          code: 'HF_ERR_PRODUCER_MODULE',
-          cause: { message: expect.stringContaining('no thread for me') as string },
-        },
-      })
-    }
-    await testbed.serves()
-    await testbed.idle()
-    expect(testbed.pool.lost).toBe(0)
-  })
-
   test('anywhere is refused before the head', async () => {
     const module = pathToFileURL('/nowhere/missing.ts').href
     const missing = producer(module, async () => {})
@@ -155,16 +135,6 @@ describe('a module that does not load', () => {
     const client = testbed.request('missing')
     expect((await client.head()).statusCode).toBe(500)
     expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_PRODUCER_MODULE' })
-    await testbed.idle()
-  })
-
-  test('because it calls process.exit ends the stream as lost, and the thread is replaced', async () => {
-    const testbed = await Testbed.make({ ...producers, exitsAtImport })
-    const client = await testbed.open('exitsAtImport')
-    await client.over()
-    expect(await testbed.closeInfo(client)).toMatchObject({ reason: 'lost', events: 0 })
-    expect(testbed.logged).toEqual([expect.stringContaining('code 5')])
-    await testbed.serves()
     await testbed.idle()
   })
 })
@@ -218,11 +188,16 @@ test.each([false, true])(
   },
 )
 
-test('while threads die as they start, clients wait for a while, and then are refused', async () => {
-  const mend = breakStarts()
-  const testbed = await Testbed.make(producers)
+test('while threads die as they start, streams that have their head wait, and new ones are refused', async () => {
+  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 1 } })
+  await testbed.serves()
+  const flags = makeFlags()
+  const dying = await testbed.open('exitsTogether', { flags })
+  await untilRaised(flags, Flag.STARTED)
   const waiting = await testbed.open('count', { events: 3 })
-  expect(waiting.status).toBe(200)
+  const mend = breakStarts()
+  raise(flags, Flag.GO)
+  expect(await testbed.reason(dying)).toBe('lost')
 
   let refused = testbed.request('count', { events: 3 })
   while ((await refused.head()).statusCode === 200) {
@@ -233,12 +208,22 @@ test('while threads die as they start, clients wait for a while, and then are re
   expect(JSON.parse(await refused.over())).toMatchObject({ code: 'HF_ERR_EXECUTOR_UNAVAILABLE' })
   expect(Number((await refused.head()).headers['retry-after'])).toBeGreaterThanOrEqual(1)
   // What they die of stands in the log, of a stream that waits and of one that is refused.
-  expect(testbed.logged[0]).toContain(BROKEN_BY)
+  const ofStarts = testbed.logged.filter((line) => line.includes(BROKEN_BY))
+  expect(ofStarts.length).toBeGreaterThan(0)
   expect(testbed.logged.find((line) => line.includes('takes no stream now'))).toContain(BROKEN_BY)
 
   mend()
   await waiting.over()
   expect(waiting.events).toEqual(numbers(3))
   await testbed.serves()
+  await testbed.idle()
+})
+
+test('where threads die as they start, the first client is told so', async () => {
+  breakStarts()
+  const testbed = await Testbed.make(producers)
+  const client = testbed.request('count', { events: 3 })
+  expect((await client.head()).statusCode).toBe(503)
+  expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_EXECUTOR_UNAVAILABLE' })
   await testbed.idle()
 })

@@ -55,6 +55,7 @@ export class PlayedThread {
   readonly done: Running[] = []
   /** Called for each of them. */
   onDone: (() => void) | undefined
+  readonly unloaded: Running[] = []
   readonly orphaned: (readonly Running[])[] = []
   /** Of each stream, by its number. */
   readonly #closed = new Map<unknown, CloseInfo>()
@@ -75,6 +76,7 @@ export class PlayedThread {
         this.done.push(running)
         this.onDone?.()
       },
+      unloaded: (running) => this.unloaded.push(running),
       orphaned: (streams) => this.orphaned.push(streams),
     })
     const { port1, port2 } = new MessageChannel()
@@ -92,7 +94,6 @@ export class PlayedThread {
   /** A thread that is ready. */
   static async make(route: SseRouteOptions = {}): Promise<PlayedThread> {
     const played = await PlayedThread.started(route)
-    played.thread.listed = true
     played.thread.greet(played.hello)
     return played
   }
@@ -124,7 +125,7 @@ export class PlayedThread {
 
   get hello(): Hello {
     const { memory: ring, credit, serverPort: port } = this
-    return { threadId: this.worker.threadId, ring, credit, port }
+    return { ring, credit, port }
   }
 
   /** Opens a stream, and gives it to the thread. */

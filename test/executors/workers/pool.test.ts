@@ -143,11 +143,11 @@ describe('a pool refuses', () => {
     while (refusal === undefined) refusal = await held.refusal({})
     expect(refusal).toMatchObject({
       code: 'HF_ERR_EXECUTOR_UNAVAILABLE',
-      message: expect.stringContaining('its threads die while they start') as string,
+      message: expect.stringContaining('its threads do not start') as string,
       cause: { code: 'HF_ERR_THREAD_LOST' },
       retryAfterMs: 3_000,
     })
-    expect(held.logged[0]).toContain(BROKEN_BY)
+    await until(() => held.logged.some((line) => line.includes(BROKEN_BY)), 'the line')
     mend()
     expect(await client.over()).toBe('data: 0\n\ndata: 1\n\ndata: 2\n\n')
     expect(await held.refusal({})).toBeUndefined()
@@ -166,7 +166,6 @@ describe('the threads of a pool', () => {
       [],
     ])
     const { client, task } = await held.open('count', { events: 2 })
-    expect(pool.stats?.()).toEqual({ threads: 0 })
     void pool.run(task)
     await client.over()
     expect(client.events).toEqual(numbers(2))

@@ -6,7 +6,7 @@ test('a greeting has a ring, a credit and a port; whatever else a thread posts i
   const { port1: port } = new MessageChannel()
   onTestFinished(() => port.close())
   const memory = new SharedArrayBuffer(8)
-  const hello = { threadId: 1, ring: memory, credit: memory, port }
+  const hello = { ring: memory, credit: memory, port }
   expect(isHello(hello)).toBe(true)
   for (const message of [
     undefined,

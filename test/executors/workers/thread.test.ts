@@ -50,20 +50,13 @@ async function untilItRests(played: PlayedThread, stream: PlayedStream): Promise
 }
 
 describe('a thread is ready', () => {
-  test('once its worker has greeted and it is listed, in either order, and no more when it has a cause', async () => {
+  test('once its worker has greeted, and no more when it has a cause', async () => {
     const { thread, hello } = await PlayedThread.started()
-    thread.greet(hello)
     expect([thread.started, thread.ready]).toEqual([false, false])
-    thread.listed = true
+    thread.greet(hello)
     expect([thread.started, thread.ready]).toEqual([true, true])
     thread.cause = new Error('it dies')
     expect([thread.started, thread.ready]).toEqual([true, false])
-
-    const other = await PlayedThread.started()
-    other.thread.listed = true
-    expect([other.thread.started, other.thread.ready]).toEqual([false, false])
-    other.thread.greet(other.hello)
-    expect([other.thread.started, other.thread.ready]).toEqual([true, true])
   })
 
   test('and from its greeting on it hears the doorbell; a second greeting changes nothing', async () => {

@@ -28,6 +28,7 @@ class Bare {
         },
         started: unexpected,
         done: unexpected,
+        unloaded: unexpected,
         orphaned: unexpected,
       },
     )
@@ -105,7 +106,6 @@ describe('threads', () => {
     expect(bare.threads.failure).toBe(bare.failed.at(-1))
     expect(bare.threads.leastBusy(10)).toBeUndefined()
     const pause = (number: number): number => (starts[number + 1] as number) - (deaths[number] as number)
-    // The first is replaced by piscina, at once.
     expect(pause(3)).toBeGreaterThan(pause(1))
     expect(pause(1)).toBeGreaterThan(pause(0))
     mend()

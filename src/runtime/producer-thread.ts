@@ -1,0 +1,33 @@
+/**
+ * Whether this is a thread that runs producers. Known to all copies of this module on a thread: what a producer imports
+ * may bring its own.
+ */
+const THREAD: unique symbol = Symbol.for('headfirst.producerThread') as never
+
+/** Set on a thread that runs producers. */
+interface ProducerThread {
+  /** A server was about to be made on it. */
+  madeServer: boolean
+}
+
+const here = globalThis as { [THREAD]?: ProducerThread }
+
+/** This thread runs producers, from now on. */
+export function markProducerThread(): void {
+  here[THREAD] = { madeServer: false }
+}
+
+/** A server is about to be made here. True where it must not: on a thread that runs producers. */
+export function refusesServer(): boolean {
+  if (here[THREAD] === undefined) return false
+  here[THREAD].madeServer = true
+  return true
+}
+
+/** Whether a server was about to be made on this thread, since it was last asked. */
+export function tellRefusedServer(): boolean {
+  const thread = here[THREAD]
+  const told = thread?.madeServer === true
+  if (thread !== undefined) thread.madeServer = false
+  return told
+}
