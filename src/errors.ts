@@ -149,6 +149,10 @@ export const HF_ERR_EVENT_TOO_LARGE: Coded = define(
   500,
   RangeError,
 )
+export const HF_ERR_STREAM_LEFT_OPEN: Coded = define(
+  'HF_ERR_STREAM_LEFT_OPEN',
+  'The producer of route %s has returned nothing, and never asked for stream.signal: its stream stays open, and keeps its place, until stream.close() is called or the client leaves. If it is done, make it async (or return a promise); if it goes on in timers or listeners, end them when stream.signal aborts.',
+)
 export const HF_ERR_CANNOT_BLOCK: Coded = define(
   'HF_ERR_CANNOT_BLOCK',
   "readySync() would block the server's thread. Use await stream.ready(), or run the route on workers.",

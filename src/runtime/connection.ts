@@ -4,11 +4,12 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
+import { HF_ERR_STREAM_LEFT_OPEN } from '../errors.ts'
 import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
 import { breakOff, isDelivered, isHandedOver } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
-import { abortStream, EventStream, type CloseReason, type StreamContext } from '../sse/stream.ts'
+import { abortStream, EventStream, isSignalled, type CloseReason, type StreamContext } from '../sse/stream.ts'
 import { Deadlines } from './deadlines.ts'
 import type { CutReason, Task } from './executor.ts'
 import { Opening, type Body, type Host, type Openable } from './opening.ts'
@@ -248,6 +249,7 @@ export class Connection<Request> implements Openable {
     if (done === undefined) {
       this.#subscribed = true
       if (this.#over) this.#settle()
+      else if (!this.stream.closed && !isSignalled(this.stream)) this.leftOpen()
     } else {
       done.then(
         () => this.end(),
@@ -261,6 +263,14 @@ export class Connection<Request> implements Openable {
     if (!executor.start(this)) return
     this.#startedAt = performance.now()
     executor.profiler?.waited(executor, this.#startedAt - (this.#headAt ?? this.#startedAt))
+  }
+
+  leftOpen(): void {
+    const route = this.#route
+    if (route.warnedLeftOpen) return
+    route.warnedLeftOpen = true
+    const err = new HF_ERR_STREAM_LEFT_OPEN(this.route)
+    this.log.warn({ err, route: this.route, executor: this.executor }, 'a producer has left its stream open')
   }
 
   end(): void {

@@ -103,6 +103,8 @@ export interface Task {
 
   /** The producer starts now, elsewhere. */
   start(): void
+  /** The producer has returned nothing, its stream is open, and it has never asked for the signal: warns of it. */
+  leftOpen(): void
   /** The producer is done, and all that it sent stands in the sink. */
   end(): void
   /** The producer threw. */

@@ -20,6 +20,8 @@ export class Route<Request> {
   readonly executor: ExecutorSlot
   readonly heartbeat: Heartbeat | undefined
   readonly stats: RouteStats
+  /** It was said that a producer has left its stream open for good. */
+  warnedLeftOpen = false
 
   /**
    * @param name the method and the path, as `GET /path/:id`

@@ -53,6 +53,9 @@ export interface StreamSettings {
 /** Closes a stream from outside. For whoever owns its sink, so not a method that producers see. */
 export let abortStream: (stream: EventStream, reason: CloseReason) => void
 
+/** Whether somebody has asked for a stream's signal. */
+export let isSignalled: (stream: EventStream) => boolean
+
 /** Calls back once when a stream is closed, from whichever side; answers what takes the callback back. */
 export let onStreamClosed: (stream: EventStream, callback: (reason: Error) => void) => () => void
 
@@ -175,6 +178,7 @@ export class EventStream {
 
   static {
     abortStream = (stream, reason) => stream.#abort(reason)
+    isSignalled = (stream) => stream.#controller !== undefined
     onStreamClosed = (stream, callback) => stream.#whenClosed(callback)
   }
 }

@@ -147,7 +147,7 @@ describe('is found to be corrupt at once', () => {
     ['the length the largest', (words) => (words[DATA_WORD] = 2 ** 20 - 1)],
     ['the length one more than a frame may have', (words) => (words[DATA_WORD] = LONGEST + 1)],
     ['the kind 0', (words) => (words[DATA_WORD + 2] = 0)],
-    ['the kind one more than there are', (words) => (words[DATA_WORD + 2] = FrameKind.CODED + 1)],
+    ['the kind one more than there are', (words) => (words[DATA_WORD + 2] = FrameKind.LEFT_OPEN + 1)],
     ['the kind negative', (words) => (words[DATA_WORD + 2] = -1)],
   ]
 

@@ -54,7 +54,7 @@ class Server {
   static async start(t, execArgv = []) {
     const server = new Server(t, execArgv, execArgv.length === 0 && isRoot ? [String(USER)] : [])
     const [line] = await Promise.race([
-      once(createInterface(/** @type {import('node:stream').Readable} */ (server.#child.stdout)), 'line'),
+      once(createInterface(server.#child.stdout), 'line'),
       once(server.#child, 'exit').then(([code]) => assert.fail(`it exited with ${code}`)),
     ])
     server.url = line

@@ -187,6 +187,17 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_EVENT_DATA: async () => sending({ data: 1n }),
   HF_ERR_EVENT_TOO_LARGE: async () =>
     thrown(() => new History({ maxBytes: 10 }).push('key', 'more than ten bytes')),
+  HF_ERR_STREAM_LEFT_OPEN: async () => {
+    const lines: { err?: unknown }[] = []
+    const stream = { write: (line: string) => void lines.push(JSON.parse(line) as object) }
+    const testbed = await Testbed.make({}, { logger: { level: 'warn', stream } })
+    testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse((open) => void open.send('first')))
+    const client = await testbed.connect()
+    client.send(get('/'))
+    await client.including('first')
+    client.destroy()
+    return lines[0]?.err
+  },
   HF_ERR_CANNOT_BLOCK: async () => closing(async (stream: EventStream) => void stream.readySync()),
   HF_ERR_STREAM_CLOSED: async () => {
     let signal: AbortSignal | undefined

@@ -6,7 +6,7 @@ import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import { markProducerThread, tellRefusedServer } from '../../runtime/producer-thread.ts'
 import { portability, run, type PortableProducer } from '../../runtime/producer.ts'
 import { Compressor } from '../../sse/compression.ts'
-import { abortStream, EventStream } from '../../sse/stream.ts'
+import { abortStream, EventStream, isSignalled } from '../../sse/stream.ts'
 import { allocateCredit, Debtor } from './credit.ts'
 import { encodeError } from './error-transport.ts'
 import { ringLog } from './log.ts'
@@ -95,7 +95,11 @@ async function open(order: StreamOrder): Promise<undefined> {
     if (!stream.closed) {
       // Not before its module is there: until then nothing of it can be told to stop.
       ring.write(number, FrameKind.START)
-      await (run(producer, stream, order.input) ?? sink.untilClosed())
+      const done = run(producer, stream, order.input)
+      if (done === undefined && !stream.closed && !isSignalled(stream)) {
+        ring.write(number, FrameKind.LEFT_OPEN)
+      }
+      await (done ?? sink.untilClosed())
     }
     tellReason()
     ring.write(number, FrameKind.DONE)

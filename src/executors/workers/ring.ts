@@ -90,9 +90,11 @@ export const FrameKind = {
   LOG: 7,
   /** Compressed events, in pieces that each have a checksum: see coded-frame.ts. */
   CODED: 8,
+  /** The producer has returned, left its stream open, and never asked for its signal. */
+  LEFT_OPEN: 9,
 } as const
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
-const LAST_KIND = FrameKind.CODED
+const LAST_KIND = FrameKind.LEFT_OPEN
 
 export const MIN_RING_BYTES = 4_096
 /** So that a quarter of it, the longest frame, fits into LENGTH_BITS. */

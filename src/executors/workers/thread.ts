@@ -192,6 +192,9 @@ export class Thread implements FrameHandler {
         task.start()
         this.#events.started(running)
         break
+      case FrameKind.LEFT_OPEN:
+        task.leftOpen()
+        break
       case FrameKind.CLOSE:
         task.stream.close()
         break

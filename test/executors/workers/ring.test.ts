@@ -454,7 +454,7 @@ describe('a word that makes no sense', () => {
     ['a frame longer than what is there, and a batch', STATE, 65_861, 'state 65861, kind 7, 336 bytes (0)'],
     ['a frame longer than what is there by a batch', STATE, 65_860, '1 frames'],
     ['no kind', KIND, 0, 'state 100, kind 0, 336 bytes (0)'],
-    ['a kind beyond the last', KIND, 9, 'state 100, kind 9, 336 bytes (0)'],
+    ['a kind beyond the last', KIND, 10, 'state 100, kind 10, 336 bytes (0)'],
   ])('%s', (_, word, value, expected) => {
     expect(outcome({ [word]: value })).toBe(expected)
   })
