@@ -151,7 +151,7 @@ export const HF_ERR_EVENT_TOO_LARGE: Coded = define(
 )
 export const HF_ERR_STREAM_LEFT_OPEN: Coded = define(
   'HF_ERR_STREAM_LEFT_OPEN',
-  'The producer of route %s has returned nothing, and never asked for stream.signal: its stream stays open, and keeps its place, until stream.close() is called or the client leaves. If it is done, make it async (or return a promise); if it goes on in timers or listeners, end them when stream.signal aborts.',
+  'The producer of route %s has returned nothing, and never asked for stream.signal: its stream stays open, and keeps its place, until stream.close() is called or the client leaves. Make it async if it is done when it returns; if it goes on in timers or listeners, end them when stream.signal aborts.',
 )
 export const HF_ERR_CANNOT_BLOCK: Coded = define(
   'HF_ERR_CANNOT_BLOCK',

@@ -183,7 +183,7 @@ export class Connection<Request> implements Openable {
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
-    const retry = options.retryMs === undefined ? '' : `${encodeRetry(drawRetryMs(options.retryMs))}\n`
+    const retry = options.retryMs === undefined ? '' : encodeRetry(drawRetryMs(options.retryMs))
     this.#chooseCompression(retry)
     heartbeat?.add(this.sink)
     if (this.#farewell !== undefined) {
@@ -331,7 +331,7 @@ export class Connection<Request> implements Openable {
   /**
    * Closes an open stream from outside, after what was taken so far.
    *
-   * @param lastWords comments or fields that are sent before the end
+   * @param lastWords comment lines or `retry` lines that are sent before the end
    */
   cut(reason: CutReason, error?: Error, lastWords = ''): void {
     this.#inContext(() => this.#cut(reason, error, lastWords))

@@ -150,8 +150,8 @@ export class History {
    * A producer that sends what a key's history has after the client's Last-Event-ID, then what is pushed, at the pace
    * of the client, until the client leaves or the key is deleted. It can be used for any number of streams.
    *
-   * A client that joins at `now` is first sent an event with nothing but an id, which no client shows, so that it
-   * misses nothing if it is cut before the first event.
+   * A client that joins at `now` is first sent an event with nothing but an id, so that it misses nothing if it is cut
+   * before the first event. A browser shows no such event; some clients do: see docs/replay.md.
    *
    * Its generator may be wrapped in one of your own, which then decides what a client sees of the events.
    *
@@ -274,7 +274,7 @@ export class History {
   /**
    * Checks an event, and takes it so that nobody can change it any more.
    *
-   * @returns `bytes` of its text
+   * @returns `bytes` of its text, without the id that it will be given
    */
   #take(event: HistoryEvent): { fields: EventFields; bytes: number } {
     const id: unknown = (event as Partial<EventFields> | null | undefined)?.id
@@ -284,9 +284,11 @@ export class History {
     let serialized: string | undefined
     const text = encodeEvent(event, (data) => (serialized = this.#serializer(data)))
     const { event: name, data, retry }: EventFields = typeof event === 'string' ? { data: event } : event
+    // A retry alone is no more than its line, until it is given an id.
+    const emptyLine = name === undefined && data === undefined ? '\n'.length : 0
     return {
       fields: { event: name, id: undefined, retry, data: serialized ?? data },
-      bytes: Buffer.byteLength(text),
+      bytes: Buffer.byteLength(text) + emptyLine,
     }
   }
 

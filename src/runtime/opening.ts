@@ -158,7 +158,7 @@ export class Opening<Request> {
 
   #refuse(error: Error & { retryAfterMs?: number }): void {
     if (this.#route.options.refusal === 'retry') {
-      this.#sendHead(`${encodeRetry(jittered(error.retryAfterMs ?? DEFAULT_RETRY_MS))}\n`)
+      this.#sendHead(encodeRetry(jittered(error.retryAfterMs ?? DEFAULT_RETRY_MS)))
     } else {
       this.#host.refuse(error)
     }

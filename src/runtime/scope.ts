@@ -124,7 +124,7 @@ export class Scope<Request> {
     const atLeastMs = graceMs + 1_000
     for (const connection of this.#connections) {
       const retryMs = atLeastMs + Math.floor(Math.random() * atLeastMs)
-      connection.shutDown(`${encodeComment('the server is closing')}${encodeRetry(retryMs)}\n`)
+      connection.shutDown(encodeComment('the server is closing') + encodeRetry(retryMs))
       this.#sessions.close(connection.response)
     }
   }

@@ -1,4 +1,4 @@
-/** Text, or UTF-8 bytes: whole blocks (events or comments), each closed by an empty line. */
+/** Text, or UTF-8 bytes: whole blocks, each an event up to its empty line, or one line: a comment or a `retry`. */
 export type Chunk = string | Uint8Array
 
 /**
@@ -20,6 +20,8 @@ export class Backlog {
   #bytes = 0
   /** Blocks by key, in order: set from the first drop until nothing waits. A block that nothing replaces has a number. */
   #blocks: Map<string | number, Chunk> | undefined
+  /** Key of the newest event in `#blocks`, which is not dropped. */
+  #newest: string | number | undefined
   /** Stands before the oldest of `#blocks`. (Each walk from the map's start would pass all that was deleted.) */
   #oldest: Iterator<[key: string | number, block: Chunk]> | undefined
   #policy: DropPolicy = 'drop-oldest'
@@ -55,7 +57,7 @@ export class Backlog {
     }
     const taken: Chunk[] = []
     for (let left = most; left >= 0 && this.#bytes > 0;) {
-      const chunk = this.#blocks === undefined ? this.#shiftChunk(left) : this.#shiftBlock(this.#blocks)
+      const chunk = this.#blocks === undefined ? this.#shiftChunk(left) : this.#shiftEntry(this.#blocks)[1]
       left -= byteLength(chunk)
       taken.push(chunk)
     }
@@ -64,8 +66,9 @@ export class Backlog {
   }
 
   /**
-   * Drops events until at most `most` bytes wait, but never the newest block. With `latest`, first those for which
-   * a newer one waits, also of what will be added until nothing waits any more; then the oldest.
+   * Drops events and comments until at most `most` bytes wait, but neither the newest event nor the newest `retry`.
+   * With `latest`, first those for which a newer one waits, also of what will be added until nothing waits any more;
+   * then the oldest.
    */
   drop(policy: DropPolicy, most: number): void {
     this.#policy = policy
@@ -76,7 +79,13 @@ export class Backlog {
       this.#oldest = blocks.entries()
       for (const chunk of chunks) this.#keep(chunk, blocks)
     }
-    while (this.#bytes > most && this.#blocks.size > 1) this.#countDropped(this.#shiftBlock(this.#blocks))
+    for (let unseen = this.#blocks.size; unseen > 0 && this.#bytes > most; unseen--) {
+      const [key, block] = this.#shiftEntry(this.#blocks)
+      // Behind the newest event stands nothing but lines, and where among events a retry stands does not matter.
+      if (key === this.#newest || key === RETRY) this.#put(key, block, this.#blocks)
+      else this.#countDropped(block)
+    }
+    if (this.#bytes === 0) this.clear()
   }
 
   clear(): void {
@@ -103,26 +112,36 @@ export class Backlog {
     return taken
   }
 
-  #shiftBlock(blocks: Map<string | number, Chunk>): Chunk {
+  #shiftEntry(blocks: Map<string | number, Chunk>): [key: string | number, block: Chunk] {
     const oldest = this.#oldest as Iterator<[key: string | number, block: Chunk]>
     const [key, block] = oldest.next().value as [string | number, Chunk]
     blocks.delete(key)
     this.#bytes -= byteLength(block)
-    return block
+    return [key, block]
   }
 
   #keep(chunk: Chunk, blocks: Map<string | number, Chunk>): void {
     for (const block of split(chunk)) {
-      const key = (this.#policy !== 'drop-oldest' && keyOf(block, this.#policy.latest)) || this.#numbered++
+      const key = this.#keyOf(block) ?? this.#numbered++
       const older = blocks.get(key)
       if (older !== undefined) {
         blocks.delete(key)
         this.#bytes -= byteLength(older)
         this.#countDropped(older)
       }
-      blocks.set(key, alone(block))
-      this.#bytes += byteLength(block)
+      if (isEvent(block)) this.#newest = key
+      this.#put(key, alone(block), blocks)
     }
+  }
+
+  #put(key: string | number, block: Chunk, blocks: Map<string | number, Chunk>): void {
+    blocks.set(key, block)
+    this.#bytes += byteLength(block)
+  }
+
+  #keyOf(block: Chunk): string | undefined {
+    if (startsWith(block, RETRY)) return RETRY
+    return this.#policy === 'drop-oldest' ? undefined : keyOf(block, this.#policy.latest)
   }
 
   #countDropped(block: Chunk): void {
@@ -146,23 +165,39 @@ const indexIn = (chunk: Chunk, text: string, from: number): number =>
 const codeAt = (chunk: Chunk, at: number): number | undefined =>
   typeof chunk === 'string' ? chunk.charCodeAt(at) : chunk[at]
 
-const startsWith = (chunk: Chunk, text: string): boolean => {
-  for (let at = 0; at < text.length; at++) if (codeAt(chunk, at) !== text.charCodeAt(at)) return false
+const startsWith = (chunk: Chunk, text: string, from = 0): boolean => {
+  for (let at = 0; at < text.length; at++) if (codeAt(chunk, from + at) !== text.charCodeAt(at)) return false
   return true
 }
 
-/** Comments are no events, nor is the `retry` alone that the server says first and last: no client shows them. */
-const isEvent = (block: Chunk): boolean =>
-  !startsWith(block, ':') && !(startsWith(block, 'retry: ') && indexIn(block, '\n', 0) === block.length - 2)
+/** What a block that is a `retry` begins with; also its key, since a newer one replaces it. */
+const RETRY = 'retry: '
+const LINE_FEED = 0x0a
+
+/** Comments are no events, nor is a `retry` alone: no client shows them. In an event a retry stands after an id or a name. */
+const isLine = (chunk: Chunk, from: number): boolean =>
+  startsWith(chunk, ':', from) || startsWith(chunk, RETRY, from)
+
+const isEvent = (block: Chunk): boolean => !isLine(block, 0)
 
 /** Bytes of their own: a part would keep all of the batch that it came in, which may be a thousand times as long. */
 const alone = (block: Chunk): Chunk =>
   typeof block === 'string' || block.byteLength === block.buffer.byteLength ? block : new Uint8Array(block)
 
-/** Where the block that begins at `from` is over: an encoded event holds no empty line but the one at its end. */
+/**
+ * Where the block that begins at `from` is over: an encoded event holds no empty line but the one at its end. Lines
+ * before an event are blocks of their own, so that whatever replaces the event takes neither of them with it.
+ */
 function endOfBlock(chunk: Chunk, from: number): number {
-  const at = indexIn(chunk, '\n\n', from)
-  return at === -1 ? chunk.length : at + 2
+  if (!isLine(chunk, from)) return endAfter('\n\n', chunk, from)
+  const end = endAfter('\n', chunk, from)
+  // An executor of the user's own may close its lines with an empty one.
+  return codeAt(chunk, end) === LINE_FEED ? end + 1 : end
+}
+
+function endAfter(text: string, chunk: Chunk, from: number): number {
+  const at = indexIn(chunk, text, from)
+  return at === -1 ? chunk.length : at + text.length
 }
 
 /** Where the blocks end that are the first to be more than `most` bytes; or all of them. */

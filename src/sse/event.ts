@@ -17,7 +17,7 @@ export interface EventFields {
   event?: string | undefined
   /** What a client that reconnects sends back as `Last-Event-ID`. No line ends, no NUL. `''` resets it. */
   id?: string | number | undefined
-  /** How long the client waits before it reconnects, in ms: a whole number from 0. */
+  /** How long the client waits before it reconnects, in ms: a whole number from 0. Alone it is a line, and no event. */
   retry?: number | undefined
 }
 
@@ -27,15 +27,19 @@ export type EventInput = string | EventFields
 /** Turns `data` that is not a string into one. */
 export type Serializer = (data: unknown) => string
 
-/** A comment without text: it keeps proxies from cutting an idle stream, and no client shows it. */
-export const HEARTBEAT = ':\n\n'
+/**
+ * A comment without text: it keeps proxies from cutting an idle stream, and no client shows it.
+ *
+ * A line, as HTML 9.2.7 says: an empty line after it would make an empty event in clients that dispatch at every one.
+ */
+export const HEARTBEAT = ':\n'
 
 const LINE_END = /\r\n|\r|\n/
 
 const hasLineEnd = (text: string): boolean => text.includes('\n') || text.includes('\r')
 
 /**
- * The text of one event, with its closing empty line.
+ * The text of one event, with its closing empty line; of one that is only a `retry`, the line, as {@link encodeRetry}.
  *
  * Lone surrogates become U+FFFD when the text is written as UTF-8.
  *
@@ -73,7 +77,8 @@ function encodeFields(event: EventFields, serializer: Serializer): string {
   if (retry !== undefined) text += encodeRetry(retry)
   if (data !== undefined) text += dataLines(typeof data === 'string' ? data : serialize(data, serializer))
   if (text === '') throw new HF_ERR_EVENT_INVALID('it has no field')
-  return text + '\n'
+  // A retry holds as soon as its line is read (9.2.6). An id holds from the empty line on.
+  return name === undefined && id === undefined && data === undefined ? text : text + '\n'
 }
 
 /**
@@ -101,17 +106,18 @@ function soleLineOfFields(event: EventFields, serializer: Serializer): string | 
 }
 
 /**
- * A comment: no client dispatches it. Each line of `text` becomes a comment line.
+ * Comment lines, one for each line of `text`: no client dispatches them. An empty line after them would be taken for
+ * an event's end, as for {@link HEARTBEAT}.
  *
  * @throws HF_ERR_EVENT_FIELD when `text` is not a string
  */
 export function encodeComment(text: string): string {
   if (typeof text !== 'string') throw new HF_ERR_EVENT_FIELD('comment', 'a string', show(text))
-  if (!hasLineEnd(text)) return `: ${text}\n\n`
-  return `: ${text.split(LINE_END).join('\n: ')}\n\n`
+  if (!hasLineEnd(text)) return `: ${text}\n`
+  return `: ${text.split(LINE_END).join('\n: ')}\n`
 }
 
-/** A `retry` line, to stand alone (with an empty line after it) or in an event. */
+/** A `retry` line, which stands alone or in an event. */
 export function encodeRetry(retryMs: number): string {
   if (!Number.isSafeInteger(retryMs) || retryMs < 0) {
     throw new HF_ERR_EVENT_FIELD('retry', 'a whole number of milliseconds from 0', show(retryMs))

@@ -5,9 +5,9 @@
  */
 export interface Sink {
   /**
-   * Takes whole events (or comments): text, or UTF-8 bytes that the sink may keep.
+   * Takes whole events, and lines between them (comments, a `retry`): text, or UTF-8 bytes that the sink may keep.
    *
-   * @param events how many events are in it; comments are none
+   * @param events how many events are in it; lines are none, but for a `retry` that a producer sends alone
    * @returns false when the sink is over its high-water mark, or closed (then nothing was taken)
    */
   write(chunk: string | Uint8Array, events: number): boolean

@@ -124,7 +124,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     await untilRaised(flags, Flag.EVENTS)
     await server.stop()
     const { body, complete } = await observer.over()
-    assert.match(body, /^data: waiting\n\n: .+\n\nretry: \d+\n\n$/)
+    assert.match(body, /^data: waiting\n\n: .+\nretry: \d+\n$/)
     assert.equal(complete, true)
     assert.equal((await server.closed()).reason, 'shutdown')
     await untilRaised(flags, Flag.SEEN)

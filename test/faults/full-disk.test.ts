@@ -139,7 +139,7 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
       const client = await openStream(testbed.app)
       await untilRaised(flags, Flag.STARTED)
       await testbed.app.close()
-      expect(await client.text()).toMatch(/^data: up\n\n: the server is closing\n\nretry: \d+\n\n$/)
+      expect(await client.text()).toMatch(/^data: up\n\n: the server is closing\nretry: \d+\n$/)
       await until(() => failures.length > 0, 'a line that could not be written')
       raise(flags, Flag.GO)
       await testbed.idle()

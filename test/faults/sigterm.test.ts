@@ -8,7 +8,7 @@ import { openStream, type OpenedStream } from '../../src/testing/open-stream.ts'
 import { EXECUTORS } from '../lifecycle/everywhere.ts'
 import { get } from '../plugin/client.ts'
 
-const FAREWELL = /: the server is closing\n\nretry: (\d+)\n\n$/
+const FAREWELL = /: the server is closing\nretry: (\d+)\n$/
 /** More than two kernels take on their own. */
 const LARGE_BYTES = 16_000_000
 const TIMEOUT = { timeout: 60_000 }
@@ -122,7 +122,7 @@ test(
       const at = response.indexOf(event)
       expect(at).toBeGreaterThan(0)
       const rest = response.slice(at + event.length)
-      expect(rest).toMatch(/: the server is closing\n\nretry: \d+\n\n\r\n0\r\n\r\n$/)
+      expect(rest).toMatch(/: the server is closing\nretry: \d+\n\r\n0\r\n\r\n$/)
     }
     expect(await server.closed()).toBe('closed 0')
     expect(await server.exit).toEqual([0, null])

@@ -69,7 +69,7 @@ test(
 
     const closed = closing.close()
     for (const stream of [...leaving, ...stuck]) {
-      expect(await stream.text()).toMatch(/: the server is closing\n\nretry: \d+\n\n$/)
+      expect(await stream.text()).toMatch(/: the server is closing\nretry: \d+\n$/)
     }
     await expectServing(staying)
     await closed

@@ -158,7 +158,7 @@ test.each(CONTENT_CODINGS)(
         blocks.push(compressor.compress(carrier.take()))
         if (random(8) === 0) blocks.push(body.empty)
       }
-      const end = body.end(': the end\n\n', compressor.checksum)
+      const end = body.end(': the end\n', compressor.checksum)
       compressor.close()
       due.push({ kind: 'comment', text: 'the end' })
       expectSteps(DECODE[coding](Buffer.concat([...blocks, end])), due)

@@ -122,7 +122,7 @@ function expectEvents(body: Buffer): void {
 }
 
 /** What a good client gets that had `good` last. */
-const GOOD = 'retry: 1000\n\n: good\n\nevent: good\nid: good\ndata: good\n\ndata: echoed\n\n'
+const GOOD = 'retry: 1000\n: good\nevent: good\nid: good\ndata: good\n\ndata: echoed\n\n'
 
 /** Nothing counts any more, nothing went wrong, and a good client is served. */
 async function expectUnharmed(testbed: Testbed): Promise<void> {

@@ -111,7 +111,7 @@ describe.each(EXECUTORS)('HTTP/1.0 on %s', (executor) => {
     const closed = once(stays.socket, 'close')
     await testbed.app.close()
     await closed
-    expect(stays.received()).toMatch(/\r\n\r\ndata: waiting\n\n: .+\n\nretry: \d+\n\n$/)
+    expect(stays.received()).toMatch(/\r\n\r\ndata: waiting\n\n: .+\nretry: \d+\n$/)
     expect((await testbed.closeInfo(1)).reason).toBe('shutdown')
   })
 })

@@ -95,7 +95,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
     const testbed = await make(protocol, { executor, flush, retryMs: 7 })
     const count = 300
     route(testbed, '/', producers.varied, { count })
-    let expected = 'retry: 7\n\n'
+    let expected = 'retry: 7\n'
     for (let n = 0; n < count; n++) {
       expected += encodeEvent(producers.variedEvent(n))
       if (n % 50 === 0) expected += encodeComment(`after ${n}`)
@@ -139,7 +139,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
     await untilRaised(flags, Flag.STARTED)
     await testbed.app.close()
     const { body, complete } = await received
-    expect(body).toMatch(/^data: waiting\n\n: .+\n\nretry: \d+\n\n$/)
+    expect(body).toMatch(/^data: waiting\n\n: .+\nretry: \d+\n$/)
     expect(complete).toBe(true)
     expect((await testbed.closeInfo()).reason).toBe('shutdown')
     await untilRaised(flags, Flag.SEEN)
@@ -369,7 +369,7 @@ describe.each(HTTP2)('%s', (protocol) => {
       await testbed.app.close()
       for (const response of responses) {
         await response.over()
-        expect(response.body).toMatch(/^data: here\n\n: .+\n\nretry: \d+\n\n$/)
+        expect(response.body).toMatch(/^data: here\n\n: .+\nretry: \d+\n$/)
         expect(response.complete).toBe(true)
         expect(response.stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR)
       }

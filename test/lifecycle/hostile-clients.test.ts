@@ -170,7 +170,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
 
     const second = await testbed.connect()
     second.socket.end(get(`/${executor}/waits`))
-    await second.including('data: 0\n\n:\n\n:\n\n')
+    await second.including('data: 0\n\n:\n:\n')
     expect(testbed.closed).toHaveLength(1)
     second.destroy()
     expect((await testbed.closeInfo(1)).reason).toBe('client')

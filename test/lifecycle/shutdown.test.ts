@@ -7,7 +7,7 @@ import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
 import * as producers from './producers.ts'
 import { makeReason, MANY } from './producers.ts'
 
-const FAREWELL = /^: the server is closing\n\nretry: (\d+)\n\n$/
+const FAREWELL = /^: the server is closing\nretry: (\d+)\n$/
 
 /** The farewell is the last that came, whole, and keeps a browser away for longer than the grace. */
 function expectFarewell({ status, body, complete }: Received, graceMs: number): void {

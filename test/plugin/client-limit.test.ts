@@ -72,7 +72,7 @@ test('with refusal "retry" the client is told when to come back', async () => {
   await open(testbed)
   const { status, body, complete } = await testbed.request('/')
   expect({ status, complete }).toEqual({ status: 200, complete: true })
-  const [, retryMs] = /^retry: (\d+)\n\n$/.exec(body) ?? []
+  const [, retryMs] = /^retry: (\d+)\n$/.exec(body) ?? []
   expect(Number(retryMs)).toBeGreaterThanOrEqual(10_000)
   expect(Number(retryMs)).toBeLessThanOrEqual(20_000)
 })

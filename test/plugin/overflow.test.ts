@@ -290,7 +290,7 @@ describe('what one turn of the loop sends to a client that keeps up', () => {
       }),
     )
     const { body } = await testbed.request('/')
-    expect(body).toBe(`retry: 3\n\n${Array.from({ length: 500 }, (_, n) => `data: ${n}\n\n`).join('')}`)
+    expect(body).toBe(`retry: 3\n${Array.from({ length: 500 }, (_, n) => `data: ${n}\n\n`).join('')}`)
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: 500, dropped: 0 })
   })
 })

@@ -174,7 +174,7 @@ test('a shutdown starts no stream whose head a hook held back', async () => {
   const closed = testbed.app.close()
   await until(() => closing, 'the shutdown to begin')
   release?.()
-  expect((await client.response()).body).toMatch(/^: .+\n\nretry: \d+\n\n$/)
+  expect((await client.response()).body).toMatch(/^: .+\nretry: \d+\n$/)
   await closed
   expect(streams.started).toEqual([])
   expect((await testbed.closeInfo()).reason).toBe('shutdown')

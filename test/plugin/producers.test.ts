@@ -325,7 +325,7 @@ describe('what is yielded and is no event', () => {
     })
     expect((await testbed.request('/')).body).toBe(
       'data: HF_ERR_EVENT_FIELD\n\ndata: HF_ERR_EVENT_DATA\n\ndata: HF_ERR_EVENT_INVALID\n\n' +
-        'data: HF_ERR_EVENT_INVALID\n\n: HF_ERR_EVENT_FIELD\n\n',
+        'data: HF_ERR_EVENT_INVALID\n\n: HF_ERR_EVENT_FIELD\n',
     )
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: 4 })
   })
@@ -595,12 +595,12 @@ describe('onClose', () => {
     const testbed = await serve((stream) => void stream.signal, { retryMs: 5, heartbeatMs: 20 })
     const client = await testbed.connect()
     client.send(get('/'))
-    const { body } = await client.including('retry: 5\n\n:\n\n:\n\n')
-    expect(body.startsWith('retry: 5\n\n')).toBe(true)
+    const { body } = await client.including('retry: 5\n:\n:\n')
+    expect(body.startsWith('retry: 5\n')).toBe(true)
     client.destroy()
     const { events, bytes, timings } = await testbed.closeInfo()
     expect({ events, first: timings.firstEventMs }).toEqual({ events: 0, first: undefined })
-    expect(bytes).toBeGreaterThanOrEqual('retry: 5\n\n:\n\n:\n\n'.length)
+    expect(bytes).toBeGreaterThanOrEqual('retry: 5\n:\n:\n'.length)
   })
 })
 
@@ -610,7 +610,7 @@ describe('what a stream begins with', () => {
       retryMs: 0,
       onOpen: (stream) => stream.comment('welcome'),
     })
-    expect((await testbed.request('/')).body).toBe('retry: 0\n\n: welcome\n\ndata: one\n\n')
+    expect((await testbed.request('/')).body).toBe('retry: 0\n: welcome\ndata: one\n\n')
   })
 
   test.each<[string, string | undefined, string | undefined]>([
@@ -751,7 +751,7 @@ describe('inject()', () => {
     const { statusCode, headers, body } = await testbed.app.inject('/')
     expect(statusCode).toBe(200)
     expect(headers['content-type']).toBe('text/event-stream')
-    expect(body).toBe('retry: 5\n\ndata: one\n\nevent: two\ndata: {"n":2}\n\n')
+    expect(body).toBe('retry: 5\ndata: one\n\nevent: two\ndata: {"n":2}\n\n')
     expect((await testbed.closeInfo()).reason).toBe('ended')
     await testbed.idle()
   })

@@ -65,7 +65,7 @@ describe.each<[string, Omit<Executor, 'run'>]>([
     const { status, headers, body, complete } = await testbed.request('/')
     expect({ status, complete }).toEqual({ status: 200, complete: true })
     expect(headers).toMatchObject({ 'content-type': 'text/event-stream', 'x-handler': '1' })
-    const [, retryMs] = /^retry: (\d+)\n\n$/.exec(body) ?? []
+    const [, retryMs] = /^retry: (\d+)\n$/.exec(body) ?? []
     expect(Number(retryMs)).toBeGreaterThanOrEqual(7_000)
     expect(Number(retryMs)).toBeLessThanOrEqual(14_000)
     await testbed.idle()

@@ -223,7 +223,7 @@ describe('options', () => {
     const options = { retryMs: 5 }
     testbed.app.get('/', { sse: options }, async (_, reply) => reply.sse(one))
     options.retryMs = 6
-    expect((await testbed.request('/')).body).toBe('retry: 5\n\ndata: one\n\n')
+    expect((await testbed.request('/')).body).toBe('retry: 5\ndata: one\n\n')
   })
 
   test('of a route win over those of the plugin', async () => {
@@ -233,9 +233,9 @@ describe('options', () => {
       reply.sse(one),
     )
     testbed.app.get('/absent', { sse: { retryMs: undefined } as never }, async (_, reply) => reply.sse(one))
-    expect((await testbed.request('/outer')).body).toBe('retry: 1\n\ndata: one\n\n')
-    expect((await testbed.request('/own')).body).toBe('retry: 2\n\ndata: one\n\n')
-    expect((await testbed.request('/absent')).body).toBe('retry: 1\n\ndata: one\n\n')
+    expect((await testbed.request('/outer')).body).toBe('retry: 1\ndata: one\n\n')
+    expect((await testbed.request('/own')).body).toBe('retry: 2\ndata: one\n\n')
+    expect((await testbed.request('/absent')).body).toBe('retry: 1\ndata: one\n\n')
     await testbed.idle()
     expect(testbed.closed.map(({ executor }) => executor)).toEqual(['deferred', 'microtask', 'deferred'])
   })
@@ -345,10 +345,10 @@ describe('registered more than once', () => {
     })
     app.get('/outer', { sse: true }, async (_request, reply) => reply.sse(one))
 
-    expect((await testbed.request('/inner')).body).toBe('retry: 2\n\ndata: one\n\n')
-    expect((await testbed.request('/ticks')).body).toBe('retry: 2\n\ndata: one\n\n')
-    expect((await testbed.request('/below')).body).toBe('retry: 2\n\ndata: one\n\n')
-    expect((await testbed.request('/outer')).body).toBe('retry: 1\n\ndata: one\n\n')
+    expect((await testbed.request('/inner')).body).toBe('retry: 2\ndata: one\n\n')
+    expect((await testbed.request('/ticks')).body).toBe('retry: 2\ndata: one\n\n')
+    expect((await testbed.request('/below')).body).toBe('retry: 2\ndata: one\n\n')
+    expect((await testbed.request('/outer')).body).toBe('retry: 1\ndata: one\n\n')
     await until(() => testbed.closed.length === 4, 'all to be closed')
     expect(testbed.closed.map(({ executor }) => executor)).toEqual(['reports', 'ticks', 'ticks', 'reports'])
     expect(Object.keys(app.sse.stats().routes)).toEqual(['GET /outer'])
@@ -389,8 +389,8 @@ describe('registered more than once', () => {
         { prefix },
       )
     }
-    expect((await testbed.request('/a/x')).body).toBe('retry: 1\n\ndata: one\n\n')
-    expect((await testbed.request('/b/x')).body).toBe('retry: 2\n\ndata: one\n\n')
+    expect((await testbed.request('/a/x')).body).toBe('retry: 1\ndata: one\n\n')
+    expect((await testbed.request('/b/x')).body).toBe('retry: 2\ndata: one\n\n')
     expect(Object.keys(JSON.parse((await testbed.request('/a/stats')).body) as object)).toEqual(['GET /a/x'])
   })
 
@@ -455,7 +455,7 @@ describe('the place of a route', () => {
     testbed.app.put('/', { sse: { retryMs: 5 } }, async (_, reply) => reply.sse(one))
     expect((await testbed.request('/', { 'content-length': '0' }, 'POST')).body).toBe('data: one\n\n')
     expect((await testbed.request('/', { 'content-length': '0' }, 'PUT')).body).toBe(
-      'retry: 5\n\ndata: one\n\n',
+      'retry: 5\ndata: one\n\n',
     )
     await testbed.idle()
     const { routes } = testbed.app.sse.stats()
@@ -718,7 +718,7 @@ describe('beside @fastify/sse', () => {
     await testbed.app.register(ours, { prefix: '/again' })
     for (const prefix of ['', '/again']) {
       const accept = { accept: 'text/event-stream' }
-      expect((await testbed.request(`${prefix}/ours`, accept)).body).toBe('retry: 5\n\ndata: one\n\n')
+      expect((await testbed.request(`${prefix}/ours`, accept)).body).toBe('retry: 5\ndata: one\n\n')
       expect((await testbed.request(`${prefix}/theirs`, accept)).body).toMatch('theirs')
     }
   })

@@ -13,7 +13,7 @@ async function retries(retryMs: number | RetryRange, count: number): Promise<num
   const told: number[] = []
   for (let n = 0; n < count; n++) {
     const { body } = await testbed.request('/')
-    expect(body).toMatch(/^retry: \d+\n\ndata: one\n\n$/)
+    expect(body).toMatch(/^retry: \d+\ndata: one\n\n$/)
     told.push(Number(/\d+/.exec(body)?.[0]))
   }
   return told
@@ -42,7 +42,7 @@ test('it comes before what onOpen sends', async () => {
   const testbed = await Testbed.make({ retryMs: { min: 7, max: 7 } })
   const sse: SseRouteOptions = { onOpen: (stream) => void stream.send('first') }
   testbed.app.get('/', { sse }, async (_, reply) => reply.sse(one))
-  expect((await testbed.request('/')).body).toBe('retry: 7\n\ndata: first\n\ndata: one\n\n')
+  expect((await testbed.request('/')).body).toBe('retry: 7\ndata: first\n\ndata: one\n\n')
 })
 
 describe('layers', () => {
@@ -51,9 +51,9 @@ describe('layers', () => {
     testbed.app.get('/plain', { sse: true }, async (_, reply) => reply.sse(one))
     testbed.app.get('/own', { sse: { retryMs: { min: 2, max: 2 } } }, async (_, reply) => reply.sse(one))
     testbed.app.get('/number', { sse: { retryMs: 3 } }, async (_, reply) => reply.sse(one))
-    expect((await testbed.request('/plain')).body).toMatch(/^retry: 1\n\n/)
-    expect((await testbed.request('/own')).body).toMatch(/^retry: 2\n\n/)
-    expect((await testbed.request('/number')).body).toMatch(/^retry: 3\n\n/)
+    expect((await testbed.request('/plain')).body).toMatch(/^retry: 1\n/)
+    expect((await testbed.request('/own')).body).toMatch(/^retry: 2\n/)
+    expect((await testbed.request('/number')).body).toMatch(/^retry: 3\n/)
   })
 
   test('bounds and limits are copied: what is changed later has no effect', async () => {
@@ -63,7 +63,7 @@ describe('layers', () => {
     testbed.app.get('/', { sse: { retryMs, timeouts } }, async (_, reply) => reply.sse(one))
     retryMs.min = retryMs.max = 9
     timeouts.totalMs = -1
-    expect((await testbed.request('/')).body).toMatch(/^retry: 1\n\n/)
+    expect((await testbed.request('/')).body).toMatch(/^retry: 1\n/)
     expect((await testbed.closeInfo()).reason).toBe('ended')
   })
 })

@@ -124,7 +124,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
     const server = await serve(producers.silent, { flags }, timeouts, { heartbeatMs: 10, retryMs: 5 })
     const { status, body } = await server.request('/0')
     expect(status).toBe(200)
-    expect(body).toMatch(/^retry: 5\n\n(:\n\n)*$/)
+    expect(body).toMatch(/^retry: 5\n(:\n)*$/)
     await expectClosedBy(server, flags, 'firstEventMs', limitMs)
     expect(server.testbed.closed[0]).toMatchObject({ events: 0, timings: { firstEventMs: undefined } })
   })
@@ -140,7 +140,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
   test('comments and heartbeats are no events to idleMs', async () => {
     const flags = makeFlags()
     const server = await serve(producers.comments, { flags }, { idleMs: SHORT_MS }, { heartbeatMs: 1 })
-    expect((await server.request('/0')).body).toMatch(/^(:\n\n)*data: up\n\n(: here\n\n|:\n\n)+$/)
+    expect((await server.request('/0')).body).toMatch(/^(:\n)*data: up\n\n(: here\n|:\n)+$/)
     await expectClosedBy(server, flags, 'idleMs', SHORT_MS)
   })
 

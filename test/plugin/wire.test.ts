@@ -41,7 +41,7 @@ test('flush "tick": what a turn sends leaves in one write', async () => {
     }),
   )
   const { chunks } = await testbed.request('/')
-  expect(chunks).toEqual(['data: 1\n\n: still\n\ndata: 2\n\ndata: 3\n\n', 'data: 4\n\n'])
+  expect(chunks).toEqual(['data: 1\n\n: still\ndata: 2\n\ndata: 3\n\n', 'data: 4\n\n'])
 })
 
 test('a client of HTTP/1.0 gets the bare events, and the end of the connection', async () => {
@@ -60,6 +60,6 @@ test('a client of HTTP/1.0 gets the bare events, and the end of the connection',
   await once(socket, 'close')
   expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
   expect(text).not.toMatch(/transfer-encoding/i)
-  expect(text.split('\r\n\r\n')[1]).toBe('retry: 5\n\ndata: one\n\ndata: two\n\n')
+  expect(text.split('\r\n\r\n')[1]).toBe('retry: 5\ndata: one\n\ndata: two\n\n')
   expect((await testbed.closeInfo()).reason).toBe('ended')
 })

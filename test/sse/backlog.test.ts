@@ -7,10 +7,12 @@ import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
 const text = (chunks: readonly Chunk[]): string =>
   Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk))).toString()
 
-/** Events and comments, each with its closing empty line. */
-const blocksOf = (all: string): string[] => all.match(/[^]*?\n\n/g) ?? []
+/** Lines that are comments or a retry, and events, each with its closing empty line. */
+const blocksOf = (all: string): string[] => all.match(/(:|retry: ).*\n|[^]*?\n\n/gy) ?? []
 
-const eventsOf = (all: string): string[] => blocksOf(all).filter((block) => !block.startsWith(':'))
+const isEvent = (block: string): boolean => !/^(:|retry: )/.test(block)
+
+const eventsOf = (all: string): string[] => blocksOf(all).filter(isEvent)
 
 function addTo(backlog: Backlog, chunk: Chunk): void {
   backlog.add(chunk, typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength)
@@ -20,6 +22,7 @@ const policies: DropPolicy[] = ['drop-oldest', { latest: 'event' }, { latest: 'i
 
 /** What the newest of a kind replaces, written anew from the standard's point of view. */
 function keyIn(block: string, policy: DropPolicy): string | undefined {
+  if (block.startsWith('retry: ')) return 'retry'
   const fields = new Map(
     block.split('\n').map((line) => [line.split(':')[0], line.slice(line.indexOf(': ') + 2)]),
   )
@@ -33,12 +36,26 @@ const withoutReplaced = (blocks: string[], policy: DropPolicy): string[] =>
     return key === undefined || !blocks.slice(index + 1).some((newer) => keyIn(newer, policy) === key)
   })
 
+/** What is left when the oldest go: all but the newest event and the retry, which end up behind what they were before. */
+function withoutOldest(blocks: string[], most: number): string[] {
+  const newest = blocks.findLastIndex(isEvent)
+  const behind: string[] = []
+  let bytes = Buffer.byteLength(blocks.join(''))
+  let seen = 0
+  for (; bytes > most && seen < blocks.length; seen++) {
+    const block = blocks[seen] as string
+    if (seen === newest || block.startsWith('retry: ')) behind.push(block)
+    else bytes -= Buffer.byteLength(block)
+  }
+  return [...blocks.slice(seen), ...behind]
+}
+
 const word = fc.oneof(
   fc.constantFrom('', 'a', 'b', 'message', 'data', 'data: x', 'é', '中', '😀'),
   fc.string({ unit: 'grapheme', maxLength: 12 }).filter((value) => !/[\r\n\0]/.test(value)),
 )
 
-/** One event or comment, as it is encoded. */
+/** One event, with or without a retry before its data, or a comment, or a retry alone, as it is encoded. */
 const block = fc.oneof(
   fc
     .record(
@@ -52,6 +69,7 @@ const block = fc.oneof(
     )
     .map((fields) => encodeEvent(fields)),
   fc.constantFrom('a', 'b').map((id) => encodeEvent({ id })),
+  fc.nat(9).map((retry) => encodeEvent({ retry })),
   word.map(encodeComment),
 )
 
@@ -100,8 +118,7 @@ describe.each(policies)('whatever is added and taken, with %o', (policy) => {
             if (bytes() > bound) {
               backlog.drop(policy, bound)
               dropping = true
-              waiting = withoutReplaced(waiting, policy)
-              while (bytes() > bound && waiting.length > 1) waiting.shift()
+              waiting = withoutOldest(withoutReplaced(waiting, policy), bound)
             }
           }
           expect(backlog.bytes).toBe(bytes())
@@ -185,23 +202,76 @@ describe('latest', () => {
   })
 })
 
-test('comments, and a retry alone, are dropped and not counted', () => {
+/** What is left of these chunks within a bound, and how many events were dropped. */
+function bounded(policy: DropPolicy, most: number, chunks: Chunk[]): { left: string; dropped: number } {
   const backlog = new Backlog()
-  for (const one of ['retry: 5\n\n', ': hello\n\n', ':\n\n', event({ retry: 5, data: 'x' }), event('last')]) {
-    addTo(backlog, one)
-  }
-  backlog.drop('drop-oldest', 1)
-  expect(backlog.dropped).toBe(1)
-  expect(text(backlog.take())).toBe('data: last\n\n')
+  for (const one of chunks) addTo(backlog, one)
+  backlog.drop(policy, most)
+  const left = text(backlog.take())
+  return { left, dropped: backlog.dropped }
+}
+
+describe('lines', () => {
+  test('comments are dropped and not counted, wherever they stand', () => {
+    const chunks = [': hello\n: you\n', `:\n${event('old')}:\n`, ':\n', event('last'), ': after\n']
+    expect(bounded('drop-oldest', 1, chunks)).toEqual({ left: event('last'), dropped: 1 })
+    expect(bounded('drop-oldest', 1, [chunks.join('')])).toEqual({ left: event('last'), dropped: 1 })
+    expect(bounded('drop-oldest', 1, [Buffer.from(chunks.join(''))]).dropped).toBe(1)
+    expect(bounded('drop-oldest', 1, [':\n', ':\n'])).toEqual({ left: '', dropped: 0 })
+  })
+
+  test.each(policies)('an event that is dropped takes no retry before it along, with %o', (policy) => {
+    const old = ['retry: 7\n', ':\n', event('old')].join('')
+    for (const chunk of [old, Buffer.from(old)]) {
+      const expected = { left: `retry: 7\n${event('last')}`, dropped: 1 }
+      expect(bounded(policy, 1, [chunk, event('last')])).toEqual(expected)
+    }
+  })
+
+  test.each(policies)('of retries the newest stays, whether alone or in an event, with %o', (policy) => {
+    const chunks = [
+      'retry: 5\n',
+      event({ id: 1, event: 'x', data: 1 }),
+      'retry: 6\n',
+      event({ retry: 7, data: 'x' }),
+    ]
+    const { left, dropped } = bounded(policy, 1, chunks)
+    expect({ left: left.match(/retry: .*/g), dropped }).toEqual({ left: ['retry: 7'], dropped: 1 })
+  })
+
+  test('a retry within an event is a part of it', () => {
+    const one = event({ event: 'a', retry: 5, data: 'x' })
+    expect(bounded({ latest: 'event' }, Infinity, [one, one])).toEqual({ left: one, dropped: 1 })
+    const nameless = event({ id: 1, retry: 5 })
+    expect(bounded({ latest: 'id' }, Infinity, [nameless, nameless])).toEqual({
+      left: nameless.repeat(2),
+      dropped: 0,
+    })
+  })
+
+  test('a part that is taken ends after any of them', () => {
+    const backlog = new Backlog()
+    addTo(backlog, `retry: 5\n:\n: é\n${event('x')}:\n`)
+    const parts = [0, 0, 0, 0, 0].map((most) => text(backlog.take(most)))
+    expect(parts).toEqual(['retry: 5\n', ':\n', ': é\n', event('x'), ':\n'])
+  })
+
+  test('that somebody has closed with an empty line keep it, and are no events', () => {
+    const chunks = [':\n\n', `: x\n\nretry: 5\n\n${event('old')}`, event('last')]
+    expect(bounded('drop-oldest', 1, chunks)).toEqual({ left: `retry: 5\n\n${event('last')}`, dropped: 1 })
+  })
 })
 
-test('the newest block stays, however large', () => {
+test('the newest event stays, however large, and whatever comes after it', () => {
   const backlog = new Backlog()
   const large = event('x'.repeat(1_000))
   addTo(backlog, Buffer.from(`${event('small')}${large}`))
   backlog.drop('drop-oldest', 10)
   expect(backlog.bytes).toBe(large.length)
   addTo(backlog, event('newer'))
+  addTo(backlog, ': a\n: b\n')
+  backlog.drop('drop-oldest', 0)
+  addTo(backlog, ': c\n')
   backlog.drop('drop-oldest', 0)
   expect(text(backlog.take(0))).toBe(event('newer'))
   expect(backlog.dropped).toBe(2)

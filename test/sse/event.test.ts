@@ -95,7 +95,7 @@ describe('an event is text in the format of the standard', () => {
       'event: e\nid: i\nretry: 5\ndata: d\n\n',
     ],
     ['id 0 is a value', { id: 0, data: '' }, 'id: 0\ndata: \n\n'],
-    ['retry 0 is a value', { retry: 0 }, 'retry: 0\n\n'],
+    ['retry 0 is a value', { retry: 0 }, 'retry: 0\n'],
     ['an empty id resets it', { id: '' }, 'id: \n\n'],
     ['an empty name stands', { event: '', data: 'd' }, 'event: \ndata: d\n\n'],
     [
@@ -356,10 +356,10 @@ describe('the serializer', () => {
 
 describe('a comment', () => {
   test.each<[string, string]>([
-    ['hello', ': hello\n\n'],
-    ['', ': \n\n'],
-    ['a\nb\rc\r\nd', ': a\n: b\n: c\n: d\n\n'],
-    ['data: x', ': data: x\n\n'],
+    ['hello', ': hello\n'],
+    ['', ': \n'],
+    ['a\nb\rc\r\nd', ': a\n: b\n: c\n: d\n'],
+    ['data: x', ': data: x\n'],
   ])('%j', (text, encoded) => {
     expect(encodeComment(text)).toBe(encoded)
   })
@@ -380,7 +380,9 @@ describe('a comment', () => {
 
 describe('retry', () => {
   test.each([0, 1, 3_000, Number.MAX_SAFE_INTEGER])('%d arrives', (retryMs) => {
-    expect(decode(`${encodeRetry(retryMs)}\n`).retries).toEqual([retryMs])
+    expect(decode(encodeRetry(retryMs)).retries).toEqual([retryMs])
+    // Alone it is no event, in which an empty line would end.
+    expect(encodeEvent({ retry: retryMs })).toBe(encodeRetry(retryMs))
   })
 })
 

@@ -27,7 +27,7 @@ async function openSink(): Promise<Stream> {
 
 /** Resolves when a client has had this many heartbeats. */
 const heartbeats = async (client: RawClient, count: number): Promise<unknown> =>
-  client.including(':\n\n'.repeat(count))
+  client.including(':\n'.repeat(count))
 
 test('a silent stream gets comments that no client shows', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
@@ -63,9 +63,9 @@ test('a stream that falls silent gets them from then on', async () => {
   const { sink, client } = await openSink()
   heartbeat.add(sink)
   sink.write('data: 1\n\n', 1)
-  await client.including('data: 1\n\n:\n\n:\n\n')
+  await client.including('data: 1\n\n:\n:\n')
   sink.write('data: 2\n\n', 1)
-  await client.including('data: 2\n\n:\n\n')
+  await client.including('data: 2\n\n:\n')
   heartbeat.delete(sink)
   expect(sink.events).toBe(2)
 })
@@ -81,7 +81,7 @@ test('a client that is behind gets none, and what waits for it does not grow', a
   await heartbeats(silent.client, 3)
   expect({ bytes: behind.sink.bytes, buffered: behind.sink.buffered }).toEqual({ bytes, buffered })
   behind.client.socket.resume()
-  await behind.client.including(':\n\n')
+  await behind.client.including(':\n')
   heartbeat.delete(silent.sink)
   heartbeat.delete(behind.sink)
 })
@@ -94,7 +94,7 @@ test('a stream that was deleted gets none, while others go on', async () => {
   await heartbeats(deleted.client, 1)
   heartbeat.delete(deleted.sink)
   const { bytes } = deleted.sink
-  const had = other.sink.bytes / ':\n\n'.length
+  const had = other.sink.bytes / ':\n'.length
   await heartbeats(other.client, had + 3)
   expect(deleted.sink.bytes).toBe(bytes)
   heartbeat.delete(other.sink)
@@ -110,7 +110,7 @@ test('one comes per rhythm, not more', async () => {
   await heartbeats(client, 6)
   clearInterval(timer)
   heartbeat.delete(sink)
-  expect(sink.bytes / ':\n\n'.length).toBeLessThanOrEqual(looks / 2 + 1)
+  expect(sink.bytes / ':\n'.length).toBeLessThanOrEqual(looks / 2 + 1)
   // Nor much less: half of it would be too little for a proxy that cuts after little more than a rhythm.
   expect(looks).toBeLessThan(2 * 2 * 6)
 })

@@ -323,7 +323,7 @@ describe('beat()', () => {
     expect(sink.beat()).toBe(false)
     await nextTurn()
     expect(sink.beat()).toBe(true)
-    expect((await client.including('data: 1\n\n:\n\n')).body).toBe(':\n\ndata: 1\n\n:\n\n')
+    expect((await client.including('data: 1\n\n:\n')).body).toBe(':\ndata: 1\n\n:\n')
     expect(sink.events).toBe(1)
     sink.destroy()
     expect(sink.beat()).toBe(false)
@@ -396,7 +396,7 @@ describe.each(['gzip', 'br'] as const)('a body in %s', (coding) => {
     const { response, body } = await serveCoded(coding)
     const sink = sinkOf(response, { flush, onEnd: () => response.end() })
     sink.compress(coding)
-    const texts = ['retry: 5\n\n', 'data: é1\n\n', 'data: é2\n\n', 'data: é3\n\n']
+    const texts = ['retry: 5\n', 'data: é1\n\n', 'data: é2\n\n', 'data: é3\n\n']
     for (const [number, text] of texts.entries()) sink.write(number === 2 ? Buffer.from(text) : text, 1)
     await nextTurn()
     const before = response.socket?.bytesWritten ?? 0
@@ -441,9 +441,9 @@ describe.each(['gzip', 'br'] as const)('a body in %s', (coding) => {
       const blocks = elsewhere.compress(Buffer.from(text))
       expect(sink.writeCoded(blocks, 1, { ...elsewhere.checksum })).toBe(true)
     }
-    sink.expectCoded(coding, 'retry: 5\n\n')
+    sink.expectCoded(coding, 'retry: 5\n')
     expect(sink.beat()).toBe(true)
-    come('retry: 5\n\ndata: é1\n\n')
+    come('retry: 5\ndata: é1\n\n')
     expect(sink.write('data: here\n\n', 1)).toBe(true)
     expect(sink.write(bytesOf('data: hé\n\n'), 1)).toBe(true)
     come('data: é2\n\n')
@@ -451,7 +451,7 @@ describe.each(['gzip', 'br'] as const)('a body in %s', (coding) => {
     expect(sink.buffered).toBeGreaterThan(0)
     sink.end()
     expect(sink.writeCoded(Buffer.from('late'), 1, elsewhere.checksum)).toBe(false)
-    const expected = 'retry: 5\n\ndata: é1\n\ndata: é2\n\ndata: é3\n\ndata: here\n\ndata: hé\n\n'
+    const expected = 'retry: 5\ndata: é1\n\ndata: é2\n\ndata: é3\n\ndata: here\n\ndata: hé\n\n'
     expect(await body).toBe(expected)
     expect({ events: sink.events, bytes: sink.bytes }).toEqual({
       events: 5,
@@ -463,10 +463,10 @@ describe.each(['gzip', 'br'] as const)('a body in %s', (coding) => {
   test('compressed elsewhere, from where nothing comes: its first words are said here', async () => {
     const { response, body } = await serveCoded(coding)
     const sink = sinkOf(response, { onEnd: () => response.end() })
-    sink.expectCoded(coding, 'retry: 5\n\n')
+    sink.expectCoded(coding, 'retry: 5\n')
     sink.write('event: error\ndata: lost\n\n', 1)
     sink.end()
-    const expected = 'retry: 5\n\nevent: error\ndata: lost\n\n'
+    const expected = 'retry: 5\nevent: error\ndata: lost\n\n'
     expect(await body).toBe(expected)
     expect(sink.bytes).toBe(expected.length)
   })
@@ -522,13 +522,13 @@ describe('the end', () => {
   test('comments count as bytes, not as events, and only the first event is timed', async () => {
     const { response } = await serveOne()
     const sink = sinkOf(response)
-    sink.write(':\n\n', 0)
+    sink.write(':\n', 0)
     expect(sink.firstEventAt).toBe(undefined)
     sink.write('data: 1\n\n', 1)
     const first = sink.firstEventAt
     expect(first).toBeTypeOf('number')
     sink.write('data: 2\n\ndata: 3\n\n', 2)
     expect(sink.firstEventAt).toBe(first)
-    expect({ events: sink.events, bytes: sink.bytes }).toEqual({ events: 3, bytes: 30 })
+    expect({ events: sink.events, bytes: sink.bytes }).toEqual({ events: 3, bytes: 29 })
   })
 })

@@ -52,7 +52,7 @@ describe('what is sent', () => {
     expect(stream.comment('a word')).toBe(true)
     expect([sink.events, stream.closed]).toEqual([2, false])
     stream.close()
-    expect((await client.response()).body).toBe('data: text\n\nid: 1\ndata: <5>\n\n: a word\n\n')
+    expect((await client.response()).body).toBe('data: text\n\nid: 1\ndata: <5>\n\n: a word\n')
   })
 
   test('passes through a ring as the same bytes', () => {
@@ -61,7 +61,7 @@ describe('what is sent', () => {
     expect(stream.send({ data: 5 })).toBe(false)
     expect(stream.send({ event: 'e', data: 'two\nlines' })).toBe(false)
     expect(stream.comment('a word')).toBe(false)
-    expect(read()).toBe('data: text\n\ndata: <5>\n\nevent: e\ndata: two\ndata: lines\n\n: a word\n\n')
+    expect(read()).toBe('data: text\n\ndata: <5>\n\nevent: e\ndata: two\ndata: lines\n\n: a word\n')
   })
 
   test('is looked at only as long as somebody can get it', async () => {

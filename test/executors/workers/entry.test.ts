@@ -217,7 +217,7 @@ describe('a stream', () => {
     expect(entry.done).toEqual([2])
     staying.close('client')
     entry.notify(1)
-    expect((await entry.over(1)).map(([kind]) => kind)).toEqual(['START', 'DATA', 'DONE'])
+    expect((await entry.over(1)).map(([kind]) => kind)).toEqual(['START', 'DATA', 'LEFT_OPEN', 'DONE'])
   })
 
   test('that waits for its client goes on when it is told that it has caught up', async () => {
@@ -275,7 +275,7 @@ describe('a stream', () => {
     ])
   })
 
-  test.each(['', 'retry: 5\n\n'])(
+  test.each(['', 'retry: 5\n'])(
     'is compressed where it is asked to be, after its first words (%j)',
     async (firstWords) => {
       const entry = await Entry.start()

@@ -46,7 +46,7 @@ test('every stream gets its farewell, and producers hear why', async () => {
   const waiting = await testbed.open('count', { events: 1 })
   const closed = testbed.app.close()
   for (const each of [running, blocking, waiting]) {
-    expect(await each.over()).toMatch(/: the server is closing\n\nretry: \d+\n\n$/)
+    expect(await each.over()).toMatch(/: the server is closing\nretry: \d+\n$/)
     expect(await testbed.reason(each)).toBe('shutdown')
   }
   expect(waiting.events).toEqual([])
