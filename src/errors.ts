@@ -153,6 +153,10 @@ export const HF_ERR_STREAM_LEFT_OPEN: Coded = define(
   'HF_ERR_STREAM_LEFT_OPEN',
   'The producer of route %s has returned nothing, and never asked for stream.signal: its stream stays open, and keeps its place, until stream.close() is called or the client leaves. Make it async if it is done when it returns; if it goes on in timers or listeners, end them when stream.signal aborts.',
 )
+export const HF_ERR_SOURCE_IN_USE: Coded = define(
+  'HF_ERR_SOURCE_IN_USE',
+  'A producer returned a source (%s) that is read elsewhere already, by a listener of its "data" or "line" or by a pipe, so that everything would be sent twice. Return the source alone, or send in the listener and return nothing.',
+)
 export const HF_ERR_CANNOT_BLOCK: Coded = define(
   'HF_ERR_CANNOT_BLOCK',
   "readySync() would block the server's thread. Use await stream.ready(), or run the route on workers.",

@@ -2,8 +2,14 @@
  * What a producer is, how one is marked as portable, and how one is run: the same on every thread.
  */
 import { AsyncResource } from 'node:async_hooks'
+import type { Interface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { HF_ERR_OPTION_INVALID, HF_ERR_OPTION_UNKNOWN, HF_ERR_PRODUCER_INVALID } from '../errors.ts'
+import {
+  HF_ERR_OPTION_INVALID,
+  HF_ERR_OPTION_UNKNOWN,
+  HF_ERR_PRODUCER_INVALID,
+  HF_ERR_SOURCE_IN_USE,
+} from '../errors.ts'
 import { show, type EventInput, type Serializer } from '../sse/event.ts'
 import { onStreamClosed, type EventStream } from '../sse/stream.ts'
 
@@ -139,6 +145,7 @@ function pumpAll(produced: unknown, stream: EventStream, pause: Pause): Promise<
     return stopOnClose(pump(events, stream, pause), stream, () => void endReading(reader))
   }
   if (Symbol.asyncIterator in produced) {
+    if (isInUse(produced)) throw refuseInUse(produced)
     const pumped = pump((produced as AsyncIterable<EventInput>)[Symbol.asyncIterator](), stream, pause)
     const { destroy } = produced as Partial<Readable>
     if (typeof destroy !== 'function') return pumped
@@ -148,6 +155,29 @@ function pumpAll(produced: unknown, stream: EventStream, pause: Pause): Promise<
     return pump((produced as Iterable<EventInput>)[Symbol.iterator](), stream, pause)
   }
   return undefined
+}
+
+/**
+ * A producer that sends in a listener and returns what it listens to (`(stream) => readable.on('data', …)`) would have
+ * everything sent twice: a Readable, or an Interface of node:readline, gives its iterator what it gives its listeners.
+ */
+function isInUse(source: object): boolean {
+  const { readableFlowing, listenerCount } = source as Partial<Readable>
+  if (typeof listenerCount !== 'function') return false
+  const listeners = (event: string): number => listenerCount.call(source, event)
+  if (readableFlowing === undefined) return listeners('line') > 0
+  return readableFlowing === true || listeners('data') > 0
+}
+
+function refuseInUse(source: object): Error {
+  const { on, destroy, close } = source as Partial<
+    Pick<Readable, 'on' | 'destroy'> & Pick<Interface, 'close'>
+  >
+  // Nobody is left to hear how it ends, and an error without a listener would end the process.
+  on?.call(source, 'error', () => {})
+  if (destroy === undefined) close?.call(source)
+  else destroy.call(source)
+  return new HF_ERR_SOURCE_IN_USE(show(source))
 }
 
 async function endReading(reader: ReadableStreamDefaultReader): Promise<IteratorReturnResult<undefined>> {

@@ -22,7 +22,8 @@ function sample(code: string): Error & { code: string; statusCode?: number } {
 }
 
 /** How an instruction begins. */
-const IMPERATIVE = /^(Add|Call|Close|Exclude|Export|Give|Look|Make|Move|Pass|Register|See|Send|Stop|Try|Use) /
+const IMPERATIVE =
+  /^(Add|Call|Close|Exclude|Export|Give|Look|Make|Move|Pass|Register|Return|See|Send|Stop|Try|Use) /
 
 test('docs/errors.md lists exactly the codes that exist, each once', () => {
   expect(rows.map(([code]) => code).toSorted()).toEqual(codes.toSorted())

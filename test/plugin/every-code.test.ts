@@ -1,5 +1,5 @@
 /** Every code of src/errors.ts, raised by what it tells of. The other tests look closer; this one leaves none out. */
-import { PassThrough, type Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import Fastify from 'fastify'
 import { expect, onTestFinished, test } from 'vitest'
@@ -198,6 +198,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     client.destroy()
     return lines[0]?.err
   },
+  HF_ERR_SOURCE_IN_USE: async () => closing(() => Readable.from(['x']).on('data', () => {})),
   HF_ERR_CANNOT_BLOCK: async () => closing(async (stream: EventStream) => void stream.readySync()),
   HF_ERR_STREAM_CLOSED: async () => {
     let signal: AbortSignal | undefined
