@@ -17,11 +17,11 @@ import { onStreamClosed, type EventStream } from '../sse/stream.ts'
  * What a producer may return.
  *
  * - nothing: the stream stays open until `stream.close()` (for producers that subscribe and return)
- * - a promise: the stream ends when it settles
+ * - a promise, or any other thenable (a query of Knex or Prisma): the stream ends when it settles
  * - an iterable or async iterable of events (a generator, a `Readable`, a web stream): each is sent at the pace
  *   of the client, and the stream ends after the last
  */
-export type Produced = void | Promise<void> | Iterable<EventInput> | AsyncIterable<EventInput>
+export type Produced = void | PromiseLike<void> | Iterable<EventInput> | AsyncIterable<EventInput>
 
 /** Emits the events of one stream. `input` is what the route gave to `reply.sse()`. */
 export type Producer<Input = void> = (stream: EventStream, input: Input) => Produced
@@ -133,8 +133,16 @@ export function run(
   pause: Pause = slices(SLICE_MS, setImmediate),
 ): Promise<void> | undefined {
   const produced: unknown = fn(stream, input as never)
-  if (isThenable(produced)) return produced.then((value) => pumpAll(value, stream, pause))
-  return pumpAll(produced, stream, pause)
+  return isThenable(produced) ? settle(produced, stream, pause) : pumpAll(produced, stream, pause)
+}
+
+/**
+ * A thenable of another library may start its work when its `then` is called, call back at once, or return nothing:
+ * `await` takes it as a promise does, and a promise as it is.
+ */
+async function settle(produced: PromiseLike<unknown>, stream: EventStream, pause: Pause): Promise<void> {
+  const pumped = pumpAll(await produced, stream, pause)
+  if (pumped !== undefined) await pumped
 }
 
 function pumpAll(produced: unknown, stream: EventStream, pause: Pause): Promise<void> | undefined {
@@ -244,6 +252,7 @@ async function reject(
   throw error
 }
 
-export function isThenable<T>(value: T | PromiseLike<T>): value is Promise<T> {
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  if (typeof value === 'function') return typeof (value as Partial<PromiseLike<T>>).then === 'function'
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

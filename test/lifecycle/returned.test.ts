@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { EXECUTORS, makeTestbed, route } from './everywhere.ts'
-import { ALONE, IN_USE, returns } from './returning-producers.ts'
+import { ALONE, FAILING, IN_USE, returns, THENABLES } from './returning-producers.ts'
 
 describe.each(EXECUTORS)('on executor %s, a producer returns', (executor) => {
   test.each(IN_USE)(
@@ -25,6 +25,22 @@ describe.each(EXECUTORS)('on executor %s, a producer returns', (executor) => {
     expect((await testbed.request('/')).body).toBe('data: a\n\ndata: b\n\n')
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: 2 })
   })
+
+  test.each(THENABLES)('a thenable, and the stream ends when it settles: %s', async (name) => {
+    const testbed = await makeTestbed({ executor })
+    route(testbed, '/', returns, name)
+    expect((await testbed.request('/')).body).toBe('data: a\n\ndata: b\n\n')
+    expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: 2 })
+    await testbed.idle()
+  })
+
+  test.each(FAILING)('a thenable, and the stream ends as error: %s', async (name) => {
+    const testbed = await makeTestbed({ executor })
+    route(testbed, '/', returns, name)
+    expect(await testbed.request('/')).toMatchObject({ body: '', complete: true })
+    expect(await testbed.closeInfo()).toMatchObject({ reason: 'error', error: { message: 'no rows' } })
+    await testbed.idle()
+  })
 })
 
 test('a source that is read elsewhere is destroyed', async () => {
@@ -47,4 +63,16 @@ test('and what fails in it then is nobody’s error', async () => {
   await closed
   expect(source.errored).toMatchObject({ message: 'cannot be closed' })
   expect(await testbed.closeInfo()).toMatchObject({ error: { code: 'HF_ERR_SOURCE_IN_USE' } })
+})
+
+test('a function that is no thenable leaves the stream open, as nothing does', async () => {
+  const testbed = await makeTestbed()
+  testbed.app.get('/', { sse: true }, async (_, reply) =>
+    reply.sse((stream) => {
+      setImmediate(() => stream.close())
+      return (() => {}) as never
+    }),
+  )
+  expect(await testbed.request('/')).toMatchObject({ body: '', complete: true })
+  expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended' })
 })
