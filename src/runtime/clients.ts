@@ -23,11 +23,16 @@ export class Clients {
 /** Bytes of an IPv6 address that name a network: the rest is its owner's to choose freely (RFC 4291, 2.5.4). */
 const NETWORK_BYTES = 8
 
+/** What some gateways write around an address: brackets, and the port of the connection, which is another each time. */
+const ADDRESS = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::\d+)?$/
+
 /**
  * What tells one client from another, of its address: an IPv4 address as it is, an IPv6 address up to its network of
- * 64 bits, anything else as it stands.
+ * 64 bits, both without brackets and port; anything else as it stands.
  */
-export function clientOfAddress(address: string): string {
+export function clientOfAddress(written: string): string {
+  const { bracketed, plain } = ADDRESS.exec(written)?.groups ?? {}
+  const address = [bracketed, plain].find((part) => part !== undefined && ipaddr.isValid(part)) ?? written
   if (!ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)
   if (parsed.kind() === 'ipv4') return parsed.toString()

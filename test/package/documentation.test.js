@@ -40,7 +40,8 @@ void test('each test that docs/guarantees.md names is there', () => {
   const named = [...readFileSync('docs/guarantees.md', 'utf8').matchAll(/`([\w/-]+) › ([^`]+)`/g)]
   assert.ok(named.length > 0)
   for (const [, file = '', title = ''] of named) {
-    const path = file === 'contract' ? 'src/testing/contract.ts' : `test/${file}.test.ts`
+    const own = `test/${file}.test.${file.startsWith('package/') ? 'js' : 'ts'}`
+    const path = file === 'contract' ? 'src/testing/contract.ts' : own
     // A title stands in quotes of one kind or another.
     const source = readFileSync(path, 'utf8')
     assert.ok(
