@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type Http2ServerResponse } from 'node:http2'
 
 /**
@@ -45,11 +45,27 @@ const CONNECTION_HEADERS = [
   'http2-settings',
 ]
 
-/** Removes headers that HTTP/2 forbids: Node would throw when the head leaves. It drops `connection` itself. */
+/**
+ * A client of HTTP/1.0 knows no chunks and finds the end of a body by that of its connection (RFC 9112, 6.1 and 9.3):
+ * where the handler has said otherwise, Node would believe it.
+ */
+const FRAMING_HEADERS = ['transfer-encoding', 'trailer', 'keep-alive']
+
+/**
+ * Removes headers that contradict how the body is framed. HTTP/2 forbids some: Node would throw when the head leaves. It
+ * drops `connection` there itself.
+ */
 export function dropConnectionHeaders(response: ServerResponse): void {
-  if (http2Stream(response) === undefined) return
-  for (const name of CONNECTION_HEADERS) response.removeHeader(name)
+  if (http2Stream(response) !== undefined) {
+    for (const name of CONNECTION_HEADERS) response.removeHeader(name)
+  } else if (isBeforeHttp11(response.req)) {
+    for (const name of FRAMING_HEADERS) response.removeHeader(name)
+    response.setHeader('connection', 'close')
+  }
 }
+
+const isBeforeHttp11 = ({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean =>
+  httpVersionMajor < 1 || (httpVersionMajor === 1 && httpVersionMinor < 1)
 
 /** Ends a response so that the client sees that it is not complete. */
 export function breakOff(response: ServerResponse): void {
