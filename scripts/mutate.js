@@ -44,6 +44,8 @@ const FILES = {
   'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
   'src/executors/workers/log.ts': { tests: ['test/executors/workers/log.test.ts'], threads: true },
   'src/executors/workers/portable.ts': { tests: ['test/executors/workers/portable.test.ts'] },
+  'src/executors/workers/cloning.ts': { tests: ['test/executors/workers/cloning.test.ts'], threads: true },
+  'src/executors/workers/loss.ts': { tests: ['test/executors/workers/cloning.test.ts'], threads: true },
   'src/executors/workers/pool.ts': {
     tests: [
       'test/executors/workers/pool.test.ts',

@@ -94,7 +94,7 @@ export const HF_ERR_PRODUCER_MODULE: Coded = define(
 )
 export const HF_ERR_INPUT_NOT_CLONEABLE: Coded = define(
   'HF_ERR_INPUT_NOT_CLONEABLE',
-  'The input or context of route %s cannot be sent to a thread; what is in its way is logged as the cause of this error. Pass plain data that structuredClone() takes: no functions, no request or reply.',
+  "Route %s cannot hand its producer's input and context to a thread as they are: %s is %s. Pass plain data in its place (text, numbers, bytes, plain objects, arrays, Date, Map, Set), or choose an executor of the server's thread (inline, microtask, deferred).",
   500,
   TypeError,
 )

@@ -36,7 +36,7 @@ test.each<[name: string, code: string, producer: Producer<never>, input?: unknow
     'an input that cannot be cloned',
     'HF_ERR_INPUT_NOT_CLONEABLE',
     unfit.named,
-    { secret: () => 'the source of a function' },
+    { deep: [() => 'the secret source of a function'] },
   ],
 ])(
   '%s is refused, and the client learns nothing of what is inside',

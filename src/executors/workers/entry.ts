@@ -7,6 +7,7 @@ import { markProducerThread, tellRefusedServer } from '../../runtime/producer-th
 import { portability, run, type PortableProducer } from '../../runtime/producer.ts'
 import { Compressor } from '../../sse/compression.ts'
 import { abortStream, EventStream, isSignalled } from '../../sse/stream.ts'
+import { restore } from './cloning.ts'
 import { allocateCredit, Debtor } from './credit.ts'
 import { encodeError } from './error-transport.ts'
 import { ringLog } from './log.ts'
@@ -85,6 +86,7 @@ async function open(order: StreamOrder): Promise<undefined> {
   }
   try {
     const producer = await load(order.producer)
+    restore(order.stripped)
     stream = new EventStream(sink, {
       context: Object.freeze(order.context),
       log: ringLog(ring, number, order.logLevel),

@@ -4,6 +4,7 @@ import { streamTimeout } from '../../runtime/deadlines.ts'
 import type { Executor, ExecutorDetails, ExecutorLoad, Task, ThreadTime } from '../../runtime/executor.ts'
 import { portability, type Portability } from '../../runtime/producer.ts'
 import type { CloseReason } from '../../sse/stream.ts'
+import { strippedOf } from './cloning.ts'
 import { Modules, type LoadFailure } from './modules.ts'
 import { resolveWorkersOptions, type WorkersOptions } from './options.ts'
 import { checkPortable, moduleFailed, moduleKey, type ProducerReference } from './portable.ts'
@@ -239,6 +240,7 @@ class WorkerPool implements Executor {
       input: task.input,
       lastEventId: task.lastEventId,
       context: task.context,
+      stripped: strippedOf(task),
       coded: task.coded,
       logLevel: task.log.level,
       highWaterMark: task.options.highWaterMark,

@@ -4,7 +4,6 @@ import { createRequire } from 'node:module'
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
-  HF_ERR_INPUT_NOT_CLONEABLE,
   HF_ERR_PRODUCER_AMBIGUOUS,
   HF_ERR_PRODUCER_IN_ENTRY,
   HF_ERR_PRODUCER_MODULE,
@@ -15,6 +14,7 @@ import {
 import type { Task } from '../../runtime/executor.ts'
 import { tellRefusedServer } from '../../runtime/producer-thread.ts'
 import { portability, type PortableProducer } from '../../runtime/producer.ts'
+import { checkCloneable } from './cloning.ts'
 
 /** What a worker is told to find a producer. */
 export interface ProducerReference {
@@ -100,20 +100,6 @@ function fileName(module: string): string {
   const { protocol, pathname } = new URL(module)
   return protocol === 'file:' ? posix.basename(pathname) : `${protocol}…`
 }
-
-/** Clones are thrown away here, but only of what is an object: most inputs are small. */
-function checkCloneable({ input, context, route }: Pick<Task, 'input' | 'context' | 'route'>): void {
-  const suspects = [input, ...Object.values(context)].filter((value) => SUSPECT.has(typeof value))
-  if (suspects.length === 0) return
-  try {
-    structuredClone(suspects)
-  } catch (cause) {
-    throw new HF_ERR_INPUT_NOT_CLONEABLE(route, { cause })
-  }
-}
-
-/** Types whose values may not be cloneable. */
-const SUSPECT = new Set(['object', 'function', 'symbol'])
 
 /** The module that Node was started with: there the server itself is made. */
 let entry: string | undefined

@@ -43,6 +43,8 @@ export interface StreamOrder extends SinkLimits {
   input: unknown
   lastEventId: string | undefined
   context: StreamContext
+  /** The objects within these two whose prototypes are lost on the way, see cloning.ts. */
+  stripped?: readonly object[] | undefined
   coded: Task['coded']
   /** The server's: what is below it need not cross. A logger that is not pino may have none. */
   logLevel: string | undefined
