@@ -8,7 +8,7 @@ const text = (chunks: readonly Chunk[]): string =>
   Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk))).toString()
 
 /** Lines that are comments or a retry, and events, each with its closing empty line. */
-const blocksOf = (all: string): string[] => all.match(/(:|retry: ).*\n|[^]*?\n\n/gy) ?? []
+const blocksOf = (all: string): string[] => all.match(/(:|retry: )[^\n]*\n|[^]*?\n\n/gy) ?? []
 
 const isEvent = (block: string): boolean => !/^(:|retry: )/.test(block)
 
