@@ -15,7 +15,8 @@ async function ask() {
   const answers = []
   for (let n = 0; n < 3; n++) {
     const response = await fetch(url)
-    answers.push({ status: response.status, ...JSON.parse(await response.text()) })
+    const body = await response.text()
+    answers.push({ status: response.status, ...(body.startsWith('{') ? JSON.parse(body) : {}) })
   }
   // A second server, on a thread, would write a second line.
   console.log(JSON.stringify(answers))
