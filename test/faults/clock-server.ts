@@ -69,7 +69,8 @@ await Promise.all([
   ...[...paths, '/workers/waits'].map(read),
   ...['full', 'hasty'].map(async (executor) => {
     const holds = read(`/${executor}/holds`)
-    // The first one has the place; this one waits, or waits for too long.
+    // The first one has the place; the next waits, or waits for too long.
+    while (app.sse.stats().executors[executor]?.running === 0) await new Promise(setImmediate)
     await Promise.all([holds, read(`/${executor}/waits`)])
   }),
   (async () => {

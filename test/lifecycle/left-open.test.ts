@@ -37,7 +37,7 @@ describe.each(['inline', 'microtask', 'deferred', 'workers'])('on %s', (executor
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toMatchObject({ level: 40, err: { code: 'HF_ERR_STREAM_LEFT_OPEN' } })
     expect(warnings[0]?.err?.message).toContain('GET /leaves')
-    expect(warnings[0]?.err?.message).toContain('make it async')
+    expect(warnings[0]?.err?.message).toContain('Make it async')
     first.destroy()
     second.destroy()
     await testbed.idle()
