@@ -10,7 +10,7 @@ import { HF_ERR_EVENT_DATA, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_INVALID } from '../
 export interface EventFields {
   /**
    * The payload. A string is sent as it is (each line as a `data` line of its own), anything else goes through
-   * the serializer. `''` and `null` are values. An event without data is dispatched by no client.
+   * the serializer. `''` and `null` are values. An event without data is dispatched by no browser.
    */
   data?: unknown
   /** The name that the client listens for. No line ends. `''` means `message`. */

@@ -32,7 +32,7 @@ function read(response: IncomingMessage): void {
     texts.push(text)
     const blocks = (rest + text).split('\n\n')
     rest = blocks.pop() as string
-    // An event ends with an empty line; a comment or a lone retry, which end so too, has no data.
+    // Comments and a retry may stand before an event, and an event may have no data: a client dispatches none of them.
     for (const block of blocks) if (/^data/m.test(block)) raise(flags, Flag.EVENTS)
   })
   body.on('error', () => {})

@@ -206,6 +206,19 @@ describe('memory', () => {
     expect(codes).toEqual(new Set(['HF_ERR_EVENT_TOO_LARGE']))
   })
 
+  test.each<HistoryEvent>([
+    'x',
+    { data: 5 },
+    { event: 'e' },
+    { retry: 5 },
+    { event: 'e', retry: 5, data: '' },
+  ])('what is counted of %o is the text that a follower is sent', (event) => {
+    const history = new History()
+    const id = history.push('key', event)
+    const fields = typeof event === 'string' ? { data: event } : event
+    expect(history.stats().bytes).toBe(encodeEvent({ ...fields, id }).length)
+  })
+
   test('over maxKeys the key that was not used for longest goes, first one without events', () => {
     const history = new History({ maxKeys: 3 })
     const ids = new Map(['a', 'b', 'c'].map((key) => [key, history.push(key, 'x')]))

@@ -117,8 +117,8 @@ describe.each(policies)('whatever is added and taken, with %o', (policy) => {
             if (dropping) waiting = withoutReplaced(waiting, policy)
             if (bytes() > bound) {
               backlog.drop(policy, bound)
-              dropping = true
               waiting = withoutOldest(withoutReplaced(waiting, policy), bound)
+              dropping = waiting.length > 0
             }
           }
           expect(backlog.bytes).toBe(bytes())
@@ -307,6 +307,15 @@ test('it is over with the last block, also where that is taken as a part', () =>
   expect(backlog.take(backlog.bytes - 1)).toHaveLength(2)
   addTo(backlog, event({ event: 'a', data: 3 }))
   addTo(backlog, event({ event: 'a', data: 4 }))
+  expect(backlog.dropped).toBe(0)
+})
+
+test('it is over as well where nothing waited but comments, which are dropped', () => {
+  const backlog = new Backlog()
+  addTo(backlog, ':\n')
+  backlog.drop({ latest: 'event' }, 0)
+  addTo(backlog, event({ event: 'a', data: 1 }))
+  addTo(backlog, event({ event: 'a', data: 2 }))
   expect(backlog.dropped).toBe(0)
 })
 
