@@ -23,18 +23,29 @@ export class Clients {
 /** Bytes of an IPv6 address that name a network: the rest is its owner's to choose freely (RFC 4291, 2.5.4). */
 const NETWORK_BYTES = 8
 
-/** What some gateways write around an address: brackets, and the port of the connection, which is another each time. */
-const ADDRESS = /^(?:\[(?<bracketed>[^\]]*)\]|(?<plain>[^:]*))(?::\d+)?$/
+/** IPv6 addresses that a translator makes of the IPv4 addresses of its clients, which are their ends (RFC 6052, 2.1). */
+const TRANSLATED = ipaddr.IPv6.parseCIDR('64:ff9b::/96')
+const TRANSLATED_AT = 12
 
 /**
  * What tells one client from another, of its address: an IPv4 address as it is, an IPv6 address up to its network of
- * 64 bits, both without brackets and port; anything else as it stands.
+ * 64 bits, anything else as it stands.
+ *
+ * @param written as a proxy may have written it: with a port, which is another one for each connection, in brackets
+ *   and in quotes (RFC 7239, 6)
  */
 export function clientOfAddress(written: string): string {
-  const { bracketed, plain } = ADDRESS.exec(written)?.groups ?? {}
-  const address = [bracketed, plain].find((part) => part !== undefined && ipaddr.isValid(part)) ?? written
-  if (!ipaddr.isValid(address)) return address
+  const address = ipaddr.isValid(written) ? written : bare(written)
+  if (!ipaddr.isValid(address)) return written
   const parsed = ipaddr.process(address)
-  if (parsed.kind() === 'ipv4') return parsed.toString()
-  return new ipaddr.IPv6(parsed.toByteArray().fill(0, NETWORK_BYTES)).toString()
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString()
+  const bytes = parsed.toByteArray()
+  if (parsed.match(TRANSLATED)) return new ipaddr.IPv4(bytes.slice(TRANSLATED_AT)).toString()
+  return new ipaddr.IPv6(bytes.fill(0, NETWORK_BYTES)).toString()
+}
+
+/** What is left without quotes, brackets and port. */
+function bare(written: string): string {
+  const [, inBrackets, plain] = /^"?(?:\[([^\]]+)\]|([^"]+?))(?::\d+)?"?$/.exec(written) ?? []
+  return inBrackets ?? plain ?? written
 }

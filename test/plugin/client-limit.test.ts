@@ -1,3 +1,4 @@
+import type { FastifyServerOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import headfirst, { type EventStream, type HeadfirstOptions } from '../../src/index.ts'
 import { get, type RawClient } from './client.ts'
@@ -6,7 +7,7 @@ import { Testbed } from './testbed.ts'
 /** Streams that say hello and stay open; `opened` holds them in order. */
 async function serve(
   options: Omit<HeadfirstOptions, 'onClose'>,
-  trustProxy = false,
+  trustProxy: FastifyServerOptions['trustProxy'] = false,
 ): Promise<{ testbed: Testbed; opened: EventStream[]; producer: (stream: EventStream) => void }> {
   const testbed = await Testbed.make(options, { trustProxy })
   const opened: EventStream[] = []
@@ -119,6 +120,39 @@ test('behind a proxy that Fastify trusts, a client is whom the proxy names', asy
   // What a proxy has made up is a client as well.
   await open(testbed, '/', from('unknown'))
   expect(await answer(testbed, '/', from('unknown'))).toEqual(TOO_MANY)
+})
+
+test.each<[trust: NonNullable<FastifyServerOptions['trustProxy']>]>([
+  ['loopback'],
+  [['127.0.0.1/8']],
+  [true],
+])(
+  'behind a proxy that writes ports and brackets, and that trustProxy %o names, a client is its address',
+  async (trust) => {
+    const { testbed } = await serve({ maxStreamsPerClient: 1 }, trust)
+    await open(testbed, '/', from('203.0.113.7:50001'))
+    expect(await answer(testbed, '/', from('203.0.113.7:50002'))).toEqual(TOO_MANY)
+    expect(await answer(testbed, '/', from('203.0.113.7'))).toEqual(TOO_MANY)
+    await open(testbed, '/', from('203.0.113.8:50001'))
+    await open(testbed, '/', from('[2001:db8::1]:50001'))
+    expect(await answer(testbed, '/', from('[2001:db8::2]:50002'))).toEqual(TOO_MANY)
+    expect(await answer(testbed, '/', from('2001:db8::3'))).toEqual(TOO_MANY)
+    await open(testbed, '/', from('[2001:db8:0:1::1]'))
+  },
+)
+
+/** As the second of two proxies does that write ports. */
+const via = (client: string): Record<string, string> => from(`${client}, 10.0.0.1:4000`)
+
+test('with a function for trustProxy that is also where proxies write ports of each other', async () => {
+  const proxies = ['127.0.0.1', '10.0.0.1']
+  const trust = (address: string): boolean => proxies.includes(address.replace(/:\d+$/, ''))
+  const { testbed } = await serve({ maxStreamsPerClient: 1 }, trust)
+  await open(testbed, '/', via('203.0.113.7:50001'))
+  await open(testbed, '/', via('203.0.113.8:50001'))
+  expect(await answer(testbed, '/', via('203.0.113.7:50002'))).toEqual(TOO_MANY)
+  // What a client has written itself stands before what the proxies say, and is not looked at.
+  expect(await answer(testbed, '/', via('192.0.2.1, 203.0.113.7:50003'))).toEqual(TOO_MANY)
 })
 
 test('behind a proxy that Fastify does not trust, the header says nothing', async () => {
