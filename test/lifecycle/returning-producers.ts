@@ -1,4 +1,4 @@
-/* oxlint-disable unicorn/no-thenable -- what it is about */
+/* oxlint-disable unicorn/no-thenable -- thenables are what some of these return */
 /** Portable producers that return a source which somebody may listen to, or a promise of another kind. */
 import { createInterface, type Interface } from 'node:readline'
 import { PassThrough, Readable } from 'node:stream'

@@ -74,7 +74,7 @@ class Survey {
     if (typeof value !== 'object' || value === null || this.#isKnown(value)) return undefined
     // It would answer what it likes, and no copy is made of any.
     if (types.isProxy(value)) return new Loss('a Proxy')
-    if (this.#depth === DEEPEST) return new Loss('nested too deep')
+    if (this.#depth >= DEEPEST) return new Loss('nested too deep')
     this.#depth++
     const loss = this.#inspect(value)
     this.#depth--
@@ -130,7 +130,7 @@ class Survey {
     const { length } = value
     const keys = Object.keys(value)
     // Indices come first: so there is each of them, and nothing else.
-    const isDense = keys.length === length && (length === 0 || keys[length - 1] === String(length - 1))
+    const isDense = keys.length === length && keys[length - 1] === String(length - 1)
     return isDense ? this.#each(value, (path, n) => `${path}[${n}]`) : this.#properties(value, keys)
   }
 

@@ -1,4 +1,3 @@
-/* oxlint-disable consistent-function-scoping, no-sparse-arrays, no-extraneous-class, no-useless-concat -- odd values are what it is about */
 import assert from 'node:assert/strict'
 import { createSecretKey } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
@@ -41,6 +40,7 @@ const KEPT: Record<string, unknown> = {
   null: null,
   'text, numbers, truth values': ['x', '', 0, -0, NaN, Infinity, 5n, true, undefined],
   'an object': { id: '7', deep: { list: [1, { two: 2 }], 'odd key\n': 1, 5: 'five' } },
+  // eslint-disable-next-line no-sparse-arrays
   'a sparse array with properties': Object.assign([1, , 3], { more: { at: new Date(0) } }),
   'a very sparse array': Object.assign([], { 4_000_000_000: 'last' }),
   'what a regular expression has matched': /(?<name>a)/.exec('an a'),
@@ -74,6 +74,7 @@ const KEPT: Record<string, unknown> = {
   ],
   'wrapped primitives': [Object('text'), Object(5), Object(false), Object(5n)],
   'a cycle': cycle(),
+  'many ways to one object': braid(40),
   'hundreds of crossroads': braid(900),
   'many objects': Array.from({ length: 3_000 }, (_, n) => ({ n, note: n % 1_000 === 0 ? buffer : null })),
   'deep objects': nested(900),
@@ -90,6 +91,8 @@ class Order {
 }
 class Ids extends Array<number> {}
 class Cache extends Map<string, number> {}
+class Tags extends Set<string> {}
+class Day extends Date {}
 class Note extends Uint8Array {}
 
 const transferred = (): Uint8Array<ArrayBuffer> => {
@@ -131,6 +134,22 @@ const LOST: Record<string, [value: unknown, path: string, what: string]> = {
   'the environment': [{ env: process.env }, 'input.env', 'an object that inherits from another'],
   'a subclass of Array': [{ ids: Ids.of(1) }, 'input.ids', 'an object (Ids)'],
   'a subclass of Map': [{ cache: new Cache() }, 'input.cache', 'an object (Cache)'],
+  'a subclass of Set': [{ tags: new Tags() }, 'input.tags', 'an object (Tags)'],
+  'a subclass of Date': [{ day: new Day(0) }, 'input.day', 'an object (Day)'],
+  'what only looks like a map': [Object.create(Map.prototype), 'input', 'an object (Map)'],
+  'what only looks like a set': [Object.create(Set.prototype), 'input', 'an object (Set)'],
+  'what only looks like a date': [Object.create(Date.prototype), 'input', 'an object (Date)'],
+  'what only looks like bytes': [Object.create(Uint8Array.prototype), 'input', 'an object (Uint8Array)'],
+  'something in an object of another realm': [
+    Object.assign(elsewhere('({})') as object, { url: new URL('http://a/') }),
+    'input.url',
+    'an object (URL)',
+  ],
+  'something in an array of another realm': [
+    Object.assign(elsewhere('[1]') as unknown[], [new URL('http://a/')]),
+    'input[0]',
+    'an object (URL)',
+  ],
   'a subclass of Uint8Array': [{ note: new Note(1) }, 'input.note', 'an object (Note)'],
   'an error of a class': [new (class HttpError extends Error {})('secret'), 'input', 'an object (HttpError)'],
   'an error with a code': [
@@ -160,6 +179,12 @@ const LOST: Record<string, [value: unknown, path: string, what: string]> = {
   ],
   'a function on an array': [
     { list: Object.assign([1], { map: () => 'secret' }) },
+    'input.list.map',
+    'a function',
+  ],
+  'a function on an array with a hole': [
+    // eslint-disable-next-line no-sparse-arrays
+    { list: Object.assign([1, ,], { map: () => 'secret' }) },
     'input.list.map',
     'a function',
   ],
@@ -225,6 +250,11 @@ const LOST: Record<string, [value: unknown, path: string, what: string]> = {
     'input.list[0].total',
     'something that cannot be read',
   ],
+  'a getter on an array': [
+    Object.defineProperty([1, 2], 1, { get: throwing }),
+    'input[1]',
+    'something that cannot be read',
+  ],
   'a proxy': [{ deep: new Proxy({}, {}) }, 'input.deep', 'a Proxy'],
   'a proxy that is no more': [revoked(), 'input', 'a Proxy'],
   'a proxy for a prototype': [
@@ -249,7 +279,7 @@ const LOST: Record<string, [value: unknown, path: string, what: string]> = {
   ],
   'a long key': [{ ['x'.repeat(50)]: () => {} }, `input["${'x'.repeat(40)}…"]`, 'a function'],
   'a class with a long name': [
-    new { ['X'.repeat(50)]: class {} }['X'.repeat(50)]!(),
+    new (Object.defineProperty(class extends Order {}, 'name', { value: 'X'.repeat(50) }))(),
     'input',
     `an object (${'X'.repeat(40)})`,
   ],
@@ -264,10 +294,11 @@ async function served(executor: string, name: string): Promise<{ status: number;
   return { status: response.status, body: await response.text() }
 }
 
+const valueOf = (name: string): unknown => (name in KEPT ? KEPT[name] : LOST[name]?.[0])
+
 beforeAll(async () => {
   app = Fastify()
   await app.register(headfirst, { executors: { workers: workers({ threads: 1, niceIncrement: 0 }) } })
-  const valueOf = (name: string): unknown => (name in KEPT ? KEPT[name] : LOST[name]?.[0])
   for (const executor of ['inline', 'workers']) {
     app.get<{ Params: { name: string } }>(
       `/${executor}/:name`,
@@ -331,17 +362,19 @@ describe('before the head, with where it stands and what it is, and no value:', 
   })
 })
 
+/** What is told of an object without a prototype. */
+const bare = (own: Record<string, string>): string =>
+  JSON.stringify({
+    classes: '',
+    inherits: false,
+    own: Object.entries(own).map(([key, text]) => [key, `string ${text}`]),
+  })
+
 test('a query and parameters of Fastify arrive as objects without a prototype', async () => {
   const { port } = app.server.address() as AddressInfo
   const response = await fetch(`http://127.0.0.1:${port}/query/7?a=1&constructor=x`)
-  const described = (own: [string, string][]): string =>
-    JSON.stringify({ classes: '', inherits: false, own: own.map(([key, text]) => [key, `string ${text}`]) })
-  expect(await response.text()).toBe(
-    `event: input\ndata: ${described([
-      ['a', '1'],
-      ['constructor', 'x'],
-    ])}\n\n` + `event: context\ndata: ${described([['id', '7']])}\n\n`,
-  )
+  const [input, inContext] = [bare({ a: '1', constructor: 'x' }), bare({ id: '7' })]
+  expect(await response.text()).toBe(`event: input\ndata: ${input}\n\nevent: context\ndata: ${inContext}\n\n`)
 })
 
 const context = { requestId: 'req-1', route: 'GET /' }
@@ -420,6 +453,15 @@ const lost = fc.constantFrom<unknown>(
 )
 
 const anyBuffer = fc.uint8Array().map((bytes) => Buffer.from(bytes))
+
+test('where nothing loses its prototype, nothing is sent besides', () => {
+  const plain = { input: { id: '7', list: [new Date(0)] }, context, route: 'GET /' }
+  checkCloneable(plain)
+  expect(strippedOf(plain)).toBe(undefined)
+  const one = { input: { buffer, list: [buffer] }, context: { ...context, buffer }, route: 'GET /' }
+  checkCloneable(one)
+  expect(strippedOf(one)).toEqual([buffer])
+})
 
 test('whatever is let through arrives equal, with the same prototypes', () => {
   fc.assert(
