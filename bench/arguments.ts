@@ -1,9 +1,12 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { basename, dirname, extname, resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { basename, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { tailOf } from './percentiles.ts'
+import { reportFiles } from './report-file.ts'
 import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Contender, type Scenario } from './scenarios.ts'
 import type { OwnExecutor } from './testbed.ts'
+import { UsageError } from './usage-error.ts'
 
 export const HELP: string = `headfirst's bench: when do clients see their first byte and their first event?
 
@@ -109,11 +112,6 @@ export interface Arguments {
   picture: string | undefined
 }
 
-/** What the user has asked for can't be done. */
-export class UsageError extends Error {
-  override name = 'UsageError'
-}
-
 /** @throws UsageError */
 export function parseArguments(args: readonly string[]): Arguments {
   const { values } = parsed(args)
@@ -128,6 +126,7 @@ export function parseArguments(args: readonly string[]): Arguments {
   const scenarios = values.only === undefined ? unnamed(values) : only(values.only)
   if (values.rounds !== undefined && compare === undefined && !scenarios.some((one) => 'rounds' in one))
     throw new UsageError('--rounds: nothing that is to run has rounds. Add --compare A,B')
+  if (values.picture !== undefined) checkPicture(values, scenarios)
   return {
     help: values.help ?? false,
     scenarios: compare === undefined ? scenarios : comparable(values.only),
@@ -139,9 +138,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     full: values.full ?? false,
     quick: values.quick ?? false,
     seed: values.seed === undefined ? 1 : seed(values.seed),
-    json: writable('json', values.json),
-    html: writable('html', values.html),
-    picture: writable('picture', values.picture),
+    ...reportFiles({ json: values.json, html: values.html, picture: values.picture }),
   }
 }
 
@@ -188,6 +185,22 @@ function only(names: string): Scenario[] {
     for (const scenario of found) chosen.add(scenario)
   }
   return SCENARIOS.filter((scenario) => chosen.has(scenario))
+}
+
+const isDrawn = (one: Scenario): boolean =>
+  one.kind === 'block' && one.load > 1 && tailOf(Math.max(...Object.values(one.arrivals))).name === 'p99'
+
+/** What nothing could be drawn of is known before it runs. Of a producer's own streams it is not. */
+function checkPicture(
+  { compare, producer }: { compare?: string; producer?: string },
+  scenarios: readonly Scenario[],
+): void {
+  if (compare !== undefined)
+    throw new UsageError('--picture and --compare exclude each other: a comparison has no rows to draw')
+  if (producer === undefined && !scenarios.some(isDrawn))
+    throw new UsageError(
+      '--picture needs a scenario in overload with 1,000 clients: add --only block-5ms@1.5, or leave --only out',
+    )
 }
 
 const TAKEN = new Set(['inline', 'microtask', 'deferred', 'workers', 'idle'])
@@ -254,16 +267,4 @@ function seed(text: string): number {
     throw new UsageError(`--seed: expected a whole number from 0 to 4294967295, got "${text}"`)
   }
   return number
-}
-
-/** A run of two minutes should not end with the news that its results can't be written. */
-export function writable(option: string, file: string | undefined): string | undefined {
-  if (file === undefined) return undefined
-  const path = resolve(file)
-  try {
-    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
-  } catch (error) {
-    throw new UsageError(`--${option}: can't write ${path}: ${(error as Error).message}`, { cause: error })
-  }
-  return path
 }

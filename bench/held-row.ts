@@ -8,12 +8,12 @@
  *
  * The load generator shares the machine. What bends at it says nothing of the server: such a row is INVALID.
  */
-import { UsageError } from './arguments.ts'
 import { judge, type Gate } from './gate.ts'
 import { percentiles, rank, type Percentiles } from './percentiles.ts'
 import type { HeldScenario } from './scenarios.ts'
 import { poissonSchedule } from './schedule.ts'
 import type { Testbed, TestServer } from './testbed.ts'
+import { UsageError } from './usage-error.ts'
 
 export interface HeldRow {
   scenario: string

@@ -14,9 +14,8 @@
  * - one row: `block-row.ts`, `rate-row.ts`, `held-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
  * - what is told: `results.ts`, `conclusions.ts`, `results-document.ts`, `report/`
  */
-import { writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { HELP, parseArguments, UsageError, type Arguments } from './arguments.ts'
+import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { measureBlockRow, serviceTime } from './block-row.ts'
 import { environment } from './environment.ts'
 import type { MicroQuestions } from './micro-benchmarks.ts'
@@ -30,10 +29,11 @@ import { Progress } from './progress.ts'
 import { measureHeld, mostFiles, stepsWithin } from './held-row.ts'
 import { measureRateRow } from './rate-row.ts'
 import { Remote, stopAll } from './remote.ts'
+import { writeReports } from './report-file.ts'
 import { toHtml } from './report/html.ts'
 import { toJson } from './report/json.ts'
 import { ofStdout, toTerminal } from './report/terminal.ts'
-import { writePicture } from './picture.ts'
+import { pictureOf } from './picture.ts'
 import { resultsDocument } from './results-document.ts'
 import { failedStreams, invalidRows, type Results } from './results.ts'
 import {
@@ -46,6 +46,7 @@ import {
   type Scenario,
 } from './scenarios.ts'
 import { Testbed, type OwnExecutor } from './testbed.ts'
+import { UsageError } from './usage-error.ts'
 
 const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as const
 
@@ -296,9 +297,13 @@ async function main(): Promise<number> {
   }
   const document = resultsDocument(results, process.argv.slice(2))
   process.stdout.write(toTerminal(document, ofStdout()))
-  if (args.json !== undefined) writeFileSync(args.json, toJson(document))
-  if (args.html !== undefined) writeFileSync(args.html, toHtml(document))
-  if (args.picture !== undefined) writePicture(args.picture, results)
+  const texts = {
+    json: () => toJson(document),
+    html: () => toHtml(document),
+    picture: () => pictureOf(results),
+  }
+  // A document always has its summary.
+  writeReports(args, texts, document.blocks.length > 1)
   if (results.interrupted) return EXIT.interrupted
   // In a full run failed streams are a result; a quick one is there to find that something does not work.
   if (results.quick && failedStreams(results) > 0) return EXIT.crash

@@ -1,5 +1,4 @@
 /** The README's picture: the first byte by executor in overload, next to a server that has nothing to compute. */
-import { writeFileSync } from 'node:fs'
 import type { BlockRow } from './block-row.ts'
 import { numberText } from './report/cells.ts'
 import { markup, type Markup } from './report/markup.ts'
@@ -21,8 +20,8 @@ const [HALF, MOST] = [706, 806]
 const colourOf = ({ contender }: BlockRow): string =>
   contender === 'workers' || contender === 'own' ? 'c0' : contender === 'idle' ? 'c2' : 'c1'
 
-/** Writes it, or says on stderr why it must not be. */
-export function writePicture(file: string, results: Results): void {
+/** As SVG; undefined where it must not be drawn, which is said on stderr. */
+export function pictureOf(results: Results): string | undefined {
   const scenario = results.blocks.find(
     ({ load, firstByteMs }) => load > 1 && firstByteMs.p99 !== undefined,
   )?.scenario
@@ -34,8 +33,9 @@ export function writePicture(file: string, results: Results): void {
       : invalid.length > 0
         ? `a row is INVALID: ${invalid.map(({ executor }) => executor).join(', ')}`
         : undefined
-  if (whyNot === undefined) writeFileSync(file, picture(rows, results))
-  else process.stderr.write(`--picture: nothing was written, since ${whyNot}\n`)
+  if (whyNot === undefined) return picture(rows, results)
+  process.stderr.write(`--picture: nothing was written, since ${whyNot}\n`)
+  return undefined
 }
 
 /** @param rows of one scenario, with their p99 */

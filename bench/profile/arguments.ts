@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { UsageError } from './usage-error.ts'
+import { reportFiles } from '../report-file.ts'
+import { UsageError } from '../usage-error.ts'
 import { parseCondition, parseLimits, type Condition } from './condition.ts'
 import type { End, Limits, Load, Stamp, Target } from './plan.ts'
 
@@ -165,8 +166,7 @@ export function parseProfileArguments(args: readonly string[]): ProfileArguments
         : parseCondition('--find-capacity', values['find-capacity']),
     precision: values.precision === undefined ? DEFAULTS.precision : share('--precision', values.precision),
     compare: values.compare === undefined ? undefined : existing('--compare', values.compare),
-    json: values.json === undefined ? undefined : writable('--json', values.json),
-    html: values.html === undefined ? undefined : writable('--html', values.html),
+    ...reportFiles({ json: values.json, html: values.html }),
     server:
       values['server-profile'] === undefined ? undefined : serverOf(values['server-profile'], token ?? ''),
   }
@@ -276,18 +276,6 @@ function existing(option: string, file: string): string {
   const path = resolve(file)
   if (!existsSync(path) || !statSync(path).isFile())
     throw new UsageError(`${option}: there is no file ${path}`)
-  return path
-}
-
-/** A long run should not end with the news that its results can't be written. */
-function writable(option: string, file: string): string {
-  const path = resolve(file)
-  try {
-    if (existsSync(path) && statSync(path).isDirectory()) throw new Error('it is a folder')
-    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK)
-  } catch (error) {
-    throw new UsageError(`${option}: can't write ${path}: ${(error as Error).message}`, { cause: error })
-  }
   return path
 }
 

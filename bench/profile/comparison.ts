@@ -4,7 +4,7 @@ import type { Document } from '../report/document.ts'
 import { toJson } from '../report/json.ts'
 import { rateOf } from './condition.ts'
 import type { Measurement, Summary } from './plan.ts'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 import { validity } from './validity.ts'
 
 /** A run that others are held against. */
@@ -40,19 +40,33 @@ const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
 
 /** @throws UsageError for a file that is none of the profiler's */
 export function readMeasurement(path: string): Comparable & { command: string } {
+  let document: unknown
   try {
-    const { tool, command, results } = JSON.parse(readFileSync(path, 'utf8'), revive) as {
-      tool: string
-      command: string
-      results: { measurement: Measurement; plan?: { load?: { closed?: number } } } | undefined
-    }
-    if (tool === 'profile' && typeof results?.measurement?.arrivals === 'number') {
-      return { measurement: results.measurement, isClosed: results.plan?.load?.closed !== undefined, command }
-    }
+    document = JSON.parse(readFileSync(path, 'utf8'), revive)
   } catch (error) {
     throw new UsageError(`--compare: can't read ${path}: ${(error as Error).message}`, { cause: error })
   }
+  const found = comparable(document)
+  if (found !== undefined) return found
   throw new UsageError(`--compare: ${path} is no file that headfirst profile --json has written`)
+}
+
+function comparable(document: unknown): (Comparable & { command: string }) | undefined {
+  try {
+    const { tool, command, results } = document as {
+      tool: string
+      command: string
+      results: { measurement: Measurement; plan?: { load?: { closed?: number } } }
+    }
+    const { measurement, plan } = results
+    if (tool !== 'profile' || typeof measurement.arrivals !== 'number') return undefined
+    const found = { measurement, isClosed: plan?.load?.closed !== undefined, command }
+    // What can't be compared with itself would end the run when everything is measured.
+    compare(found, found)
+    return found
+  } catch {
+    return undefined
+  }
 }
 
 /** A document as JSON, whose results can be read again. */

@@ -1,4 +1,4 @@
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 import type { Limits, Measurement, Summary } from './plan.ts'
 
 const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const

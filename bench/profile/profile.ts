@@ -1,6 +1,6 @@
 /** `headfirst profile`: from arguments to a report and an exit code. */
-import { writeFileSync } from 'node:fs'
 import { Progress } from '../progress.ts'
+import { writeReports } from '../report-file.ts'
 import { toHtml } from '../report/html.ts'
 import { ofStdout, toTerminal } from '../report/terminal.ts'
 import { addressOf } from './address.ts'
@@ -12,7 +12,7 @@ import type { Measurement, Plan } from './plan.ts'
 import { toDocument, type Profile, type Threshold } from './presentation.ts'
 import { ServerWatch } from './server-view.ts'
 import { Session, type Onlooker } from './session.ts'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 import { validity } from './validity.ts'
 
 const EXIT = { pass: 0, usage: 2, invalid: 3, threshold: 99, interrupted: 130 } as const
@@ -29,7 +29,7 @@ export async function profile(argv: readonly string[]): Promise<number> {
   }
   if (args.selfCheck) {
     const { selfCheck } = await import('./self-check.ts')
-    return selfCheck(args.json)
+    return selfCheck(args)
   }
   const before = args.compare === undefined ? undefined : readMeasurement(args.compare)
   const session = new Session(args.generators)
@@ -146,11 +146,11 @@ async function search(
   found.plan = { ...found.plan, load: stepLoad(load, shown.rate, capacity) }
 }
 
-function show(found: Profile, { json, html }: ProfileArguments): void {
+function show(found: Profile, files: Pick<ProfileArguments, 'json' | 'html'>): void {
   const document = toDocument(found)
   process.stdout.write(toTerminal(document, ofStdout()))
-  if (json !== undefined) writeFileSync(json, toReadableJson(document))
-  if (html !== undefined) writeFileSync(html, toHtml(document))
+  const texts = { json: () => toReadableJson(document), html: () => toHtml(document) }
+  writeReports(files, texts, found.measurement !== undefined)
 }
 
 export function exitCode({

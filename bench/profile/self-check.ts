@@ -3,11 +3,12 @@
  * that server has stamped itself; a head that leaves with the first event has to be told from one that leaves before;
  * and what it can do at most is printed, for whoever wonders whether a limit is the server's or the profiler's.
  */
-import { writeFileSync } from 'node:fs'
 import { Progress } from '../progress.ts'
 import { rank } from '../percentiles.ts'
 import { Remote } from '../remote.ts'
+import { writeReports, type ReportFiles } from '../report-file.ts'
 import type { Document } from '../report/document.ts'
+import { toHtml } from '../report/html.ts'
 import { ofStdout, toTerminal } from '../report/terminal.ts'
 import { parseProfileArguments, targetOf } from './arguments.ts'
 import { toReadableJson } from './comparison.ts'
@@ -44,7 +45,7 @@ interface Check {
 }
 
 /** @returns the exit code */
-export async function selfCheck(json: string | undefined): Promise<number> {
+export async function selfCheck(files: ReportFiles<'json' | 'html'>): Promise<number> {
   const progress = new Progress(6)
   const against = async (kind: ReferenceKind, options: readonly string[]): Promise<Found> => {
     progress.next(kind)
@@ -143,7 +144,7 @@ export async function selfCheck(json: string | undefined): Promise<number> {
     results: { version: VERSION, checks, failures },
   }
   process.stdout.write(toTerminal(document, { ...ofStdout(), width: Infinity }))
-  if (json !== undefined) writeFileSync(json, toReadableJson(document))
+  writeReports(files, { json: () => toReadableJson(document), html: () => toHtml(document) }, true)
   return failures.length === 0 ? EXIT.right : EXIT.wrong
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import { UsageError, writable } from '../arguments.ts'
+import { reportFiles } from '../report-file.ts'
+import { UsageError } from '../usage-error.ts'
 
 export const HELP: string = `headfirst's soak: one server under mixed load for minutes. Does it lose, leak or slow down?
 
@@ -47,8 +48,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     minutes: values.quick === true ? QUICK_MINUTES : number('minutes', values.minutes ?? '10', 0.1, 1_440),
     quick: values.quick ?? false,
     seed: number('seed', values.seed ?? '1', 0, 2 ** 32 - 1, true),
-    html: writable('html', values.html),
-    json: writable('json', values.json),
+    ...reportFiles({ html: values.html, json: values.json }),
   }
 }
 

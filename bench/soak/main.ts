@@ -8,17 +8,17 @@
  * - who comes: `load.ts`; the processes: `server.ts`, `generator.ts`
  * - what has to hold: `checks.ts`; what is told: `soak-document.ts`
  */
-import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { UsageError } from '../arguments.ts'
 import { environment } from '../environment.ts'
 import { median, rank } from '../percentiles.ts'
 import { showLine } from '../progress.ts'
 import { Remote, stopAll } from '../remote.ts'
+import { writeReports } from '../report-file.ts'
 import { toHtml } from '../report/html.ts'
 import { toJson } from '../report/json.ts'
 import { ofStdout, toTerminal } from '../report/terminal.ts'
+import { UsageError } from '../usage-error.ts'
 import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { checks } from './checks.ts'
 import type { SoakGeneratorQuestions } from './generator.ts'
@@ -169,8 +169,8 @@ async function main(): Promise<number> {
   }
   const document = soakDocument(results, process.argv.slice(2))
   process.stdout.write(toTerminal(document, ofStdout()))
-  if (args.json !== undefined) writeFileSync(args.json, toJson(document))
-  if (args.html !== undefined) writeFileSync(args.html, toHtml(document))
+  const texts = { json: () => toJson(document), html: () => toHtml(document) }
+  writeReports(args, texts, results.samples.length > 0)
   if (results.interrupted) return EXIT.interrupted
   return checks(results).every(({ holds }) => holds) ? EXIT.done : EXIT.failed
 }

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { HELP, parseArguments, UsageError } from '../../bench/arguments.ts'
+import { HELP, parseArguments } from '../../bench/arguments.ts'
 import { DEFAULT_SCENARIOS, SCENARIOS } from '../../bench/scenarios.ts'
+import { UsageError } from '../../bench/usage-error.ts'
 
 const file = fileURLToPath(import.meta.url)
 const names = (args: string[]): string[] => parseArguments(args).scenarios.map(({ name }) => name)
@@ -41,6 +42,13 @@ test('a user’s own executor can be compared, under its file’s name too', () 
   expect(parseArguments([...args, 'inline,arguments.test']).compare).toEqual(['inline', 'own'])
 })
 
+test('a picture can be drawn of what has 1,000 clients in overload, and may be of a producer', () => {
+  const picture = ['--picture', 'no-such-picture.svg']
+  for (const args of [[], ['--only', 'block-5ms@1.5'], ['--full'], ['--producer', file]]) {
+    expect(parseArguments([...args, ...picture]).picture).toMatch(/\/no-such-picture\.svg$/)
+  }
+})
+
 test('a producer is named after its file', () => {
   expect(parseArguments(['--producer', file]).producer).toMatchObject({ name: 'arguments.test' })
 })
@@ -59,6 +67,10 @@ test.each([
   [['--producer', './no-such-file.js'], '--producer: there is no file /'],
   [['--executor', './no-such-file.js'], '--executor: there is no file /'],
   [['--producer', file, '--only', 'peers'], '--producer and --only exclude each other'],
+  [['--picture', 'a.svg', '--compare', 'inline,workers'], '--picture and --compare exclude each other'],
+  [['--picture', 'a.svg', '--only', 'encode'], '--picture needs a scenario in overload with 1,000 clients'],
+  [['--picture', 'a.svg', '--only', 'block-5ms@0.5,block-50ms@1.5'], 'add --only block-5ms@1.5'],
+  [['--picture', '.'], ': it is a folder. Name a file in it'],
 ])('%j is refused', (args, message) => {
   expect(() => parseArguments(args)).toThrow(UsageError)
   expect(() => parseArguments(args)).toThrow(message)

@@ -80,10 +80,16 @@ void test('a picture of a quick run is refused', () => {
 })
 
 void test('a file that cannot be written is a usage error, before anything is measured', () => {
+  const missing = join(scratch, 'missing')
   for (const option of ['--json', '--html', '--picture']) {
-    const { status, stderr } = bench([option, join(scratch, 'missing', 'file')])
-    assert.equal(status, 2)
-    assert.match(stderr, new RegExp(`^${option}: can't write `))
+    for (const [file, why] of /** @type {const} */ ([
+      [join(missing, 'file'), `there is no folder ${missing}. Make it first`],
+      [scratch, 'it is a folder. Name a file in it'],
+    ])) {
+      const { status, stdout, stderr } = bench([option, file])
+      assert.deepEqual([status, stdout], [2, ''])
+      assert.equal(stderr.split('\n')[0], `${option}: can't write ${file}: ${why}`)
+    }
   }
 })
 

@@ -73,7 +73,8 @@ void test('what cannot be done is a usage error', () => {
   for (const [args, message] of /** @type {const} */ ([
     [['--minutes', '0'], /^--minutes: expected a number from 0\.1 to 1440, got "0"/],
     [['--quick', '--minutes', '1'], /^--quick and --minutes exclude each other/],
-    [['--json', join(scratch, 'missing', 'file')], /^--json: can't write /],
+    [['--json', join(scratch, 'missing', 'file')], /^--json: can't write .* Make it first/],
+    [['--html', scratch], /^--html: can't write .*: it is a folder\. Name a file in it/],
     [['--wrong'], /Unknown option '--wrong'/],
   ])) {
     const { status, stderr } = soak(args)

@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -90,7 +91,10 @@ describe('headfirst profile', () => {
     [['profile', 'http://x/', '--stamp', 'json'], /json:KEY/],
     [['profile', 'http://x/', '--compare', '/no/such/file'], /there is no file/],
     [['profile', 'http://x/', '--compare', 'package.json'], /no file that headfirst profile --json/],
-    [['profile', 'http://x/', '--json', '/no/such/folder/x'], /can't write/],
+    [['profile', 'http://x/', '--json', '/no/such/folder/x'], /--json: can't write .* Make it first/],
+    [['profile', 'http://x/', '--html', '.'], /--html: can't write .*: it is a folder\. Name a file in it/],
+    [['profile', 'http://x/', '--html', 'package.json/x'], /package\.json is no folder/],
+    [['profile', '--self-check', '--html', '.'], /--html: can't write .*: it is a folder/],
     [['profile', 'http://x/', '--server-profile', 'http://x/p'], /HEADFIRST_TOKEN/],
     [['profile', 'http://x/', '--speed'], /Unknown option '--speed'/],
   ])('says what to do when asked for %j', async (args, message) => {
@@ -98,6 +102,22 @@ describe('headfirst profile', () => {
     expect(stderr).toMatch(message)
     expect(stderr).toContain('--help')
     expect(code).toBe(2)
+  })
+
+  test('says before it measures that a file is none to compare with', async () => {
+    const before = join(folder(), 'before.json')
+    const measurements = [
+      null,
+      {},
+      { arrivals: 1 },
+      { arrivals: 1, outcomes: { good: 1 }, ttfb: { samples: 1, p50: 5 } },
+    ]
+    for (const measurement of measurements) {
+      writeFileSync(before, JSON.stringify({ tool: 'profile', command: 'x', results: { measurement } }))
+      const { code, stdout, stderr } = await run('profile', await good(), ...CLOSED, '--compare', before)
+      expect(stderr).toContain(`${before} is no file that headfirst profile --json has written`)
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    }
   })
 
   test('exits with 99 when a threshold is missed, of no samples too', async () => {
@@ -213,18 +233,44 @@ describe('headfirst profile', () => {
     expect(measurement.arrivals).toBeGreaterThanOrEqual(8)
   })
 
-  test('is interrupted while it still opens the streams that it is to hold', async () => {
-    const json = join(folder(), 'a.json')
+  test.runIf(spawnSync('prlimit', ['--version']).status === 0)(
+    'keeps the older report where the new one cannot be written as a whole',
+    async () => {
+      const json = join(folder(), 'a.json')
+      writeFileSync(json, 'older')
+      const asked = new EventEmitter()
+      const url = await answering((socket) => {
+        socket.write(HEAD + chunk('data: a\n\n'))
+        setTimeout(() => socket.end(END), 20)
+        asked.emit('asked')
+      })
+      const command = new Command('profile', url, ...CLOSED, '--json', json)
+      await once(asked, 'asked')
+      // As on a disk that fills up meanwhile.
+      execFileSync('prlimit', ['--fsize=1000', '--pid', String(command.child.pid)])
+      const { code, stdout, stderr } = await command.done()
+      expect(stderr).toContain(`--json: can't write ${json}: EFBIG`)
+      expect(stdout).toContain('Closed loop')
+      expect(code).toBe(1)
+      expect(readFileSync(json, 'utf8')).toBe('older')
+      expect(readdirSync(join(json, '..'))).toEqual(['a.json'])
+    },
+  )
+
+  test('is interrupted while it still opens the streams that it is to hold, and keeps an older report', async () => {
+    const [json, html] = [join(folder(), 'a.json'), join(folder(), 'a.html')]
+    writeFileSync(html, 'older')
     const asked = new EventEmitter()
     // It never answers.
     const url = await answering(() => asked.emit('asked'))
-    const command = new Command('profile', url, '--hold', '1', '--json', json)
+    const command = new Command('profile', url, '--hold', '1', '--json', json, '--html', html)
     await once(asked, 'asked')
     command.child.kill('SIGINT')
     const { code, stdout } = await command.done()
     expect(code).toBe(130)
     expect(stdout).toContain('Interrupted: this is what there was so far.')
     expect(documentIn(json).blocks).toHaveLength(1)
+    expect(readFileSync(html, 'utf8')).toBe('older')
   })
 
   test('is interrupted while it still asks for the server’s own view, and measures nothing then', async () => {
