@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { HF_ERR_CLIENT_LIMIT, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_PAYLOAD_WRAPPED } from '../errors.ts'
 import { encodeRetry } from '../sse/event.ts'
@@ -99,12 +100,11 @@ export class Opening<Request> {
     }
     // A response that never gets its socket says nothing when that closes.
     const { socket } = rawRequest
-    const abandon = (): void => this.#connection.abandon()
-    socket.once('close', abandon)
+    const forget = onceClosed(socket, () => this.#connection.abandon())
     // The response before this one ends in the context of its own request.
     const proceedHere = AsyncResource.bind(proceed)
     response.once('socket', () => {
-      socket.removeListener('close', abandon)
+      forget()
       proceedHere()
     })
   }
@@ -194,6 +194,26 @@ export class Opening<Request> {
     })
     this.#host.sendHead(payload)
   }
+}
+
+/** By connection, what is told when it closes. */
+const closing = new WeakMap<Socket, Set<() => void>>()
+
+/**
+ * Calls back when a connection closes; answers what takes the callback back. Any number of requests may wait on one: a
+ * listener each would be taken for a leak.
+ */
+function onceClosed(socket: Socket, callback: () => void): () => void {
+  let callbacks = closing.get(socket)
+  if (callbacks === undefined) {
+    const all = (callbacks = new Set<() => void>())
+    closing.set(socket, all)
+    socket.once('close', () => {
+      for (const each of all) each()
+    })
+  }
+  callbacks.add(callback)
+  return () => void closing.get(socket)?.delete(callback)
 }
 
 /** A refused client is asked to wait this long where the executor does not say, in ms. */

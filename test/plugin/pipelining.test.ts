@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { EventStream, Executor } from '../../src/index.ts'
 import { get } from './client.ts'
 import { Testbed, until } from './testbed.ts'
@@ -179,4 +179,31 @@ test('a shutdown starts no stream whose head a hook held back', async () => {
   expect(streams.started).toEqual([])
   expect((await testbed.closeInfo()).reason).toBe('shutdown')
   expect(testbed.counted).toBe(0)
+})
+
+test('any number of them may wait on one connection, and all of them hear that it closes', async () => {
+  const warnings: Error[] = []
+  const warn = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warn)
+  onTestFinished(() => void process.removeListener('warning', warn))
+  const testbed = await Testbed.make()
+  const streams = new NamedStreams()
+  streams.route(testbed)
+  let handled = 0
+  testbed.app.addHook('onRequest', async () => {
+    handled++
+  })
+  const client = await testbed.connect()
+  const names = Array.from({ length: 40 }, (_, n) => `s${n}`)
+  client.send(names.map((name) => get(`/${name}`)).join(''))
+  await client.including('hello from s0')
+  streams.close('s0')
+  await client.including('hello from s1', 1)
+  await until(() => handled === names.length, 'all requests')
+  client.destroy()
+  await testbed.closeInfo(1)
+  await testbed.idle()
+  await testbed.app.close()
+  expect(streams.started).toEqual(['s0', 's1'])
+  expect(warnings).toEqual([])
 })
