@@ -36,14 +36,14 @@ test('a module whose file changes stays as it is where it was loaded, and a thre
   expect(versions['after the change, on a new thread']).toEqual({ inline: 'old', workers: 'new' })
 })
 
-test('a change that takes the producer away, or breaks the module, ends its streams on new threads as error, and no others', () => {
+test('a change that takes the producer away, or breaks the module, ends one stream on a new thread as error, refuses the next, and harms no others', () => {
   expect(versions['without the producer, on a new thread']).toEqual({
     inline: 'old',
     workers: 'error HF_ERR_PRODUCER_NOT_EXPORTED',
   })
   expect(versions['broken, on a new thread']).toEqual({
     inline: 'old',
-    workers: 'error HF_ERR_PRODUCER_MODULE',
+    workers: 'refused HF_ERR_PRODUCER_MODULE',
   })
   expect(versions['another one, on that thread']).toEqual({ inline: 'folder 2', workers: 'folder 2' })
   expect(versions['mended, on a new thread']).toEqual({ inline: 'old', workers: 'mended' })

@@ -12,7 +12,7 @@ import headfirst, { workers, type CloseInfo, type PortableProducer } from '../..
 import { openStream } from '../../src/testing/open-stream.ts'
 import { until } from '../../src/testing/flags.ts'
 
-/** What a client was sent, or the code of the error that its stream ended with. */
+/** What a client was sent, or the code of the error that its stream ended with, or that it was refused with. */
 export type Versions = Record<string, { inline: string; workers: string }>
 
 const source = new URL('../../src/index.ts', import.meta.url).href
@@ -67,6 +67,7 @@ async function ask(path: string): Promise<string> {
   const stream = await openStream(app, { path })
   const event = await stream.next()
   await stream.closed
+  if (stream.status !== 200) return `refused ${(JSON.parse(await stream.text()) as { code: string }).code}`
   await until(() => closed !== undefined, 'the close')
   const { reason, error } = closed as unknown as CloseInfo & { error?: { code?: string } }
   return event?.data ?? `${reason} ${error?.code}`
@@ -75,6 +76,12 @@ async function ask(path: string): Promise<string> {
 const versions: Versions = {}
 async function note(what: string, name: string): Promise<void> {
   versions[what] = { inline: await ask(`/inline/${name}`), workers: await ask(`/workers/${name}`) }
+}
+/** Asks as clients do that come back, until one is told of what is there now. */
+async function noteWhen(what: string, name: string, isTold: (told: string) => boolean): Promise<void> {
+  let told = await ask(`/workers/${name}`)
+  while (!isTold(told)) told = await ask(`/workers/${name}`)
+  versions[what] = { inline: await ask(`/inline/${name}`), workers: told }
 }
 const newThread = async (): Promise<string> => ask('/dies/folder-1')
 
@@ -92,11 +99,11 @@ await newThread()
 await note('without the producer, on a new thread', 'changes')
 await write('/changes.mjs', 'this is no JavaScript')
 await newThread()
-await note('broken, on a new thread', 'changes')
+await noteWhen('broken, on a new thread', 'changes', (told) => told.endsWith('HF_ERR_PRODUCER_MODULE'))
 await note('another one, on that thread', 'folder-2')
 await write('/changes.mjs', moduleText('mended'))
 await newThread()
-await note('mended, on a new thread', 'changes')
+await noteWhen('mended, on a new thread', 'changes', (told) => !told.startsWith('refused'))
 
 await app.close()
 await rm(folder, { recursive: true })

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 
@@ -24,6 +24,25 @@ void test("the README's example is the one in examples/", () => {
   }
 })
 
+/**
+ * Links between the pages of a package that lead nowhere in it.
+ *
+ * @param {string} root
+ */
+function brokenLinks(root) {
+  const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.md'),
+  )
+  assert.ok(pages.length > 10)
+  return pages.flatMap((page) => {
+    const links = readFileSync(join(root, page), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)
+    const targets = Array.from(links, ([, target = '']) => target)
+    return targets
+      .filter((target) => !existsSync(join(root, dirname(page), target)))
+      .map((target) => `${page}: ${target}`)
+  })
+}
+
 void test("the packed package installs into an empty project and runs the README's example", async (t) => {
   const project = mkdtempSync(join(tmpdir(), 'headfirst-install-'))
   t.after(() => rmSync(project, { recursive: true, force: true }))
@@ -39,6 +58,7 @@ void test("the packed package installs into an empty project and runs the README
     stdio: 'pipe',
   })
   for (const name of ['server.js', 'report.js']) writeFileSync(join(project, name), shown(name))
+  assert.deepEqual(brokenLinks(join(project, 'node_modules', 'headfirst')), [])
 
   const server = spawn(process.execPath, ['server.js'], {
     cwd: project,
