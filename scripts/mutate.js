@@ -46,6 +46,7 @@ const FILES = {
   'src/executors/workers/portable.ts': { tests: ['test/executors/workers/portable.test.ts'] },
   'src/executors/workers/cloning.ts': { tests: ['test/executors/workers/cloning.test.ts'], threads: true },
   'src/executors/workers/loss.ts': { tests: ['test/executors/workers/cloning.test.ts'], threads: true },
+  'src/executors/workers/modules.ts': { tests: ['test/executors/workers/modules.test.ts'], threads: true },
   'src/executors/workers/pool.ts': {
     tests: [
       'test/executors/workers/pool.test.ts',

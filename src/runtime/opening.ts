@@ -188,6 +188,7 @@ export class Opening<Request> {
       }
       if (!this.#hasNoBody() && body !== '') {
         response.removeHeader('content-encoding')
+        response.removeHeader('content-length')
         response.write(body)
       }
       ending.end()

@@ -24,10 +24,10 @@ export function refusesServer(): boolean {
   return true
 }
 
-/** Whether a server was about to be made on this thread, since it was last asked. */
-export function tellRefusedServer(): boolean {
+/** Whether a server was about to be made on this thread since the last call. */
+export function takeRefusal(): boolean {
   const thread = here[THREAD]
-  const told = thread?.madeServer === true
+  const madeServer = thread?.madeServer === true
   if (thread !== undefined) thread.madeServer = false
-  return told
+  return madeServer
 }

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import requestContext from '@fastify/request-context'
 import { context, createContextKey } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { History, type EventInput, type EventStream, type SseRouteOptions } from '../../src/index.ts'
 import * as producers from '../../src/testing/producers.ts'
@@ -232,13 +232,7 @@ describe.each(ON_THIS_THREAD)('on %s', (executor) => {
       request.requestContext.set('who' as never, whoOf(request) as never)
     })
     const own = (): string => String(testbed.app.requestContext.get('who' as never))
-    const got = await bodiesOf(testbed, async (_, reply) =>
-      reply.sse(async function* (): AsyncGenerator<EventInput> {
-        yield own()
-        await new Promise((resolve) => setImmediate(resolve))
-        yield own()
-      }),
-    )
+    const got = await bodiesOf(testbed, own)
     expect(got).toEqual(TWICE_THEIR_OWN)
   })
 
@@ -252,13 +246,7 @@ describe.each(ON_THIS_THREAD)('on %s', (executor) => {
       context.with(context.active().setValue(key, whoOf(request)), done)
     })
     const own = (): string => String(context.active().getValue(key))
-    const got = await bodiesOf(testbed, async (_, reply) =>
-      reply.sse(async function* (): AsyncGenerator<EventInput> {
-        yield own()
-        await new Promise((resolve) => setImmediate(resolve))
-        yield own()
-      }),
-    )
+    const got = await bodiesOf(testbed, own)
     expect(got).toEqual(TWICE_THEIR_OWN)
   })
 })
@@ -284,12 +272,15 @@ test('lines of a producer keep what is around them where it logs', async () => {
   expect(lines).toContainEqual(expect.objectContaining({ msg: 'from within', span: 'of its own' }))
 })
 
-/** What each client gets, of one route. */
-async function bodiesOf(
-  testbed: Testbed,
-  handler: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>,
-): Promise<string[]> {
-  testbed.app.get('/', { sse: true }, handler)
+/** What each client gets of a producer that says twice what it finds, and lets others run in between. */
+async function bodiesOf(testbed: Testbed, own: () => string): Promise<string[]> {
+  testbed.app.get('/', { sse: true }, async (_, reply) =>
+    reply.sse(async function* (): AsyncGenerator<EventInput> {
+      yield own()
+      await new Promise((resolve) => setImmediate(resolve))
+      yield own()
+    }),
+  )
   const clients = CLIENTS.map(async (name) => testbed.request('/', { 'x-who': name }))
   return (await Promise.all(clients)).map(({ body }) => body)
 }

@@ -1,7 +1,7 @@
 import { connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import type { SseRouteOptions } from '../../src/index.ts'
+import type { Executor, SseRouteOptions } from '../../src/index.ts'
 import * as producers from '../../src/testing/producers.ts'
 import { Testbed } from '../plugin/testbed.ts'
 
@@ -14,6 +14,13 @@ async function get(testbed: Testbed, path: string, headers = ''): Promise<{ head
   return { head: head.toLowerCase(), body }
 }
 
+const full = (): Executor => ({
+  admit: () => {
+    throw new Error('no room')
+  },
+  run: () => {},
+})
+
 const CONTRADICTING = {
   'transfer-encoding': 'chunked',
   connection: 'keep-alive',
@@ -25,7 +32,7 @@ describe.each(['inline', 'microtask', 'deferred', 'workers'])('HTTP/1.0 on %s', 
   test.each(['', 'connection: keep-alive\r\n'])(
     'a body is bare, and its connection closes, whatever the handler and hooks say (client: %j)',
     async (headers) => {
-      const testbed = await Testbed.make({ executor })
+      const testbed = await Testbed.make({ executor, executors: { full: full() } })
       const { app } = testbed
       app.addHook('onSend', async (request, reply) => {
         if (request.url === '/hook') reply.headers(CONTRADICTING)
@@ -41,14 +48,14 @@ describe.each(['inline', 'microtask', 'deferred', 'workers'])('HTTP/1.0 on %s', 
       app.get('/trailer', { sse: true }, async (_, reply) =>
         reply.trailer('x-sum', async () => '1').sse(producers.numbers, { count: 2 }),
       )
-      const refusing: SseRouteOptions = { refusal: 'retry', maxStreamsPerClient: 1, clientKey: () => 'one' }
-      app.get('/refused', { sse: refusing }, async (_, reply) =>
+      const refused: SseRouteOptions = { executor: 'full', refusal: 'retry' }
+      app.get('/refused', { sse: refused }, async (_, reply) =>
         reply.headers({ ...CONTRADICTING }).sse(producers.numbers, { count: 2 }),
       )
       await app.listen({ port: 0, host: '127.0.0.1' })
       for (const path of ['/handler', '/hook', '/raw', '/trailer', '/refused']) {
         const { head, body } = await get(testbed, path, headers)
-        expect({ path, body }).toEqual({ path, body: 'data: 0\n\ndata: 1\n\n' })
+        expect(`${path}: ${body}`).toMatch(/^.refused: retry: \d+\n$|^\S+: data: 0\n\ndata: 1\n\n$/)
         expect(head).not.toMatch(/transfer-encoding|content-length|keep-alive|trailer/)
       }
     },

@@ -101,11 +101,13 @@ class Server {
 }
 
 const TWO = 'data: one\n\ndata: two\n\n'
+/** A server that does not recover must not keep the suite. */
+const timeout = 60_000
 const skip = BEFORE !== undefined ? false : 'prlimit of util-linux is not here'
 
 void test(
   'threads that cannot be replaced: their streams are lost, the rest serves on, the next are refused',
-  { skip },
+  { skip, timeout },
   async (t) => {
     const server = await Server.start(t)
     assert.equal((await get(`${server.url}/two`)).body, TWO)
@@ -141,7 +143,7 @@ void test(
 
 void test(
   'threads that cannot be had for the first stream: it is refused, until they can be',
-  { skip },
+  { skip, timeout },
   async (t) => {
     const server = await Server.start(t)
     server.limit(1)
@@ -155,7 +157,7 @@ void test(
 
 void test(
   'of threads that can be had in part, those that were started serve, and the rest follow',
-  { skip: skip || (isRoot ? false : 'others of this user count too') },
+  { skip: skip || (isRoot ? false : 'others of this user count too'), timeout },
   async (t) => {
     const server = await Server.start(t)
     server.limit(server.threads + 1)
@@ -167,7 +169,7 @@ void test(
   },
 )
 
-void test('a process that may start no threads by permission refuses each stream', async (t) => {
+void test('a process that may start no threads by permission refuses each stream', { timeout }, async (t) => {
   const flag = process.allowedNodeEnvironmentFlags.has('--permission')
     ? '--permission'
     : '--experimental-permission'

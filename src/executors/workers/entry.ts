@@ -3,7 +3,7 @@
  * per order. Streams of a thread run side by side as far as their producers await.
  */
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
-import { markProducerThread, tellRefusedServer } from '../../runtime/producer-thread.ts'
+import { markProducerThread, takeRefusal } from '../../runtime/producer-thread.ts'
 import { portability, run, type PortableProducer } from '../../runtime/producer.ts'
 import { Compressor } from '../../sse/compression.ts'
 import { abortStream, EventStream, isSignalled } from '../../sse/stream.ts'
@@ -61,9 +61,9 @@ async function load(reference: ProducerReference): Promise<PortableProducer<neve
   const { module } = reference
   const producer = await findProducer(reference)
   if (!modules.has(module)) {
-    // One that does not wait for its server has been told by the next turn.
+    // A module that does not wait for its server is refused by the next turn.
     await new Promise((resolve) => setImmediate(resolve))
-    modules.set(module, modules.get(module) === true || tellRefusedServer())
+    modules.set(module, modules.get(module) === true || takeRefusal())
   }
   if (modules.get(module) === true) throw serverMade(module)
   return producer

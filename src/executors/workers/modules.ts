@@ -1,6 +1,6 @@
 import { moduleKey, type ProducerReference } from './portable.ts'
 
-/** How long the head of a producer's first stream waits for a thread to have loaded its module, in ms. */
+/** How long the head of a producer's first stream waits until a thread has loaded its module, in ms. */
 const FIRST_LOAD_MS = 1_000
 
 /** Pauses before a thread is asked again for a module that did not load, in ms: doubled each time. */
@@ -67,7 +67,7 @@ export class Modules {
     this.#states.set(key, 'loaded')
   }
 
-  /** A thread has ended before it had loaded a module. That may have been somebody else's doing: the next finds out. */
+  /** A thread has ended before it had loaded a module, maybe for another reason: the next stream finds out. */
   lost(key: string): void {
     if (this.#states.get(key) === 'asked') this.#states.delete(key)
   }

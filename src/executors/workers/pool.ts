@@ -73,12 +73,12 @@ class WorkerPool implements Executor {
       () =>
         new Threads(this.#options, {
           ready: () => {
-            this.#tellThread()
+            this.#settleWaiting()
             this.#place()
           },
           started: (running) => {
             this.#modules.loaded(moduleKey(referenceOf(running.task)))
-            // A cancelled one that was about to start when it was told.
+            // It was about to start when it was cancelled.
             if (running.grace !== undefined) this.#expect(running)
           },
           unloaded: (running, error) => this.#unloaded(running, error),
@@ -86,14 +86,14 @@ class WorkerPool implements Executor {
           orphaned: (streams) => this.#queueAgain(streams),
           failed: (cause) => {
             this.#logFailure(cause)
-            this.#tellThread(cause)
+            this.#settleWaiting(cause)
           },
         }),
     )
     return this.#threads
   }
 
-  #tellThread(failure?: Error): void {
+  #settleWaiting(failure?: Error): void {
     for (const tell of this.#onThread.splice(0)) tell(failure)
   }
 
@@ -139,7 +139,7 @@ class WorkerPool implements Executor {
   }
 
   async close(graceMs: number): Promise<void> {
-    this.#tellThread(new Error('the pool is closing'))
+    this.#settleWaiting(new Error('the pool is closing'))
     const idle = new Promise<void>((resolve) => (this.#onIdle = resolve))
     const timer = setTimeout(() => this.#onIdle?.(), graceMs)
     this.#leaveIfIdle()
@@ -189,8 +189,7 @@ class WorkerPool implements Executor {
     const threads = this.#started()
     if (threads.ready.length === 0) await this.#untilThread()
     const key = moduleKey(module)
-    const most = alone ? 1 : Infinity
-    const thread = threads.leastBusy(most, key) ?? threads.leastBusy(most)
+    const thread = threads.loader(key, alone)
     if (thread === undefined) throw new Error('no thread is free')
     let error: Error | undefined
     try {

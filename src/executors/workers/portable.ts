@@ -12,7 +12,7 @@ import {
   HF_ERR_SERVER_ON_THREAD,
 } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
-import { tellRefusedServer } from '../../runtime/producer-thread.ts'
+import { takeRefusal } from '../../runtime/producer-thread.ts'
 import { portability, type PortableProducer } from '../../runtime/producer.ts'
 import { checkCloneable } from './cloning.ts'
 
@@ -81,7 +81,7 @@ export async function findProducer({ module, name }: ProducerReference): Promise
 /** What a module fails of that does not load. */
 export function moduleFailed(module: string, cause: unknown): Error {
   // Whatever the module makes of it.
-  const madeServer = tellRefusedServer() || codeOf(cause) === 'HF_ERR_SERVER_ON_THREAD'
+  const madeServer = takeRefusal() || codeOf(cause) === 'HF_ERR_SERVER_ON_THREAD'
   if (madeServer) return serverMade(module, cause)
   return inModule(module, new HF_ERR_PRODUCER_MODULE(fileName(module), { cause }))
 }

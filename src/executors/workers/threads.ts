@@ -45,6 +45,8 @@ export class Threads {
   readonly #events: ThreadsEvents
   readonly #make: () => Piscina
   readonly #piscinas = new Map<Thread, Piscina>()
+  /** Threads that load a module before any stream of it. */
+  readonly #loading = new Set<Thread>()
   /** Threads that could not be made or died before they were ready, in a row, and why. */
   #failedStarts = 0
   #failure: Error | undefined
@@ -153,8 +155,24 @@ export class Threads {
    * @returns what it fails of; undefined when it has loaded it. Rejects when the thread dies meanwhile
    */
   async load(thread: Thread, module: ProducerReference): Promise<Error | undefined> {
-    const encoded = await this.#run(thread, { module })
-    return encoded === undefined ? undefined : (decodeError(encoded as Uint8Array) as Error)
+    this.#loading.add(thread)
+    try {
+      const encoded = await this.#run(thread, { module })
+      return encoded === undefined ? undefined : (decodeError(encoded as Uint8Array) as Error)
+    } finally {
+      this.#loading.delete(thread)
+    }
+  }
+
+  /**
+   * A thread that may be asked to load a module: one that loads no other, so that it is known which of them has ended
+   * it. If possible one where this module has not failed.
+   *
+   * @param alone only one without streams
+   */
+  loader(module: string, alone: boolean): Thread | undefined {
+    const free = this.ready.filter((each) => !this.#loading.has(each) && !(alone && each.streams.size > 0))
+    return free.find(({ unloadable }) => !unloadable.has(module)) ?? free[0]
   }
 
   async #run(thread: Thread, order: StreamOrder | ModuleOrder): Promise<unknown> {

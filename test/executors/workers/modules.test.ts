@@ -10,7 +10,7 @@ import { exitsAtImport } from './exits-on-thread.ts'
 import { unawaited } from './makes-server-later.ts'
 import { awaited } from './makes-server.ts'
 import * as producers from './producers.ts'
-import { Testbed, until } from './testbed.ts'
+import { numbers, Testbed, until } from './testbed.ts'
 import { throwsAtImport } from './throws-on-thread.ts'
 
 const module = { module: 'file:///report.js', name: 'report' }
@@ -150,6 +150,19 @@ describe('on a real pool', () => {
       await testbed.idle()
     },
   )
+
+  test('of two that come at once to one thread, what is wrong with one is not held against the other', async () => {
+    const testbed = await Testbed.make({ ...producers, throwsAtImport, exitsAtImport })
+    for (const name of ['throwsAtImport', 'exitsAtImport']) {
+      const refused = testbed.request(name)
+      const good = testbed.request('count', { events: 3 })
+      expect((await good.head()).statusCode).toBe(200)
+      await good.over()
+      expect(good.events).toEqual(numbers(3))
+      await refused.over()
+    }
+    await testbed.idle()
+  })
 
   test('where no thread is free to tell, the first may end as error after its head; the next are refused', async () => {
     const testbed = await Testbed.make(
