@@ -173,3 +173,7 @@ export const HF_ERR_THREAD_LOST: Coded = define(
   'HF_ERR_THREAD_LOST',
   'The thread that ran this stream has died: %s. Look at the cause and at what else ran there; the client may connect again.',
 )
+export const HF_ERR_TEXT_TOO_LONG: Coded = define(
+  'HF_ERR_TEXT_TOO_LONG',
+  'The body has %s characters, and openStream() has kept none of more than %s. Call next() for its events, or raise "maxText".',
+)

@@ -10,7 +10,9 @@ import { encodeRetry, type Serializer } from '../sse/event.ts'
 import { breakOff, isDelivered, isHandedOver } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import { abortStream, EventStream, isSignalled, type CloseReason, type StreamContext } from '../sse/stream.ts'
-import { Deadlines } from './deadlines.ts'
+import { endTerminatedSession } from '../sse/terminated-sessions.ts'
+import { hasTimedOut, watchTimeout, type Transport } from './connection-timeout.ts'
+import { connectionTimeout, Deadlines } from './deadlines.ts'
 import type { CutReason, Task } from './executor.ts'
 import { Opening, type Body, type Host, type Openable } from './opening.ts'
 import { drawRetryMs, dropPolicy, type CloseInfo } from './options.ts'
@@ -47,6 +49,8 @@ export class Connection<Request> implements Openable {
   /** What is ended when the stream is; set while the connection is open, and after. */
   #body: Body | undefined
   #deadlines: Deadlines | undefined
+  /** What carries the response; set when the connection is opened. */
+  #transport: Transport | undefined
   #over = false
   /** The response was ended, and all of it handed to the kernel. */
   #finished = false
@@ -108,6 +112,7 @@ export class Connection<Request> implements Openable {
       onOverflow: () => {
         if (overflow === 'close') this.cut('overflow')
       },
+      onBehind: () => endTerminatedSession(host.response),
       onEnd: () => this.#inContext(() => this.#endBody()),
     })
     this.log = new SteadyLog(host.log, this.#context)
@@ -180,6 +185,7 @@ export class Connection<Request> implements Openable {
   #open(body: Body): void {
     if (this.#over) return
     this.#body = body
+    this.#transport = watchTimeout(this.#host.response)
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
     this.#route.countOpened()
@@ -340,10 +346,7 @@ export class Connection<Request> implements Openable {
   #cut(reason: CutReason, error: Error | undefined, lastWords: string): void {
     if (this.#body === undefined || this.closed) return
     this.#reason = reason
-    if (error !== undefined) {
-      this.#error = error
-      this.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
-    }
+    if (error !== undefined) this.#tellCut(error)
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
       // What waits for a client that does not read would wait for ever.
@@ -353,6 +356,11 @@ export class Connection<Request> implements Openable {
       this.sink.end()
     }
     this.#stop(reason)
+  }
+
+  #tellCut(error: Error): void {
+    this.#error = error
+    this.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
   }
 
   #stop(reason: CutReason): void {
@@ -392,9 +400,11 @@ export class Connection<Request> implements Openable {
     this.#over = true
     this.#deadlines?.stop()
     if (this.#body !== undefined) {
-      this.#reason ??= this.#finished ? 'ended' : 'client'
+      if (this.#reason === undefined) {
+        this.#reason = this.#broken() ?? 'ended'
+        if (this.#reason !== 'ended') abortStream(this.stream, this.#reason)
+      }
       this.sink.destroy()
-      if (this.#reason === 'client') abortStream(this.stream, 'client')
       this.#route.heartbeat?.delete(this.sink)
       if (this.#subscribed) this.#settle()
       // A producer that has closed its stream itself may take its time.
@@ -413,6 +423,14 @@ export class Connection<Request> implements Openable {
       this.#cancelTask(this.#host.response.writableFinished ? 'error' : 'client')
     }
     this.#owner.delete(this)
+  }
+
+  /** Who broke the response off; undefined when it came to its end. */
+  #broken(): 'client' | 'timeout' | undefined {
+    if (this.#finished) return undefined
+    if (!hasTimedOut(this.#transport)) return 'client'
+    this.#tellCut(connectionTimeout())
+    return 'timeout'
   }
 
   /** Tells the executor, and forgets a task that has not started, or was never given to run. */

@@ -2,8 +2,11 @@ import { HF_ERR_STREAM_TIMEOUT } from '../errors.ts'
 import type { CutReason } from './executor.ts'
 import type { Timeouts } from './options.ts'
 
-/** The time limit that closed a stream: one of its route's `timeouts`, or the `maxQueueWaitMs` of `workers()`. */
-export type TimeLimit = keyof Timeouts | 'maxQueueWaitMs'
+/**
+ * The time limit that closed a stream: one of its route's `timeouts`, the `maxQueueWaitMs` of `workers()`, or the
+ * `connectionTimeout` of Fastify (Node's `server.timeout`).
+ */
+export type TimeLimit = keyof Timeouts | 'maxQueueWaitMs' | 'connectionTimeout'
 
 /** What `onClose` gets as `info.error` where a time limit has closed the stream. */
 export interface StreamTimeoutError extends Error {
@@ -13,13 +16,19 @@ export interface StreamTimeoutError extends Error {
 }
 
 /** @param ms how long the limit is */
-export function streamTimeout(timeout: TimeLimit, ms: number): StreamTimeoutError {
-  return Object.assign(new HF_ERR_STREAM_TIMEOUT(timeout, MISSED[timeout](ms)), {
-    timeout,
-  }) as StreamTimeoutError
+export function streamTimeout(timeout: keyof typeof MISSED, ms: number): StreamTimeoutError {
+  return makeError(timeout, MISSED[timeout](ms))
 }
 
-const MISSED: Readonly<Record<TimeLimit, (ms: number) => string>> = {
+/** The server's own limit has struck: the connection is gone already. */
+export function connectionTimeout(): StreamTimeoutError {
+  return makeError('connectionTimeout', 'nothing was sent or received on its connection for so long')
+}
+
+const makeError = (timeout: TimeLimit, missed: string): StreamTimeoutError =>
+  Object.assign(new HF_ERR_STREAM_TIMEOUT(timeout, missed), { timeout }) as StreamTimeoutError
+
+const MISSED: Readonly<Record<Exclude<TimeLimit, 'connectionTimeout'>, (ms: number) => string>> = {
   firstEventMs: (ms) => `no event came within ${ms} ms of the head`,
   idleMs: (ms) => `no event came for ${ms} ms`,
   totalMs: (ms) => `the response was not over ${ms} ms after the head`,

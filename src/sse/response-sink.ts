@@ -29,6 +29,8 @@ export interface ResponseSinkSettings {
   maxBuffered: number
   drop?: DropPolicy | undefined
   onOverflow: () => void
+  /** Told in place of a heartbeat where the client has still to take something, be it the end. */
+  onBehind?: () => void
   /** Ends the response: all that was taken has been handed over. */
   onEnd: () => void
 }
@@ -227,7 +229,10 @@ export class ResponseSink implements Sink {
    * @returns whether it was sent
    */
   beat(): boolean {
-    if (this.#closed || this.buffered > 0) return false
+    if (this.#closed || this.buffered > 0) {
+      this.#settings.onBehind?.()
+      return false
+    }
     if (this.#coded === undefined) return this.write(HEARTBEAT, 0)
     this.#respond([this.#coded.prefix(), this.#coded.empty])
     return (this.touched = true)

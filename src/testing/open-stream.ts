@@ -1,7 +1,7 @@
 import { request, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import { HF_ERR_OPTION_INVALID } from '../errors.ts'
+import { HF_ERR_OPTION_INVALID, HF_ERR_TEXT_TOO_LONG } from '../errors.ts'
 import { checkOptions, type Rule } from '../runtime/options.ts'
 import { show } from '../sse/event.ts'
 
@@ -22,6 +22,8 @@ export interface OpenStreamOptions {
   body?: unknown
   /** Sent as `Last-Event-ID`, as a client does that reconnects. Not sent where it is `''` or undefined. */
   lastEventId?: string | undefined
+  /** How much of the body is kept for `text()`, in characters (UTF-16 code units). Default 67108864; 0 to 536870888. */
+  maxText?: number
 }
 
 /** An event as it was received, decoded by eventsource-parser. */
@@ -47,7 +49,16 @@ const RULES: Readonly<Record<keyof OpenStreamOptions, Rule>> = {
   headers: ['an object of headers', (value) => typeof value === 'object' && value !== null],
   body: ['a string, bytes or what JSON can say', (value) => !['function', 'symbol'].includes(typeof value)],
   lastEventId: ['a string', (value) => typeof value === 'string'],
+  maxText: [
+    'a whole number from 0 to 536870888',
+    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_TEXT,
+  ],
 }
+
+/** The longest string of Node 20 (`buffer.constants.MAX_STRING_LENGTH`), in code units. */
+const MOST_TEXT = 2 ** 29 - 24
+
+const DEFAULT_MAX_TEXT = 2 ** 26
 
 /** Apps that are about to listen for somebody already. */
 const listening = new WeakMap<ListeningApp, Promise<string>>()
@@ -73,7 +84,14 @@ export async function openStream(
   target: ListeningApp | string | URL,
   options: OpenStreamOptions = {},
 ): Promise<OpenedStream> {
-  const { path, method, headers, body, lastEventId } = checkOptions(options, RULES, 'openStream()')
+  const {
+    path,
+    method,
+    headers,
+    body,
+    lastEventId,
+    maxText = DEFAULT_MAX_TEXT,
+  } = checkOptions(options, RULES, 'openStream()')
   const place = await locate(target)
   const [type, bytes] = encodeBody(body)
   const outgoing = request({
@@ -97,7 +115,7 @@ export async function openStream(
     outgoing.once('response', (response) => {
       // What breaks from here on is told by the response.
       outgoing.on('error', () => {})
-      resolve(new OpenedStream(response))
+      resolve(new OpenedStream(response, maxText))
     })
     outgoing.once('error', reject)
     outgoing.end(bytes)
@@ -107,7 +125,10 @@ export async function openStream(
 /** A response whose head has come. What comes is taken at once, whether or not somebody asks for it. */
 export class OpenedStream {
   readonly #response: IncomingMessage
-  #text = ''
+  readonly #maxText: number
+  /** The body so far; undefined once it was more than is kept. */
+  #pieces: string[] | undefined = []
+  #length = 0
   readonly #events: ReceivedEvent[] = []
   readonly #waiting: ((event: ReceivedEvent | undefined) => void)[] = []
   #over = false
@@ -124,14 +145,15 @@ export class OpenedStream {
    */
   readonly closed: Promise<{ complete: boolean }>
 
-  constructor(response: IncomingMessage) {
+  constructor(response: IncomingMessage, maxText: number) {
     this.#response = response
+    this.#maxText = maxText
     this.status = response.statusCode as number
     this.headers = response.headers
     const feed = this.#isEventStream() ? this.#parser() : undefined
     response.setEncoding('utf8')
     response.on('data', (text: string) => {
-      this.#text += text
+      this.#keep(text)
       feed?.(text)
     })
     // That it was cut is seen by `complete`.
@@ -166,16 +188,27 @@ export class OpenedStream {
     return { [Symbol.asyncIterator]: () => ({ next }) }
   }
 
-  /** The whole body as it came, once the response is over. */
+  /**
+   * The whole body as it came, once the response is over.
+   *
+   * @throws HF_ERR_TEXT_TOO_LONG (rejects) when it was longer than `maxText`; the events are there all the same
+   */
   async text(): Promise<string> {
     await this.closed
-    return this.#text
+    if (this.#pieces === undefined) throw new HF_ERR_TEXT_TOO_LONG(this.#length, this.#maxText)
+    return this.#pieces.join('')
   }
 
   /** Leaves, as a client does that closes its connection. Resolves when that is done. */
   async close(): Promise<void> {
     this.#response.destroy()
     await this.closed
+  }
+
+  #keep(text: string): void {
+    this.#length += text.length
+    if (this.#length > this.#maxText) this.#pieces = undefined
+    else this.#pieces?.push(text)
   }
 
   #isEventStream(): boolean {

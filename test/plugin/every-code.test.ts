@@ -16,6 +16,7 @@ import headfirst, {
   type SseRouteOptions,
 } from '../../src/index.ts'
 import { makeFlags, type Flags } from '../../src/testing/flags.ts'
+import { openStream } from '../../src/testing/index.ts'
 import * as servers from '../executors/workers/makes-server.ts'
 import * as producers from '../lifecycle/producers.ts'
 import { get } from './client.ts'
@@ -199,6 +200,11 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     return lines[0]?.err
   },
   HF_ERR_SOURCE_IN_USE: async () => closing(() => Readable.from(['x']).on('data', () => {})),
+  HF_ERR_TEXT_TOO_LONG: async () => {
+    const { app } = await serving((stream: EventStream) => stream.close(), { options: { retryMs: 1 } })
+    const opened = await openStream(app, { maxText: 1 })
+    return opened.text().catch((error: unknown) => error)
+  },
   HF_ERR_CANNOT_BLOCK: async () => closing(async (stream: EventStream) => void stream.readySync()),
   HF_ERR_STREAM_CLOSED: async () => {
     let signal: AbortSignal | undefined

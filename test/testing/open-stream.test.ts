@@ -6,7 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EventInput, EventStream } from '../../src/index.ts'
-import { openStream, type OpenStreamOptions, type ReceivedEvent } from '../../src/testing/index.ts'
+import {
+  openStream,
+  type OpenedStream,
+  type OpenStreamOptions,
+  type ReceivedEvent,
+} from '../../src/testing/index.ts'
 import { numbers } from '../../src/testing/producers.ts'
 import { Testbed } from '../plugin/testbed.ts'
 
@@ -289,6 +294,39 @@ describe('what is no event stream', () => {
   })
 })
 
+const LENGTH = 'data: 0\n\n'.length * 3
+
+const openNumbers = async (maxText: number): Promise<OpenedStream> => {
+  const testbed = await Testbed.make()
+  testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(numbers, { count: 3 }))
+  return openStream(testbed.app, { maxText })
+}
+
+describe('a body of any length', () => {
+  test('is kept as a whole up to "maxText"', async () => {
+    const stream = await openNumbers(LENGTH)
+    expect(await stream.text()).toBe('data: 0\n\ndata: 1\n\ndata: 2\n\n')
+  })
+
+  test('is not kept when it is longer, while its events come', async () => {
+    const stream = await openNumbers(LENGTH - 1)
+    await expect(stream.text()).rejects.toMatchObject({
+      code: 'HF_ERR_TEXT_TOO_LONG',
+      message: `The body has ${LENGTH} characters, and openStream() has kept none of more than ${LENGTH - 1}. Call next() for its events, or raise "maxText".`,
+    })
+    const data: string[] = []
+    for await (const event of stream.events) data.push(event.data)
+    expect(data).toEqual(['0', '1', '2'])
+    expect(await stream.closed).toEqual({ complete: true })
+  })
+
+  test('may be of no interest at all', async () => {
+    const stream = await openNumbers(0)
+    expect((await stream.next())?.data).toBe('0')
+    await expect(stream.text()).rejects.toThrow('has kept none of more than 0')
+  })
+})
+
 describe('options', () => {
   test.each<[unknown, unknown, string]>([
     [
@@ -309,6 +347,9 @@ describe('options', () => {
       { lastEventId: 5 },
       'Option "lastEventId" in openStream() must be a string, but got 5',
     ],
+    ['http://127.0.0.1', { maxText: -1 }, 'Option "maxText" in openStream() must be a whole number from 0'],
+    ['http://127.0.0.1', { maxText: 2 ** 29 }, 'Option "maxText" in openStream() must be a whole number'],
+    ['http://127.0.0.1', { maxText: 0.5 }, 'Option "maxText" in openStream() must be a whole number'],
   ])('%o, %o are refused', async (target, options, message) => {
     await expect(openStream(target as string, options as OpenStreamOptions)).rejects.toThrow(message)
   })

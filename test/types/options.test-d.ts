@@ -131,7 +131,7 @@ test('retry and time limits, in a route and in the plugin', async () => {
     timeouts: { firstEventMs: 1, idleMs: 2, totalMs: 3 },
   })
   expectTypeOf<StreamTimeoutError['timeout']>().toEqualTypeOf<
-    'firstEventMs' | 'idleMs' | 'totalMs' | 'maxQueueWaitMs'
+    'firstEventMs' | 'idleMs' | 'totalMs' | 'maxQueueWaitMs' | 'connectionTimeout'
   >()
   expectTypeOf<StreamTimeoutError['code']>().toEqualTypeOf<'HF_ERR_STREAM_TIMEOUT'>()
 })
