@@ -113,7 +113,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     route(testbed, '/', producers.promise, input)
     const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
     await until(() => client.types.includes(DATA), 'an event or a heartbeat')
-    client.socket.end(ERRORS['SETTINGS of a wrong length'])
+    client.socket.end(ERRORS['SETTINGS of a wrong length'] as Buffer)
     expect((await testbed.closeInfo()).reason).toBe('client')
     await testbed.idle()
   })
