@@ -30,6 +30,7 @@ const FILES = {
   'src/sse/head.ts': { tests: ['test/sse/head.test.ts'] },
   'src/sse/stream.ts': { tests: ['test/sse/stream.test.ts'] },
   'src/sse/closing-sessions.ts': { tests: ['test/sse/closing-sessions.test.ts'] },
+  'src/sse/terminated-sessions.ts': { tests: ['test/http/protocol-errors.test.ts'], threads: true },
   'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/microtask.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/deferred.ts': {

@@ -311,11 +311,14 @@ describe('endTurn()', () => {
 describe('beat()', () => {
   test('is a comment, and is not sent to a client that is behind or to nobody', async () => {
     const { response, client } = await serveOne()
-    const sink = sinkOf(response, { flush: 'tick' })
+    let behind = 0
+    const sink = sinkOf(response, { flush: 'tick', onBehind: () => behind++ })
     expect(sink.touched).toBe(false)
     expect(sink.beat()).toBe(true)
+    expect(behind).toBe(0)
     // Itself it waits for the turn's end, as all does.
     expect(sink.beat()).toBe(false)
+    expect(behind).toBe(1)
     await nextTurn()
     sink.touched = false
     sink.write('data: 1\n\n', 1)
@@ -325,8 +328,10 @@ describe('beat()', () => {
     expect(sink.beat()).toBe(true)
     expect((await client.including('data: 1\n\n:\n')).body).toBe(':\ndata: 1\n\n:\n')
     expect(sink.events).toBe(1)
+    expect(behind).toBe(2)
     sink.destroy()
     expect(sink.beat()).toBe(false)
+    expect(behind).toBe(3)
   })
 })
 
