@@ -90,7 +90,7 @@ export const HF_ERR_SERVER_ON_THREAD: Coded = define(
 )
 export const HF_ERR_PRODUCER_MODULE: Coded = define(
   'HF_ERR_PRODUCER_MODULE',
-  "The producer's module %s could not be loaded, for what is logged as the cause of this error. Make it an ES module that loads without a server around it.",
+  "The producer's module %s did not load %s. The server's log has the cause. Make it an ES module that loads on any thread, without a server around it.",
 )
 export const HF_ERR_INPUT_NOT_CLONEABLE: Coded = define(
   'HF_ERR_INPUT_NOT_CLONEABLE',
@@ -175,5 +175,5 @@ export const HF_ERR_THREAD_LOST: Coded = define(
 )
 export const HF_ERR_TEXT_TOO_LONG: Coded = define(
   'HF_ERR_TEXT_TOO_LONG',
-  'The body has %s characters, and openStream() has kept none of more than %s. Call next() for its events, or raise "maxText".',
+  'The body has %s characters, and openStream() keeps none of more than %s. Give it a larger "maxText", or take the events with next().',
 )

@@ -13,18 +13,28 @@ export {
   type HistoryOptions,
   type HistoryStats,
 } from './runtime/history.ts'
-export { producer, type PortableOptions, type PortableProducer } from './runtime/producer.ts'
+export {
+  portability,
+  producer,
+  type Portability,
+  type PortableOptions,
+  type PortableProducer,
+} from './runtime/producer.ts'
 export type { Pause, Produced, Producer } from './runtime/producer.ts'
 export type { StreamTimeoutError, TimeLimit } from './runtime/deadlines.ts'
 export type { CloseInfo, Overflow, RetryRange, RouteOptions, Timeouts, Timings } from './runtime/options.ts'
 export type {
+  AnyTask,
+  ElsewhereTask,
   Executor,
   ExecutorDetails,
   ExecutorLoad,
   ExecutorName,
   Executors,
   ExecutorStats,
+  HereTask,
   Task,
+  TaskSink,
   ThreadTime,
 } from './runtime/executor.ts'
 export type { BlockedLoop, ProfileAnswer, ProfileOptions } from './runtime/profile.ts'

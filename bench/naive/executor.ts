@@ -6,15 +6,10 @@
  * It is as cheap as a message per event can be: an event is a bare string, on a port that only its stream uses.
  * It knows no cancellation, no bounds and no death of its thread.
  */
-import type { Executor, Task } from 'headfirst'
+import { portability, type Executor, type Portability, type Task } from 'headfirst'
 import { extname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
-import { built } from '../built.ts'
 import type { FromThread, Order } from './thread.ts'
-
-const { portability } = await built<{
-  portability: (producer: unknown) => { module: string; name: string }
-}>('runtime/producer.js')
 
 /** Its thread starts with its first stream. */
 export function naive(): Executor {
@@ -54,7 +49,7 @@ function start(worker: Worker, task: Task): void {
         message satisfies never
     }
   })
-  const { module, name } = portability(task.producer)
+  const { module, name = 'default' } = portability(task.producer) as Portability
   const { highWaterMark } = task.options
   const order: Order = { port: port2, module, name, input, lastEventId, context, highWaterMark }
   worker.postMessage(order, [port2])

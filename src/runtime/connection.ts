@@ -174,8 +174,11 @@ export class Connection<Request> implements Openable {
     this.#context.runInAsyncScope(call)
   }
 
-  admitted(): void {
+  admitted(): boolean {
     this.#admittedAt = performance.now()
+    if (!this.#over) return true
+    this.#inContext(() => this.#cancelTask('client'))
+    return false
   }
 
   open(body: Body): void {
@@ -277,6 +280,10 @@ export class Connection<Request> implements Openable {
     route.warnedLeftOpen = true
     const err = new HF_ERR_STREAM_LEFT_OPEN(this.route)
     this.log.warn({ err, route: this.route, executor: this.executor }, 'a producer has left its stream open')
+  }
+
+  close(): void {
+    this.#inContext(() => this.stream.close())
   }
 
   end(): void {

@@ -22,7 +22,10 @@ export function streamTimeout(timeout: keyof typeof MISSED, ms: number): StreamT
 
 /** The server's own limit has struck: the connection is gone already. */
 export function connectionTimeout(): StreamTimeoutError {
-  return makeError('connectionTimeout', 'nothing was sent or received on its connection for so long')
+  return makeError(
+    'connectionTimeout',
+    'nothing was sent or received on its connection for so long (heartbeatMs below it keeps it open; on HTTP/2 the time is that of http2SessionTimeout)',
+  )
 }
 
 const makeError = (timeout: TimeLimit, missed: string): StreamTimeoutError =>

@@ -1,6 +1,7 @@
 import { HF_ERR_EXECUTOR_INVALID, HF_ERR_EXECUTOR_TAKEN } from '../errors.ts'
 import { show } from '../sse/event.ts'
 import type { Executor, ExecutorLoad, ExecutorStats, Task } from './executor.ts'
+import { isThenable } from './producer.ts'
 import type { Profiler } from './profile.ts'
 
 const CAPABILITIES = ['prepare', 'admit', 'cancel', 'stats', 'threadTimes', 'close'] as const
@@ -14,6 +15,8 @@ export class ExecutorSlot {
   readonly executor: Executor
   /** Set where the plugin's option `profile` asks for it. */
   profiler: Profiler | undefined
+  /** Tasks whose admission is being decided. */
+  readonly #undecided = new Set<Task>()
   /** Tasks that are admitted and have not started. */
   readonly #waiting = new Set<Task>()
   /** Tasks that have started and are not done, also where their client has left. */
@@ -47,13 +50,32 @@ export class ExecutorSlot {
     owned.add(this.executor)
   }
 
-  /** @throws what the executor refuses with */
-  admit(task: Task): void {
+  /**
+   * @returns a promise where the executor takes its time
+   * @throws (or rejects with) what the executor refuses with
+   */
+  admit(task: Task): void | Promise<void> {
+    let decision: void | Promise<void>
     try {
-      this.executor.admit?.(task, this.load)
+      decision = this.executor.admit?.(task, this.load)
     } catch (error) {
       this.#refused++
       throw error
+    }
+    if (isThenable(decision)) return this.#decide(task, decision)
+    this.#admitted++
+    this.#waiting.add(task)
+  }
+
+  async #decide(task: Task, decision: PromiseLike<unknown>): Promise<void> {
+    this.#undecided.add(task)
+    try {
+      await decision
+    } catch (error) {
+      this.#refused++
+      throw error
+    } finally {
+      this.#undecided.delete(task)
     }
     this.#admitted++
     this.#waiting.add(task)
@@ -97,7 +119,7 @@ export class ExecutorSlot {
   get load(): ExecutorLoad {
     return {
       running: this.#running.size,
-      waiting: this.#waiting.size,
+      waiting: this.#waiting.size + this.#undecided.size,
       admitted: this.#admitted,
       refused: this.#refused,
       lost: this.#lost,

@@ -41,8 +41,8 @@ export interface Openable extends Task {
   enter(): boolean
   /** The client has left before the response had its turn, or before it was asked for. */
   abandon(): void
-  /** The executor has agreed. */
-  admitted(): void
+  /** The executor has agreed. False when the client has left meanwhile: then that was taken back. */
+  admitted(): boolean
   /** The head has left. */
   open(body: Body): void
 }
@@ -124,20 +124,32 @@ export class Opening<Request> {
     }
     Promise.resolve(pending).then(
       () => this.#admit(),
-      (error: unknown) => this.#host.refuse(asError(error)),
+      (error: unknown) => this.#connection.over || this.#host.refuse(asError(error)),
     )
   }
 
   #admit(): void {
     if (!this.#isWanted()) return
+    let pending: void | Promise<void>
     try {
-      this.#route.executor.admit(this.#connection)
+      pending = this.#route.executor.admit(this.#connection)
     } catch (error) {
       this.#refuse(asError(error))
       return
     }
+    if (pending === undefined) {
+      this.#onAdmitted()
+      return
+    }
+    pending.then(
+      () => this.#onAdmitted(),
+      (error: unknown) => this.#connection.over || this.#refuse(asError(error)),
+    )
+  }
+
+  #onAdmitted(): void {
+    if (!this.#connection.admitted() || !this.#isWanted()) return
     this.#isAdmitted = true
-    this.#connection.admitted()
     this.#sendHead()
   }
 

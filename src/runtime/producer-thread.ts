@@ -17,6 +17,8 @@ export function markProducerThread(): void {
   here[THREAD] = { madeServer: false }
 }
 
+export const isProducerThread = (): boolean => here[THREAD] !== undefined
+
 /** A server is about to be made here. True where it must not: on a thread that runs producers. */
 export function refusesServer(): boolean {
   if (here[THREAD] === undefined) return false

@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import headfirst, { type SseRouteOptions } from '../plugin.ts'
 import type { Executor, ExecutorStats, Task } from '../runtime/executor.ts'
-import type { CloseInfo } from '../runtime/options.ts'
+import { checkOptions, milliseconds, type CloseInfo, type Rule } from '../runtime/options.ts'
 import type { Producer } from '../runtime/producer.ts'
 import { encodeComment, encodeEvent } from '../sse/event.ts'
 import type { EventStream } from '../sse/stream.ts'
@@ -19,6 +19,38 @@ import * as producers from './producers.ts'
 
 /** A runner's `test` function: of `node:test`, vitest, or any that takes a name and an async function. */
 export type TestFunction = (name: string, body: () => Promise<void>) => unknown
+
+export interface ExecutorContractOptions {
+  /**
+   * Whether producers share the server's memory, so that a `SharedArrayBuffer` in their input works. Say `false` for
+   * an executor that runs them in another process: promises that can only be observed from inside a producer are left
+   * out then. Default `true`.
+   */
+  sharedMemory?: boolean
+  /** After how long a promise that is neither kept nor broken counts as broken, in ms. Default 60000, from 1. */
+  timeLimitMs?: number
+}
+
+const RULES: Readonly<Record<keyof ExecutorContractOptions, Rule>> = {
+  sharedMemory: ['true or false', (value) => typeof value === 'boolean'],
+  timeLimitMs: milliseconds(1),
+}
+
+/** Rejects when a promise takes too long: an executor that forgets a task would else hang the runner without a word. */
+async function within(timeLimitMs: number, promise: string, kept: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const hint =
+      'Look whether each task that run() gets comes to task.produce(), or to task.start() and then one of task.end(), task.fail() and task.lose().'
+    const error = new Error(`Not within ${timeLimitMs} ms: ${promise}. ${hint}`)
+    timer = setTimeout(() => reject(error), timeLimitMs)
+  })
+  try {
+    await Promise.race([kept, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 /** The name that the executor under test is registered under. */
 const SUBJECT = 'subject'
@@ -34,16 +66,31 @@ const SUBJECT = 'subject'
  * @param name how the tests are called
  * @param make makes a new executor, for one test
  */
-export function executorContract(name: string, make: () => Executor, test: TestFunction): void {
+export function executorContract(
+  name: string,
+  make: () => Executor,
+  test: TestFunction,
+  settings: ExecutorContractOptions = {},
+): void {
+  const { sharedMemory = true, timeLimitMs = 60_000 } = checkOptions(settings, RULES, 'executorContract()')
+
+  /** A promise that is tested with what any executor can carry. */
   const declare = (promise: string, body: (server: Server) => Promise<void>): void => {
     test(`${name}: ${promise}`, async () => {
       const server = new Server(make())
       try {
-        await body(server)
+        await within(timeLimitMs, promise, body(server))
+      } catch (error) {
+        throw server.explain(error)
       } finally {
-        await server.close()
+        await within(timeLimitMs, 'the server closes', server.close())
       }
     })
+  }
+
+  /** A promise that is tested with flags in shared memory. */
+  const declareShared = (promise: string, body: (server: Server) => Promise<void>): void => {
+    if (sharedMemory) declare(promise, body)
   }
 
   for (const flush of ['event', 'tick'] as const) {
@@ -64,12 +111,15 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     })
   }
 
-  declare('the head leaves before the producer starts, each event before send() returns', async (server) => {
-    const flags = makeFlags()
-    const path = await server.route(producers.blocking, { flags })
-    const { body } = await server.receive(path, { flags })
-    assert.equal(body, 'data: head seen\n\ndata: first seen\n\ndata: second seen\n\n')
-  })
+  declareShared(
+    'the head leaves before the producer starts, each event before send() returns',
+    async (server) => {
+      const flags = makeFlags()
+      const path = await server.route(producers.blocking, { flags })
+      const { body } = await server.receive(path, { flags })
+      assert.equal(body, 'data: head seen\n\ndata: first seen\n\ndata: second seen\n\n')
+    },
+  )
 
   declare('the timings of a stream are in order', async (server) => {
     const path = await server.route(producers.numbers, { count: 1 })
@@ -96,7 +146,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     ['generator', producers.endless],
     ['async generator', producers.endlessAsync],
   ] as const) {
-    declare(`a ${kind} is returned when the client leaves, and its finally runs`, async (server) => {
+    declareShared(`a ${kind} is returned when the client leaves, and its finally runs`, async (server) => {
       const flags = makeFlags()
       const path = await server.route(producer, { flags }, { highWaterMark: 1_024 })
       const observer = await server.observe(path, { flags })
@@ -107,7 +157,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     })
   }
 
-  declare('the signal aborts with the reason when the client leaves', async (server) => {
+  declareShared('the signal aborts with the reason when the client leaves', async (server) => {
     const flags = makeFlags()
     const path = await server.route(producers.awaitingSignal, { flags, reason: 'client' })
     const observer = await server.observe(path, { flags })
@@ -117,7 +167,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     assert.equal((await server.closed()).reason, 'client')
   })
 
-  declare('a shutdown ends open streams with a farewell, and the signal says so', async (server) => {
+  declareShared('a shutdown ends open streams with a farewell, and the signal says so', async (server) => {
     const flags = makeFlags()
     const path = await server.route(producers.awaitingSignal, { flags, reason: 'shutdown' })
     const observer = await server.observe(path, { flags })
@@ -172,7 +222,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     assert.equal((await server.closed()).reason, 'ended')
   })
 
-  declare('a producer that returns nothing goes on until it closes its stream', async (server) => {
+  declareShared('a producer that returns nothing goes on until it closes its stream', async (server) => {
     const flags = makeFlags()
     const path = await server.route(producers.subscribing, { flags, lastWord: 'bye' })
     const { body, complete } = await server.receive(path, { flags })
@@ -260,7 +310,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     },
   )
 
-  declare(
+  declareShared(
     'a client that does not read holds its producer back, and gets everything in the end',
     async (server) => {
       const flags = makeFlags()
@@ -281,7 +331,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     },
   )
 
-  declare('a stream whose client is too far behind is closed as overflow', async (server) => {
+  declareShared('a stream whose client is too far behind is closed as overflow', async (server) => {
     const flags = makeFlags()
     const path = await server.route(producers.flooding, { flags }, { maxBuffered: 262_144 })
     await server.observe(path, { flags, paused: true })
@@ -289,7 +339,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     assert.equal((await server.closed()).reason, 'overflow')
   })
 
-  declare('streams side by side get their own events, all of them', async (server) => {
+  declareShared('streams side by side get their own events, all of them', async (server) => {
     const flags = makeFlags()
     const words = Array.from({ length: 20 }, (_, n) => `w${n}`)
     const paths = []
@@ -355,7 +405,7 @@ export function executorContract(name: string, make: () => Executor, test: TestF
     })
   })
 
-  declare('nothing stays counted when streams are over', async (server) => {
+  declareShared('nothing stays counted when streams are over', async (server) => {
     const flags = makeFlags()
     const ended = await server.route(producers.numbers, { count: 3 })
     const failed = await server.route(producers.throwing, undefined)
@@ -396,7 +446,7 @@ interface LogEntry {
   /** Whose request it was where the line was written. */
   who?: string
   expected?: string
-  err?: { code: string }
+  err?: { code: string; message: string }
 }
 
 /** An app with the executor under test, a route per producer, and what `onClose` was told. */
@@ -472,8 +522,8 @@ class Server {
       ...(executor.mayBlock !== undefined && { mayBlock: executor.mayBlock }),
       ...(executor.compresses !== undefined && { compresses: executor.compresses }),
       prepare: (task) => executor.prepare?.(task),
-      admit: (task, load) => {
-        executor.admit?.(task, load)
+      admit: async (task, load) => {
+        await executor.admit?.(task, load)
         note(task, 'admit')
       },
       run: (task) => {
@@ -491,6 +541,15 @@ class Server {
 
   url(path: string): string {
     return `http://127.0.0.1:${this.#port}${path}`
+  }
+
+  /** A failure, with what the server has logged of it: a `run()` that throws is seen nowhere else. */
+  explain(failure: unknown): unknown {
+    const { err } = this.lines.find(({ msg }) => msg === 'event stream failed') ?? {}
+    if (failure instanceof Error && err !== undefined) {
+      failure.message += `\nThe server has logged: ${err.message}`
+    }
+    return failure
   }
 
   /** What `onClose` was told: once, whatever happened. */

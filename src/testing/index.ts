@@ -1,4 +1,4 @@
-export { executorContract, type TestFunction } from './contract.ts'
+export { executorContract, type ExecutorContractOptions, type TestFunction } from './contract.ts'
 export {
   openStream,
   type ListeningApp,

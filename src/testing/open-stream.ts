@@ -9,6 +9,7 @@ import { show } from '../sse/event.ts'
 export interface ListeningApp {
   readonly server: { readonly listening: boolean; address(): AddressInfo | string | null }
   listen(options: { port: number; host: string }): Promise<string>
+  readonly initialConfig?: { readonly http2?: boolean; readonly https?: unknown }
 }
 
 export interface OpenStreamOptions {
@@ -249,7 +250,15 @@ async function locate(target: ListeningApp | string | URL): Promise<Place> {
       return { host, port: Number(port || 80), path: pathname + search }
     }
   } else if (typeof (target as Partial<ListeningApp> | null | undefined)?.listen === 'function') {
-    return addressOf(target)
+    const { http2, https } = target.initialConfig ?? {}
+    if (http2 !== true && https === undefined) return addressOf(target)
+    const expected = 'a Fastify app of HTTP/1.1 without TLS'
+    throw new HF_ERR_OPTION_INVALID(
+      'target',
+      'openStream()',
+      expected,
+      `one of ${https === undefined ? 'HTTP/2' : 'HTTPS'}`,
+    )
   }
   throw new HF_ERR_OPTION_INVALID('target', 'openStream()', 'a Fastify app or an http: URL', show(target))
 }

@@ -48,7 +48,7 @@ async function expectTimeouts({ testbed, inputs }: Served): Promise<void> {
     const { reason, error } = await testbed.closeInfo(number)
     expect(reason).toBe('timeout')
     expect(error).toMatchObject({ code: 'HF_ERR_STREAM_TIMEOUT', timeout: 'connectionTimeout' })
-    expect((error as Error).message).toMatch(/connectionTimeout.*nothing was sent or received/)
+    expect((error as Error).message).toMatch(/connectionTimeout.*nothing was sent or received.*heartbeatMs/)
     await untilRaised(input.flags, Flag.SEEN)
     expect(producers.reasonIn(input.reason)).toBe('timeout')
   }

@@ -312,7 +312,7 @@ describe('a body of any length', () => {
     const stream = await openNumbers(LENGTH - 1)
     await expect(stream.text()).rejects.toMatchObject({
       code: 'HF_ERR_TEXT_TOO_LONG',
-      message: `The body has ${LENGTH} characters, and openStream() has kept none of more than ${LENGTH - 1}. Call next() for its events, or raise "maxText".`,
+      message: `The body has ${LENGTH} characters, and openStream() keeps none of more than ${LENGTH - 1}. Give it a larger "maxText", or take the events with next().`,
     })
     const data: string[] = []
     for await (const event of stream.events) data.push(event.data)
@@ -323,7 +323,7 @@ describe('a body of any length', () => {
   test('may be of no interest at all', async () => {
     const stream = await openNumbers(0)
     expect((await stream.next())?.data).toBe('0')
-    await expect(stream.text()).rejects.toThrow('has kept none of more than 0')
+    await expect(stream.text()).rejects.toThrow('keeps none of more than 0')
   })
 })
 

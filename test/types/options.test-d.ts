@@ -5,12 +5,15 @@ import headfirst, {
   inline,
   type CloseInfo,
   type CloseReason,
+  type ElsewhereTask,
   type EventStream,
   type Executor,
   type ExecutorName,
   type Executors as ExecutorTable,
+  type HereTask,
   type Stats,
   type StreamTimeoutError,
+  type TaskSink,
 } from '../../src/index.ts'
 
 declare module '../../src/runtime/executor.ts' {
@@ -172,7 +175,8 @@ describe('an executor', () => {
   test('is an object with run()', () => {
     const own: Executor = {
       run(task) {
-        expectTypeOf(task.stream).toEqualTypeOf<EventStream>()
+        expectTypeOf(task).toExtend<HereTask & ElsewhereTask>()
+        expectTypeOf(task.sink).toEqualTypeOf<TaskSink>()
         void task.produce()
       },
     }

@@ -196,7 +196,7 @@ class WorkerPool implements Executor {
       error = await threads.load(thread, module)
     } catch (cause) {
       if (this.#onIdle !== undefined) throw cause
-      return { error: moduleFailed(module.module, thread.cause ?? cause), endedThread: true }
+      return { error: moduleFailed(module.module, thread.cause ?? cause, true), endedThread: true }
     }
     if (error === undefined) {
       thread.unloadable.delete(key)

@@ -12,7 +12,7 @@ import {
   HF_ERR_SERVER_ON_THREAD,
 } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
-import { takeRefusal } from '../../runtime/producer-thread.ts'
+import { isProducerThread, takeRefusal } from '../../runtime/producer-thread.ts'
 import { portability, type PortableProducer } from '../../runtime/producer.ts'
 import { checkCloneable } from './cloning.ts'
 
@@ -59,7 +59,7 @@ export async function findProducer({ module, name }: ProducerReference): Promise
   try {
     exported = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as object
   } catch (cause) {
-    throw moduleFailed(module, cause)
+    throw moduleFailed(module, cause, isProducerThread())
   }
   const producers = Object.entries(exported).filter(([, value]) => portability(value) !== undefined)
   const match =
@@ -79,11 +79,12 @@ export async function findProducer({ module, name }: ProducerReference): Promise
 }
 
 /** What a module fails of that does not load. */
-export function moduleFailed(module: string, cause: unknown): Error {
+export function moduleFailed(module: string, cause: unknown, onThread: boolean): Error {
   // Whatever the module makes of it.
   const madeServer = takeRefusal() || codeOf(cause) === 'HF_ERR_SERVER_ON_THREAD'
   if (madeServer) return serverMade(module, cause)
-  return inModule(module, new HF_ERR_PRODUCER_MODULE(fileName(module), { cause }))
+  const where = onThread ? 'on a worker thread' : "on the server's thread"
+  return inModule(module, new HF_ERR_PRODUCER_MODULE(fileName(module), where, { cause }))
 }
 
 export const serverMade = (module: string, cause?: unknown): Error =>

@@ -196,7 +196,7 @@ export class Thread implements FrameHandler {
         task.leftOpen()
         break
       case FrameKind.CLOSE:
-        task.stream.close()
+        task.close()
         break
       case FrameKind.DONE:
         this.#forget(stream, running)

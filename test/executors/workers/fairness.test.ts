@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import Fastify from 'fastify'
 import headfirst, { workers, type Executor, type Task } from '../../../src/index.ts'
+import type { ResponseSink } from '../../../src/sse/response-sink.ts'
 import { blockUntil, Flag, makeFlags, raise } from '../../../src/testing/flags.ts'
 import { Observer } from '../../../src/testing/observer.ts'
 import { bursts } from './producers.ts'
@@ -37,7 +38,7 @@ test('a ring that is full is read over several turns of the loop, those of two t
   // Both rings fill while this thread reads nothing.
   raise(flags, Flag.GO)
   expect(blockUntil(flags, Flag.SEEN, 2)).toBe(true)
-  const bytes = (): number[] => tasks.map(({ sink }) => sink.bytes)
+  const bytes = (): number[] => tasks.map(({ sink }) => (sink as ResponseSink).bytes)
   const looks = [bytes()]
   while (bytes().some((each) => each < 900_000)) {
     await turn()

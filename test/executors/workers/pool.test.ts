@@ -71,7 +71,7 @@ class Held {
   async refusal(load: Partial<ExecutorLoad>): Promise<Record<string, unknown> | undefined> {
     const { task, client } = await this.open('count', { events: 1 })
     try {
-      this.pool.admit?.(task, { running: 0, waiting: 0, admitted: 0, refused: 0, lost: 0, ...load })
+      void this.pool.admit?.(task, { running: 0, waiting: 0, admitted: 0, refused: 0, lost: 0, ...load })
       return undefined
     } catch (error) {
       return error as Record<string, unknown>

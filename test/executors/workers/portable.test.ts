@@ -118,7 +118,7 @@ describe('a producer is found', () => {
       `throw new Error('no database')`,
       undefined,
       'HF_ERR_PRODUCER_MODULE',
-      "The producer's module FILE could not be loaded,",
+      "The producer's module FILE did not load on the server's thread.",
     ],
   ])('and not where there is %s; who it concerns gets no path', async (_, text, name, code, message) => {
     const file = `wrong-${files++}.mjs`

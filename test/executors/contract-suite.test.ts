@@ -1,0 +1,47 @@
+/** What the contract suite says of executors that break the contract, or cannot share memory. */
+import { expect, test } from 'vitest'
+import { inline, type Executor } from '../../src/index.ts'
+import { executorContract, type ExecutorContractOptions } from '../../src/testing/index.ts'
+
+/** The suite's tests, by name, to be run one by one. */
+function declared(make: () => Executor, options?: ExecutorContractOptions): Map<string, () => Promise<void>> {
+  const tests = new Map<string, () => Promise<void>>()
+  executorContract('subject', make, (name, body) => void tests.set(name, body), options)
+  return tests
+}
+
+const throwing = (): void => {
+  throw new Error('run failed')
+}
+
+const GENERATOR = 'subject: a generator is sent to its end, at the pace of the client'
+
+test('an executor that forgets its tasks is told so, with what to look at', async () => {
+  const tests = declared(() => ({ run: () => {} }), { timeLimitMs: 300 })
+  await expect(tests.get(GENERATOR)?.()).rejects.toThrow(
+    'Not within 300 ms: a generator is sent to its end, at the pace of the client. Look whether each task that run() gets',
+  )
+})
+
+test('one that throws fails at once', async () => {
+  await expect(declared(() => ({ run: throwing })).get(GENERATOR)?.()).rejects.toThrow('The server has logged: run failed')
+})
+
+test('without shared memory only such promises are tested as need none', async () => {
+  const all = declared(inline)
+  const some = declared(inline, { sharedMemory: false })
+  expect(some.size).toBeGreaterThan(10)
+  expect(some.size).toBeLessThan(all.size)
+  for (const [name, body] of some) {
+    expect(all.has(name)).toBe(true)
+    await body()
+  }
+})
+
+test.each([
+  [{ timeLimitMs: 0 }, 'Option "timeLimitMs" in executorContract() must be'],
+  [{ sharedMemory: 1 }, 'Option "sharedMemory" in executorContract() must be true or false'],
+  [{ memory: true }, 'Unknown option "memory" in executorContract()'],
+])('%o is refused', (options, message) => {
+  expect(() => declared(inline, options as ExecutorContractOptions)).toThrow(message)
+})
