@@ -24,7 +24,9 @@ test('an executor that forgets its tasks is told so, with what to look at', asyn
 })
 
 test('one that throws fails at once', async () => {
-  await expect(declared(() => ({ run: throwing })).get(GENERATOR)?.()).rejects.toThrow('The server has logged: run failed')
+  await expect(declared(() => ({ run: throwing })).get(GENERATOR)?.()).rejects.toThrow(
+    'The server has logged: run failed',
+  )
 })
 
 test('without shared memory only such promises are tested as need none', async () => {
