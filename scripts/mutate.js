@@ -40,13 +40,18 @@ const FILES = {
   'src/executors/workers/protocol.ts': { tests: ['test/executors/workers/protocol.test.ts'] },
   'src/executors/workers/ring.ts': { tests: ['test/executors/workers/ring.test.ts'], threads: true },
   'src/executors/workers/credit.ts': { tests: ['test/executors/workers/credit.test.ts'], threads: true },
-  'src/executors/workers/coded-frame.ts': { tests: ['test/executors/workers/coded-frame.test.ts'] },
-  'src/executors/workers/error-transport.ts': { tests: ['test/executors/workers/error-transport.test.ts'] },
+  'src/executors/elsewhere/coded-frame.ts': { tests: ['test/executors/elsewhere/coded-frame.test.ts'] },
+  'src/executors/elsewhere/error-transport.ts': {
+    tests: ['test/executors/elsewhere/error-transport.test.ts'],
+  },
   'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
-  'src/executors/workers/log.ts': { tests: ['test/executors/workers/log.test.ts'], threads: true },
-  'src/executors/workers/portable.ts': { tests: ['test/executors/workers/portable.test.ts'] },
-  'src/executors/workers/cloning.ts': { tests: ['test/executors/workers/cloning.test.ts'], threads: true },
-  'src/executors/workers/loss.ts': { tests: ['test/executors/workers/cloning.test.ts'], threads: true },
+  'src/executors/elsewhere/log.ts': { tests: ['test/executors/elsewhere/log.test.ts'], threads: true },
+  'src/executors/elsewhere/portable.ts': { tests: ['test/executors/elsewhere/portable.test.ts'] },
+  'src/executors/elsewhere/cloning.ts': {
+    tests: ['test/executors/elsewhere/cloning.test.ts'],
+    threads: true,
+  },
+  'src/executors/elsewhere/loss.ts': { tests: ['test/executors/elsewhere/cloning.test.ts'], threads: true },
   'src/executors/workers/modules.ts': { tests: ['test/executors/workers/modules.test.ts'], threads: true },
   'src/executors/workers/pool.ts': {
     tests: [

@@ -150,7 +150,7 @@ function thresholdWords(judged: readonly Threshold[]): string {
   }
   const missed = judged.filter(({ holds }) => holds === false)
   if (missed.length === 0) return 'Every threshold is kept.'
-  return `Not kept: ${missed.map(({ text }) => text).join('; ')}.`
+  return `Not kept: ${missed.map(({ text, why }) => (why === '' ? text : `${text} (${why})`)).join('; ')}.`
 }
 
 function measurementWords(measurement: Measurement, { load, end }: Plan): string[] {
@@ -348,6 +348,7 @@ function streamTable(measurement: Measurement, { plan }: Profile): Table {
   )
   const notes = [
     `share = streams ÷ scheduled arrivals that came to their end (${count(arrivals)} of ${count(scheduled)})`,
+    'goodput = good streams within the limits ÷ the time in which they were to arrive; events and bytes ÷ the time in which any came',
   ]
   if (endedByProfiler > 0)
     notes.push(`${count(endedByProfiler)} streams were ended by the profiler, as it was told to.`)

@@ -2,13 +2,8 @@ import zlib from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { allocateCredit, Debtor } from '../../src/executors/workers/credit.ts'
 import { RingSink } from '../../src/executors/workers/ring-sink.ts'
-import {
-  allocateRing,
-  FrameKind,
-  MAX_RING_BYTES,
-  RingReader,
-  RingWriter,
-} from '../../src/executors/workers/ring.ts'
+import { FrameKind } from '../../src/executors/elsewhere/frames.ts'
+import { allocateRing, MAX_RING_BYTES, RingReader, RingWriter } from '../../src/executors/workers/ring.ts'
 import { CodedBody, CONTENT_CODINGS, Compressor, type ContentCoding } from '../../src/sse/compression.ts'
 import type { Sink } from '../../src/sse/sink.ts'
 import { EventStream, type StreamContext, type StreamLog } from '../../src/sse/stream.ts'

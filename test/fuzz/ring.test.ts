@@ -1,12 +1,12 @@
 import Fastify from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { packPiece, unpackPieces } from '../../src/executors/workers/coded-frame.ts'
+import { packPiece, unpackPieces } from '../../src/executors/elsewhere/coded-frame.ts'
 import { allocateCredit, Creditor, Debtor } from '../../src/executors/workers/credit.ts'
-import { decodeError, encodeError } from '../../src/executors/workers/error-transport.ts'
-import { readLine, writeLine } from '../../src/executors/workers/log.ts'
+import { decodeError, encodeError } from '../../src/executors/elsewhere/error-transport.ts'
+import { readLine, writeLine } from '../../src/executors/elsewhere/log.ts'
+import { FrameKind } from '../../src/executors/elsewhere/frames.ts'
 import {
   allocateRing,
-  FrameKind,
   MIN_RING_BYTES,
   RingCorrupt,
   RingReader,

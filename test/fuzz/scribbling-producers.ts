@@ -4,7 +4,7 @@
  */
 import { threadId } from 'node:worker_threads'
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
-import { FrameKind } from '../../src/executors/workers/ring.ts'
+import { FrameKind } from '../../src/executors/elsewhere/frames.ts'
 import { Flag, raise, until, type Flags } from '../../src/testing/flags.ts'
 import { FULL, HEAD, KIND, PAYLOAD, READER, STREAM, TAIL } from './ring-memory.ts'
 

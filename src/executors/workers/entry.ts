@@ -4,17 +4,16 @@
  */
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import { markProducerThread, takeRefusal } from '../../runtime/producer-thread.ts'
-import { portability, run, type PortableProducer } from '../../runtime/producer.ts'
+import type { PortableProducer } from '../../runtime/producer.ts'
 import { Compressor } from '../../sse/compression.ts'
-import { abortStream, EventStream, isSignalled } from '../../sse/stream.ts'
-import { restore } from './cloning.ts'
+import type { EventStream } from '../../sse/stream.ts'
 import { allocateCredit, Debtor } from './credit.ts'
-import { encodeError } from './error-transport.ts'
-import { ringLog } from './log.ts'
-import { findProducer, serverMade, type ProducerReference } from './portable.ts'
+import { encodeError } from '../elsewhere/error-transport.ts'
+import { findProducer, serverMade, type ProducerReference } from '../elsewhere/portable.ts'
+import { close, produce } from '../elsewhere/produce.ts'
 import type { Hello, ModuleOrder, Notice, StreamOrder, ThreadSettings } from './protocol.ts'
 import { RingSink } from './ring-sink.ts'
-import { allocateRing, FrameKind, RingWriter } from './ring.ts'
+import { allocateRing, RingWriter } from './ring.ts'
 
 interface OpenStream {
   stream: EventStream
@@ -36,8 +35,7 @@ parentPort?.postMessage({ ring: memory, credit, port: port2 } satisfies Hello, [
 port.on('message', ({ stream: number }: Notice) => {
   const noticed = streams.get(number)
   if (noticed === undefined) return
-  const { reason } = noticed.credit
-  if (reason !== undefined) abortStream(noticed.stream, reason)
+  close(noticed.stream, noticed.credit.reason)
   noticed.sink.wake()
 })
 // Piscina's own port keeps the thread's loop alive.
@@ -69,7 +67,7 @@ async function load(reference: ProducerReference): Promise<PortableProducer<neve
   return producer
 }
 
-/** Runs one stream's producer to its end: how it went is told in the ring, after its events. */
+/** Runs one stream. */
 async function open(order: StreamOrder): Promise<undefined> {
   const number = order.stream
   const debtor = new Debtor(credit, order.slot)
@@ -78,39 +76,16 @@ async function open(order: StreamOrder): Promise<undefined> {
   const compressor = coded === undefined ? undefined : new Compressor(coded.coding)
   const sink = new RingSink(ring, number, debtor, order, compressor)
   if (coded !== undefined && coded.firstWords !== '') sink.write(coded.firstWords, 0)
-  let stream: EventStream | undefined
-  /** A producer that saw the words before the message came has ended first; what it left behind has to hear of it. */
-  const tellReason = (): void => {
-    const { reason } = debtor
-    if (stream !== undefined && reason !== undefined) abortStream(stream, reason)
-  }
-  try {
-    const producer = await load(order.producer)
-    restore(order.stripped)
-    stream = new EventStream(sink, {
-      context: Object.freeze(order.context),
-      log: ringLog(ring, number, order.logLevel),
-      lastEventId: order.lastEventId,
-      serializer: portability(producer)?.serializer,
-    })
-    streams.set(number, { stream, sink, credit: debtor })
-    if (!stream.closed) {
-      // Not before its module is there: until then nothing of it can be told to stop.
-      ring.write(number, FrameKind.START)
-      const done = run(producer, stream, order.input)
-      if (done === undefined && !stream.closed && !isSignalled(stream)) {
-        ring.write(number, FrameKind.LEFT_OPEN)
-      }
-      await (done ?? sink.untilClosed())
-    }
-    tellReason()
-    ring.write(number, FrameKind.DONE)
-  } catch (error) {
-    tellReason()
-    ring.write(number, FrameKind.ERROR, encodeError(error))
-  } finally {
-    streams.delete(number)
-    // The slot may have its next stream by now.
-    sink.finish()
-  }
+  await produce(order, {
+    sink,
+    load,
+    get reason() {
+      return debtor.reason
+    },
+    send: (kind, payload) => ring.write(number, kind, payload),
+    opened: (stream) => void streams.set(number, { stream, sink, credit: debtor }),
+  })
+  streams.delete(number)
+  // The slot may have its next stream by now.
+  sink.finish()
 }

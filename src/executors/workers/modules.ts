@@ -1,4 +1,4 @@
-import { moduleKey, type ProducerReference } from './portable.ts'
+import { moduleKey, type ProducerReference } from '../elsewhere/portable.ts'
 
 /** How long the head of a producer's first stream waits until a thread has loaded its module, in ms. */
 const FIRST_LOAD_MS = 1_000

@@ -2,14 +2,13 @@ import { AsyncResource } from 'node:async_hooks'
 import { HF_ERR_EXECUTOR_FULL, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_THREAD_LOST } from '../../errors.ts'
 import { streamTimeout } from '../../runtime/deadlines.ts'
 import type { Executor, ExecutorDetails, ExecutorLoad, Task, ThreadTime } from '../../runtime/executor.ts'
-import { portability, type Portability } from '../../runtime/producer.ts'
 import type { CloseReason } from '../../sse/stream.ts'
-import { strippedOf } from './cloning.ts'
 import { Modules, type LoadFailure } from './modules.ts'
 import { resolveWorkersOptions, type WorkersOptions } from './options.ts'
-import { checkPortable, moduleFailed, moduleKey, type ProducerReference } from './portable.ts'
+import { orderOf, referenceOf } from '../elsewhere/order.ts'
+import { checkPortable, moduleFailed, moduleKey, type ProducerReference } from '../elsewhere/portable.ts'
 import type { StreamOrder } from './protocol.ts'
-import type { Running } from './running.ts'
+import { Running } from './running.ts'
 import type { Thread } from './thread.ts'
 import { LONGEST_BACK_OFF_MS, Threads } from './threads.ts'
 
@@ -29,7 +28,7 @@ class WorkerPool implements Executor {
   /** Waiting for a place, in the order of their arrival, with the time when each gives up. */
   #queue = new Map<Task, number>()
   /** Where each task is that a thread was given. */
-  readonly #places = new Map<Task, { thread: Thread; stream: number; running: Running }>()
+  readonly #places = new Map<Task, { thread: Thread; running: Running }>()
   /** Started with the first stream. */
   #threads: Threads | undefined
   readonly #modules = new Modules(async (module, alone) => this.#load(module, alone))
@@ -117,8 +116,8 @@ class WorkerPool implements Executor {
     this.#queue.delete(task)
     const place = this.#places.get(task)
     if (place === undefined) return
-    const { thread, stream, running } = place
-    thread.close(stream, running, reason)
+    const { thread, running } = place
+    thread.close(running, reason)
     if (running.grace === undefined) this.#expect(running)
   }
 
@@ -220,32 +219,14 @@ class WorkerPool implements Executor {
   #give(task: Task, until: number, thread: Thread): void {
     const slot = thread.takeSlot()
     const stream = (this.#streamCount = (this.#streamCount + 1) | 0)
-    const running: Running = {
-      task,
-      slot,
-      credit: thread.credit(slot),
-      since: performance.now(),
-      until,
-      received: 0,
-      behind: false,
-      parts: [],
-      started: false,
-      grace: undefined,
-    }
+    const running = new Running(task, until, { stream, slot, credit: thread.credit(slot) })
     const order: StreamOrder = {
+      ...orderOf(task),
       stream,
       slot,
-      producer: referenceOf(task),
-      input: task.input,
-      lastEventId: task.lastEventId,
-      context: task.context,
-      stripped: strippedOf(task),
-      coded: task.coded,
-      logLevel: task.log.level,
-      highWaterMark: task.options.highWaterMark,
       blockOver: task.options.overflow === 'block' ? task.options.maxBuffered : undefined,
     }
-    this.#places.set(task, { thread, stream, running })
+    this.#places.set(task, { thread, running })
     this.#threads?.give(thread, order, running)
   }
 
@@ -322,11 +303,6 @@ class WorkerPool implements Executor {
  * module: a client that leaves while it loads must not have the thread terminated under them.
  */
 const LOADING_MS = 30_000
-
-function referenceOf({ producer }: Task): ProducerReference {
-  const { module, name } = portability(producer) as Portability
-  return { module, name }
-}
 
 /** How much the newest service time counts in their moving average. */
 const NEWEST_SHARE = 0.1

@@ -1,9 +1,7 @@
 /** What the two sides of a worker thread tell each other in messages; the events themselves go through the ring. */
 import { MessagePort } from 'node:worker_threads'
-import type { Task } from '../../runtime/executor.ts'
-import type { LogLevel, StreamContext } from '../../sse/stream.ts'
-import type { ProducerReference } from './portable.ts'
-import type { SinkLimits } from './ring-sink.ts'
+import type { Order } from '../elsewhere/order.ts'
+import type { ProducerReference } from '../elsewhere/portable.ts'
 
 /** Given to each thread when it starts. */
 export interface ThreadSettings {
@@ -35,31 +33,17 @@ export function isHello(message: unknown): message is Hello {
 }
 
 /** One stream for a thread to run; its piscina task. */
-export interface StreamOrder extends SinkLimits {
+export interface StreamOrder extends Order {
   /** Unique in its pool until the number wraps, so that late frames of a dead stream meet no other. */
   stream: number
   slot: number
-  producer: ProducerReference
-  input: unknown
-  lastEventId: string | undefined
-  context: StreamContext
-  /** The objects within these two whose prototypes are lost on the way, see cloning.ts. */
-  stripped?: readonly object[] | undefined
-  coded: Task['coded']
-  /** The server's: what is below it need not cross. A logger that is not pino may have none. */
-  logLevel: string | undefined
+  /** Bytes over which `send()` waits in place; undefined where it does not. */
+  blockOver: number | undefined
 }
 
 /** A module that a thread is to load, before any stream of it; as a piscina task it returns an encoded error, or nothing. */
 export interface ModuleOrder {
   module: ProducerReference
-}
-
-/** A line for the server's log, as the JSON of a LOG frame. */
-export interface LogLine {
-  level: LogLevel
-  fields: Record<string, unknown>
-  message: string | undefined
 }
 
 /** The server's thread has changed the words of a stream that asked to be told, or has closed it. */

@@ -1,8 +1,9 @@
 import type { Compressor } from '../../sse/compression.ts'
 import type { Sink } from '../../sse/sink.ts'
-import { packPiece } from './coded-frame.ts'
+import { packPiece } from '../elsewhere/coded-frame.ts'
+import { FrameKind } from '../elsewhere/frames.ts'
 import type { Debtor } from './credit.ts'
-import { FrameKind, LINE_FRAME_BYTES, type RingWriter } from './ring.ts'
+import { LINE_FRAME_BYTES, type RingWriter } from './ring.ts'
 
 export interface SinkLimits {
   /** Bytes over which `write()` answers false. */

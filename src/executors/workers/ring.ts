@@ -33,6 +33,7 @@
  *
  * So the reader may be ahead of `HEAD`, by what was appended to the frame that it took: hence signed comparisons.
  */
+import { FrameKind, type EventsKind } from '../elsewhere/frames.ts'
 
 /** States of `READER`. */
 const AWAKE = 0
@@ -72,28 +73,6 @@ const BATCH_BYTES = 65_536
  */
 const HURRY_BYTES = 32_768
 
-/** What a frame carries. */
-export const FrameKind = {
-  /** Whole events of a stream, in UTF-8. */
-  DATA: 1,
-  /** A piece of what is too large for one frame; the last piece is DATA or CODED. */
-  PART: 2,
-  /** The stream's producer starts. */
-  START: 3,
-  /** The producer has closed its stream, and may run on. */
-  CLOSE: 4,
-  /** The producer is done. */
-  DONE: 5,
-  /** The producer has thrown: an encoded error. */
-  ERROR: 6,
-  /** A line for the server's log, see log.ts. */
-  LOG: 7,
-  /** Compressed events, in pieces that each have a checksum: see coded-frame.ts. */
-  CODED: 8,
-  /** The producer has returned, left its stream open, and never asked for its signal. */
-  LEFT_OPEN: 9,
-} as const
-export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind]
 const LAST_KIND = FrameKind.LEFT_OPEN
 
 export const MIN_RING_BYTES = 4_096
@@ -115,9 +94,6 @@ const aligned = (length: number): number => (length + 3) & ~3
 
 /** Bytes of payload, in a ring of this size. */
 const longestFrame = (size: number): number => Math.min(size / 4 - FRAME_HEADER_BYTES, LENGTH_MASK)
-
-/** Kinds whose frames stay open. */
-type OpenKind = typeof FrameKind.DATA | typeof FrameKind.CODED
 
 interface OpenFrame {
   word: number
@@ -195,7 +171,7 @@ export class RingWriter {
     this.#open.state = TAKEN
   }
 
-  #writeParts(stream: number, kind: OpenKind, bytes: Uint8Array, events: number): void {
+  #writeParts(stream: number, kind: EventsKind, bytes: Uint8Array, events: number): void {
     let at = 0
     for (; bytes.length - at > this.#longest; at += this.#longest) {
       this.write(stream, FrameKind.PART, bytes.subarray(at, at + this.#longest))
@@ -206,7 +182,7 @@ export class RingWriter {
   /** Puts events at the end of the open frame; false when they can't be, or when the reader was faster. */
   #append(
     stream: number,
-    kind: OpenKind,
+    kind: EventsKind,
     content: string | Uint8Array,
     length: number,
     events: number,

@@ -1,22 +1,25 @@
 import type { Task } from '../../runtime/executor.ts'
+import { Incoming } from '../elsewhere/incoming.ts'
 import type { Creditor } from './credit.ts'
 
 /** A stream that a thread was given. */
-export interface Running {
-  readonly task: Task
+export class Running extends Incoming {
+  declare readonly task: Task
+  /** Its number in the frames. */
+  readonly stream: number
   readonly slot: number
   readonly credit: Creditor
   /** When it was given to its thread, and until when it would have waited, on the clock of `performance.now()`. */
-  readonly since: number
+  readonly since: number = performance.now()
   readonly until: number
-  /** Bytes that came through the ring. */
-  received: number
-  /** Its client is behind: somebody waits to tell the worker when there is room. */
-  behind: boolean
-  /** Pieces of an event that is too large for one frame. */
-  parts: Uint8Array[]
-  /** Its producer has started: before, the thread may be busy with the producer's module. */
-  started: boolean
   /** Set when the stream was cancelled: the thread's grace. */
   grace: NodeJS.Timeout | undefined
+
+  constructor(task: Task, until: number, place: { stream: number; slot: number; credit: Creditor }) {
+    super(task)
+    this.until = until
+    this.stream = place.stream
+    this.slot = place.slot
+    this.credit = place.credit
+  }
 }

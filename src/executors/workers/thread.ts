@@ -1,14 +1,12 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { HF_ERR_THREAD_LOST } from '../../errors.ts'
-import type { Task } from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import { Creditor } from './credit.ts'
-import { unpackPieces } from './coded-frame.ts'
-import { readLine, writeLine } from './log.ts'
-import { decodeError } from './error-transport.ts'
+import { FrameKind, FramesInvalid } from '../elsewhere/frames.ts'
+import type { IncomingEvents } from '../elsewhere/incoming.ts'
 import type { Hello, Notice } from './protocol.ts'
-import { FrameKind, LOOK_MS, RingCorrupt, RingReader, type FrameHandler } from './ring.ts'
+import { LOOK_MS, RingReader, type FrameHandler } from './ring.ts'
 import type { Running } from './running.ts'
 
 /** Bytes that one thread's ring may take of one turn of the event loop; between turns new clients get heads. */
@@ -62,16 +60,24 @@ export class Thread implements FrameHandler {
   /** When the ring last had something, on the clock of `performance.now()`. */
   #lastReadAt = 0
   /** Streams that got something from the ring in this turn. */
-  readonly #served = new Map<number, Running>()
+  readonly #served = new Set<Running>()
   /** Streams whose task has returned, so that their last frame stands in the ring. */
-  readonly #returned = new Map<number, Running>()
+  readonly #returned = new Set<Running>()
   #corrupt = false
+  readonly #incoming: IncomingEvents<Running>
   #utilization: EventLoopUtilization
 
   constructor(worker: Worker, events: ThreadEvents) {
     this.id = worker.threadId
     this.worker = worker
     this.#events = events
+    this.#incoming = {
+      started: (running) => events.started(running),
+      ended: (running, unloaded) => {
+        if (unloaded !== undefined) events.unloaded(running, unloaded)
+        this.#forget(running)
+      },
+    }
     this.#utilization = worker.performance.eventLoopUtilization()
   }
 
@@ -106,28 +112,28 @@ export class Thread implements FrameHandler {
     return new Creditor(this.#credit as SharedArrayBuffer, slot)
   }
 
-  give(stream: number, running: Running): void {
+  give(running: Running): void {
     // A thread with streams keeps the process alive; one without does not.
     if (this.streams.size === 0) this.#port?.ref()
-    this.streams.set(stream, running)
+    this.streams.set(running.stream, running)
   }
 
   /** Tells the thread that a stream was closed from outside. */
-  close(stream: number, running: Running, reason: CloseReason): void {
+  close(running: Running, reason: CloseReason): void {
     running.credit.close(reason)
-    this.#notify(stream)
+    this.#notify(running.stream)
   }
 
   /** Piscina could not send the order to the thread, so that it will never hear of this stream. */
-  refuse(stream: number, running: Running, error: unknown): void {
-    this.#forget(stream, running)
+  refuse(running: Running, error: unknown): void {
+    this.#forget(running)
     running.task.fail(error)
   }
 
   /** A stream's task has returned. What it has written is read in its order all the same. */
-  returned(stream: number, running: Running): void {
-    if (this.streams.get(stream) !== running) return
-    this.#returned.set(stream, running)
+  returned(running: Running): void {
+    if (this.streams.get(running.stream) !== running) return
+    this.#returned.add(running)
     this.#turn ??= setImmediate(this.#onTurn)
   }
 
@@ -148,8 +154,8 @@ export class Thread implements FrameHandler {
     this.#read(Infinity)
     this.#port?.close()
     const orphans: Running[] = []
-    for (const [stream, running] of this.streams) {
-      this.#forget(stream, running)
+    for (const running of this.streams.values()) {
+      this.#forget(running)
       // Memory that the thread may have overwritten: what was read of the stream counts first.
       if (!running.started && !running.credit.begun) {
         orphans.push(running)
@@ -164,85 +170,29 @@ export class Thread implements FrameHandler {
   data(stream: number, bytes: Buffer, events: number, coded: boolean): void {
     const running = this.streams.get(stream)
     if (running === undefined) return
-    const { task } = running
-    if (coded !== (task.coded !== undefined)) throw new RingCorrupt(`coded: ${coded}`)
-    const whole = running.parts.length === 0 ? bytes : Buffer.concat([...running.parts.splice(0), bytes])
-    running.received += whole.byteLength
-    const below = coded ? this.#writeCoded(task, whole, events) : task.sink.write(whole, events)
-    this.#served.set(stream, running)
-    if (!below && !task.sink.closed) void this.#settleWhenReady(stream, running)
-  }
-
-  #writeCoded({ sink }: Task, frame: Buffer, events: number): boolean {
-    const { blocks, checksum } = unpackPieces(frame)
-    return sink.writeCoded(blocks, events, checksum)
+    const below = running.events(coded ? FrameKind.CODED : FrameKind.DATA, bytes, events)
+    this.#served.add(running)
+    if (!below) void running.whenReady(() => this.#settle(running))
   }
 
   control(stream: number, kind: FrameKind, payload: Uint8Array): void {
     const running = this.streams.get(stream)
-    if (running === undefined) return
-    const { task } = running
-    if (kind !== FrameKind.PART && running.parts.length > 0) throw new RingCorrupt('an event without its end')
-    switch (kind) {
-      case FrameKind.PART:
-        running.parts.push(Uint8Array.from(payload))
-        break
-      case FrameKind.START:
-        running.started = true
-        task.start()
-        this.#events.started(running)
-        break
-      case FrameKind.LEFT_OPEN:
-        task.leftOpen()
-        break
-      case FrameKind.CLOSE:
-        task.close()
-        break
-      case FrameKind.DONE:
-        this.#forget(stream, running)
-        task.end()
-        break
-      case FrameKind.ERROR: {
-        // First: a stream whose error can't be read is still there to be lost.
-        const error = decodeError(payload)
-        // Before its start only what finds it can have thrown.
-        if (!running.started) this.#events.unloaded(running, error as Error)
-        this.#forget(stream, running)
-        task.fail(error)
-        break
-      }
-      case FrameKind.LOG:
-        writeLine(task.log, readLine(payload))
-        break
-      case FrameKind.DATA:
-      case FrameKind.CODED:
-        break
-      default:
-        kind satisfies never
-    }
+    running?.control(kind, payload, this.#incoming)
   }
 
-  #settle(stream: number, { task, credit, received }: Running): void {
-    if (credit.drained(received - task.sink.buffered)) this.#notify(stream)
-  }
-
-  /** While the client is behind nothing comes that would tell the worker; so tell it when there is room. */
-  async #settleWhenReady(stream: number, running: Running): Promise<void> {
-    if (running.behind) return
-    running.behind = true
-    const open = await running.task.sink.ready()
-    running.behind = false
-    // Else the slot is no longer the stream's.
-    if (open && this.streams.get(stream) === running) this.#settle(stream, running)
+  /** Tells the worker how far the client is, unless the slot is no longer the stream's. */
+  #settle(running: Running): void {
+    if (this.streams.get(running.stream) !== running) return
+    if (running.credit.drained(running.drained)) this.#notify(running.stream)
   }
 
   #notify(stream: number): void {
     this.#port?.postMessage({ stream } satisfies Notice)
   }
 
-  #forget(stream: number, running: Running): void {
+  #forget(running: Running): void {
     clearTimeout(running.grace)
-    this.streams.delete(stream)
+    this.streams.delete(running.stream)
     this.#freeSlots.push(running.slot)
     if (this.streams.size === 0) this.#port?.unref()
     this.#events.done(running)
@@ -284,10 +234,11 @@ export class Thread implements FrameHandler {
     }
   }
 
-  /** @throws RingCorrupt when the ring is empty, and the last frame of a stream was not in it */
+  /** @throws FramesInvalid when the ring is empty, and the last frame of a stream was not in it */
   #expectNoneReturned(): void {
-    for (const [stream, running] of this.#returned) {
-      if (this.streams.get(stream) === running) throw new RingCorrupt(`stream ${stream} has no end`)
+    for (const running of this.#returned) {
+      const { stream } = running
+      if (this.streams.get(stream) === running) throw new FramesInvalid(`stream ${stream} has no end`)
     }
     this.#returned.clear()
   }
@@ -295,9 +246,9 @@ export class Thread implements FrameHandler {
   /** Sends off what streams got in this turn, and tells the worker how far their clients are. */
   #serve(): boolean {
     if (this.#served.size === 0) return false
-    for (const [stream, running] of this.#served) {
+    for (const running of this.#served) {
       running.task.sink.endTurn()
-      if (this.streams.get(stream) === running) this.#settle(stream, running)
+      this.#settle(running)
     }
     this.#served.clear()
     return true

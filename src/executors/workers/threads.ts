@@ -4,8 +4,8 @@ import type { ResourceLimits, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { HF_ERR_THREAD_LOST } from '../../errors.ts'
 import type { ThreadTime } from '../../runtime/executor.ts'
-import { decodeError } from './error-transport.ts'
-import type { ProducerReference } from './portable.ts'
+import { decodeError } from '../elsewhere/error-transport.ts'
+import type { ProducerReference } from '../elsewhere/portable.ts'
 import { isHello, type ModuleOrder, type StreamOrder, type ThreadSettings } from './protocol.ts'
 import type { Running } from './running.ts'
 import { Thread, type ThreadEvents } from './thread.ts'
@@ -136,15 +136,15 @@ export class Threads {
   }
 
   give(thread: Thread, order: StreamOrder, running: Running): void {
-    thread.give(order.stream, running)
+    thread.give(running)
     // How a stream went is told in its ring, in order; this promise may settle before that is read. It rejects
     // when the thread dies, which is seen at the thread, when all are terminated, which does not mean that the
     // producer has stopped, or when the order could not be sent.
     this.#run(thread, order).then(
-      () => thread.returned(order.stream, running),
+      () => thread.returned(running),
       (error: unknown) => {
         if (this.#closed || thread.cause !== undefined || !this.#piscinas.has(thread)) return
-        if (thread.streams.has(order.stream)) thread.refuse(order.stream, running, error)
+        if (thread.streams.has(order.stream)) thread.refuse(running, error)
       },
     )
   }

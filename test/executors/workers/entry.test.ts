@@ -2,17 +2,18 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { unpackPieces } from '../../../src/executors/workers/coded-frame.ts'
+import { unpackPieces } from '../../../src/executors/elsewhere/coded-frame.ts'
 import { Creditor } from '../../../src/executors/workers/credit.ts'
-import { decodeError } from '../../../src/executors/workers/error-transport.ts'
-import { readLine } from '../../../src/executors/workers/log.ts'
+import { decodeError } from '../../../src/executors/elsewhere/error-transport.ts'
+import { readLine } from '../../../src/executors/elsewhere/log.ts'
 import {
   isHello,
   type Hello,
   type Notice,
   type StreamOrder,
 } from '../../../src/executors/workers/protocol.ts'
-import { FrameKind, RingReader } from '../../../src/executors/workers/ring.ts'
+import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
+import { RingReader } from '../../../src/executors/workers/ring.ts'
 import type { PortableProducer } from '../../../src/index.ts'
 import { portability } from '../../../src/runtime/producer.ts'
 import { CodedBody } from '../../../src/sse/compression.ts'

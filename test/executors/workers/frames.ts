@@ -1,5 +1,6 @@
 /** What both ends of a ring know beforehand: the frames of a seed, and what a reader makes of them. */
-import { FrameKind, type FrameHandler, type RingWriter } from '../../../src/executors/workers/ring.ts'
+import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
+import { type FrameHandler, type RingWriter } from '../../../src/executors/workers/ring.ts'
 
 /** One call of a ring's writer. */
 export interface Frame {

@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest'
 import { allocateCredit, Debtor } from '../../../src/executors/workers/credit.ts'
 import type { Hello, Notice } from '../../../src/executors/workers/protocol.ts'
 import { allocateRing, RingWriter } from '../../../src/executors/workers/ring.ts'
-import type { Running } from '../../../src/executors/workers/running.ts'
+import { Running } from '../../../src/executors/workers/running.ts'
 import { Thread } from '../../../src/executors/workers/thread.ts'
 import headfirst, { type CloseInfo, type SseRouteOptions, type Task } from '../../../src/index.ts'
 import { get, RawClient } from '../../plugin/client.ts'
@@ -145,20 +145,9 @@ export class PlayedThread {
 
   #give(client: RawClient, task: Task): PlayedStream {
     const slot = this.thread.takeSlot()
-    const running: Running = {
-      task,
-      slot,
-      credit: this.thread.credit(slot),
-      since: 0,
-      until: Infinity,
-      received: 0,
-      behind: false,
-      parts: [],
-      started: false,
-      grace: undefined,
-    }
     const number = ++this.#streamCount
-    this.thread.give(number, running)
+    const running = new Running(task, Infinity, { stream: number, slot, credit: this.thread.credit(slot) })
+    this.thread.give(running)
     const closed = this.#closed
     return {
       number,

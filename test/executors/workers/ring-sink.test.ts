@@ -1,16 +1,11 @@
 import { Worker } from 'node:worker_threads'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { unpackPieces } from '../../../src/executors/workers/coded-frame.ts'
+import { unpackPieces } from '../../../src/executors/elsewhere/coded-frame.ts'
 import { allocateCredit, Creditor, Debtor } from '../../../src/executors/workers/credit.ts'
 import { RingSink } from '../../../src/executors/workers/ring-sink.ts'
-import {
-  allocateRing,
-  FrameKind,
-  MIN_RING_BYTES,
-  RingReader,
-  RingWriter,
-} from '../../../src/executors/workers/ring.ts'
+import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
+import { allocateRing, MIN_RING_BYTES, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
 import { CodedBody, Compressor } from '../../../src/sse/compression.ts'
 import { Reading } from './frames.ts'
 

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
 import {
   allocateRing,
-  FrameKind,
   LINE_FRAME_BYTES,
   MAX_RING_BYTES,
   MIN_RING_BYTES,

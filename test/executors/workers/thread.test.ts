@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { packPiece } from '../../../src/executors/workers/coded-frame.ts'
-import { encodeError } from '../../../src/executors/workers/error-transport.ts'
-import { ringLog } from '../../../src/executors/workers/log.ts'
-import { allocateRing, FrameKind, RingWriter } from '../../../src/executors/workers/ring.ts'
+import { packPiece } from '../../../src/executors/elsewhere/coded-frame.ts'
+import { encodeError } from '../../../src/executors/elsewhere/error-transport.ts'
+import { farLog } from '../../../src/executors/elsewhere/log.ts'
+import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
+import { allocateRing, RingWriter } from '../../../src/executors/workers/ring.ts'
 import { until } from '../../../src/testing/flags.ts'
 import { PlayedThread, type PlayedStream } from './played-thread.ts'
 
@@ -98,7 +99,7 @@ test('a thread keeps the process alive as long as it has streams', async () => {
 test('a stream that is closed from outside is closed for its worker, which is told so', async () => {
   const played = await PlayedThread.make()
   const [stream, other] = [await played.open(), await played.open()]
-  played.thread.close(stream.number, stream.running, 'timeout')
+  played.thread.close(stream.running, 'timeout')
   expect([stream.debtor.reason, other.debtor.reason]).toEqual(['timeout', undefined])
   await until(() => played.notices.length > 0, 'a notice')
   expect(played.notices).toEqual([stream.number])
@@ -108,7 +109,7 @@ test('a stream that could not be sent to its worker fails, and its place is free
   const played = await PlayedThread.make()
   const stream = await played.open()
   const error = new Error('it could not be cloned')
-  played.thread.refuse(stream.number, stream.running, error)
+  played.thread.refuse(stream.running, error)
   await stream.client.response()
   expect(stream.closed).toMatchObject({ reason: 'error', error })
   expect(played.done).toEqual([stream.running])
@@ -192,7 +193,10 @@ describe('what a worker sends', () => {
   test('to its log stands in that of the request', async () => {
     const played = await PlayedThread.make()
     const stream = await played.open()
-    ringLog(played.ring, stream.number, 'info').info({ answer: 42 }, 'hello')
+    farLog((line) => played.ring.write(stream.number, FrameKind.LOG, line), 'info').info(
+      { answer: 42 },
+      'hello',
+    )
     const line = () => played.logged.find(({ msg }) => msg === 'hello')
     await until(() => line() !== undefined, 'the line')
     expect(line()).toMatchObject({ level: 30, answer: 42, reqId: stream.task.context.requestId })
@@ -241,7 +245,7 @@ describe('a ring that was overwritten', () => {
     played.send(stream, '1')
     await until(() => played.thread.cause !== undefined, 'a cause')
     words[TAIL] = 0
-    played.thread.returned(stream.number, stream.running)
+    played.thread.returned(stream.running)
     await turns()
     expect(process.getActiveResourcesInfo()).not.toContain('Immediate')
     played.thread.bury(new Error('it exited'))
@@ -315,7 +319,7 @@ describe('a stream whose task has returned', () => {
     played.send(stream, '1')
     played.ring.write(stream.number, FrameKind.DONE)
     // Now the ring is looked at, though no doorbell has come.
-    played.thread.returned(stream.number, stream.running)
+    played.thread.returned(stream.running)
     await turns()
     expect(played.done).toEqual([stream.running])
     expect((await stream.client.response()).body).toBe('data: 1\n\n')
@@ -323,7 +327,7 @@ describe('a stream whose task has returned', () => {
     // Known to be gone.
     const tail = wordOf(played, TAIL)
     played.ring.write(stream.number, FrameKind.START)
-    played.thread.returned(stream.number, stream.running)
+    played.thread.returned(stream.running)
     await turns()
     expect([played.thread.cause, wordOf(played, TAIL)]).toEqual([undefined, tail])
   })
@@ -331,7 +335,7 @@ describe('a stream whose task has returned', () => {
   test('and that has no end in the ring has lost it', async () => {
     const played = await PlayedThread.make()
     const [stream, other] = [await played.open(), await played.open()]
-    played.thread.returned(stream.number, stream.running)
+    played.thread.returned(stream.running)
     await until(() => played.thread.cause !== undefined, 'a cause')
     expect(played.thread.cause).toMatchObject({ cause: { message: `stream ${stream.number} has no end` } })
     expect(other.closed).toBeUndefined()
@@ -344,11 +348,11 @@ describe('a stream whose task has returned', () => {
     // More than one turn reads.
     for (let part = 0; part < 6; part++) played.send(stream, 'x'.repeat(60_000))
     played.ring.write(stream.number, FrameKind.DONE)
-    played.thread.returned(stream.number, stream.running)
+    played.thread.returned(stream.running)
     await stream.client.response()
     expect(stream.closed).toMatchObject({ reason: 'ended', events: 6 })
     // Once it was found it is looked for no more, also when it comes again.
-    played.thread.give(stream.number, stream.running)
+    played.thread.give(stream.running)
     played.bell = true
     const tail = wordOf(played, TAIL)
     played.ring.write(7, FrameKind.START)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { checkPortable, findProducer } from '../../../src/executors/workers/portable.ts'
+import { checkPortable, findProducer } from '../../../src/executors/elsewhere/portable.ts'
 import { producer, type PortableProducer } from '../../../src/index.ts'
 
 let folder: string
@@ -57,7 +57,7 @@ async function checked(started: string | undefined, module: string): Promise<voi
   onTestFinished(() => void (process.argv = argv))
   process.argv = started === undefined ? argv.slice(0, 1) : [argv[0] as string, started]
   vi.resetModules()
-  const fresh = await import('../../../src/executors/workers/portable.ts')
+  const fresh = await import('../../../src/executors/elsewhere/portable.ts')
   await fresh.checkPortable({
     producer: producer(module, () => {}),
     input: undefined,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeError, encodeError } from '../../../src/executors/workers/error-transport.ts'
-import { allocateRing, FrameKind, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
-import { Reading } from './frames.ts'
+import { decodeError, encodeError } from '../../../src/executors/elsewhere/error-transport.ts'
+import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
+import { allocateRing, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
+import { Reading } from '../workers/frames.ts'
 
 const pass = (thrown: unknown): unknown => decodeError(encodeError(thrown))
 

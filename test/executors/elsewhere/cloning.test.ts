@@ -8,7 +8,7 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import * as fc from 'fast-check'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { checkCloneable, restore, strippedOf } from '../../../src/executors/workers/cloning.ts'
+import { checkCloneable, restore, strippedOf } from '../../../src/executors/elsewhere/cloning.ts'
 import headfirst, { workers } from '../../../src/index.ts'
 import { describes } from './cloning-producers.ts'
 

@@ -1,30 +1,36 @@
-/** A producer's lines on their way from a worker to the server's log, in the order of its events. */
+/** A producer's lines on their way to the server's log, in the order of its events. */
 import { isObject } from '../../runtime/options.ts'
 import { LOG_LEVELS, type LogLevel, type StreamLog } from '../../sse/stream.ts'
 import { decodeError, encodeError } from './error-transport.ts'
-import type { LogLine } from './protocol.ts'
-import { FrameKind, type RingWriter } from './ring.ts'
+
+/** A line for the server's log, as the JSON of a LOG frame. */
+export interface LogLine {
+  level: LogLevel
+  fields: Record<string, unknown>
+  message: string | undefined
+}
 
 /** A line that is longer is cut to its message, so that it always fits into one frame. */
 const LONGEST_LINE = 65_536
 
 /**
- * A log on a worker: what is at or above the server's level crosses.
+ * A log elsewhere: what is at or above the server's level crosses.
  *
+ * @param send takes the payload of a LOG frame
  * @param level the server's; where it is none of pino's own, or where there is none, its logger decides on each line
  */
-export function ringLog(ring: RingWriter, stream: number, level: string | undefined): StreamLog {
+export function farLog(send: (line: Uint8Array) => void, level: string | undefined): StreamLog {
   const least = level === 'silent' ? Infinity : (LOG_LEVELS as readonly (string | undefined)[]).indexOf(level)
   const methods = LOG_LEVELS.map((name, urgency) => [
     name,
     (first: string | object, second?: string): void => {
-      if (urgency >= least) ring.write(stream, FrameKind.LOG, encodeLine(name, first, second))
+      if (urgency >= least) send(encodeLine(name, first, second))
     },
   ])
   return Object.fromEntries(methods) as StreamLog
 }
 
-/** @throws SyntaxError, TypeError or RangeError for what {@link ringLog} has not made */
+/** @throws SyntaxError, TypeError or RangeError for what {@link farLog} has not made */
 export function readLine(payload: Uint8Array): LogLine {
   const line = JSON.parse(Buffer.from(payload).toString()) as LogLine | null
   // Any other name may well be a method of the logger too.

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { packPiece, unpackPieces } from '../../../src/executors/workers/coded-frame.ts'
+import { packPiece, unpackPieces } from '../../../src/executors/elsewhere/coded-frame.ts'
 import { RingReader, RingWriter, allocateRing } from '../../../src/executors/workers/ring.ts'
 
 const piece = (number: number): Buffer => packPiece(Buffer.from([number]), { crc: 0, size: number })

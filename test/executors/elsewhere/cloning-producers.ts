@@ -1,7 +1,7 @@
 import { KeyObject } from 'node:crypto'
 import { BlockList } from 'node:net'
 import { types } from 'node:util'
-import { classesOf } from '../../../src/executors/workers/loss.ts'
+import { classesOf } from '../../../src/executors/elsewhere/loss.ts'
 import { producer, type EventStream, type PortableProducer } from '../../../src/index.ts'
 
 /** All that a producer could see of a value: its classes, what is in it, and what in it is one and the same. */

@@ -1,11 +1,12 @@
 import Fastify, { type FastifyBaseLogger } from 'fastify'
 import { expect, onTestFinished, test } from 'vitest'
 import headfirst from '../../../src/index.ts'
-import { readLine, ringLog, writeLine } from '../../../src/executors/workers/log.ts'
-import { allocateRing, FrameKind, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
+import { farLog, readLine, writeLine } from '../../../src/executors/elsewhere/log.ts'
+import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
+import { allocateRing, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
 import { LOG_LEVELS, type StreamLog } from '../../../src/sse/stream.ts'
 import { HOSTILE_LINES } from '../../fuzz/hostile-frames.ts'
-import { logsAll } from './producers.ts'
+import { logsAll } from '../workers/producers.ts'
 
 /** A logger with the methods that Fastify asks for, and what it was given by a producer. */
 function recorder(level: object): { logger: FastifyBaseLogger; lines: unknown[] } {
@@ -45,7 +46,8 @@ test.each([
 /** What a log on the server's thread is given of what a producer says to its own, on a worker. */
 function crossed(say: (log: StreamLog) => void, level?: string): unknown[][] {
   const memory = allocateRing(2 ** 20)
-  say(ringLog(new RingWriter(memory, () => {}), 1, level))
+  const ring = new RingWriter(memory, () => {})
+  say(farLog((line) => ring.write(1, FrameKind.LOG, line), level))
   const got: unknown[][] = []
   const methods = LOG_LEVELS.map((name) => [name, (...said: unknown[]): unknown => got.push([name, ...said])])
   new RingReader(memory).drain(Infinity, {

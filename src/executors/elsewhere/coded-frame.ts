@@ -1,6 +1,6 @@
 /**
- * Compressed events on their way through the ring. The server's thread may have to end the body without the worker
- * (which may be dead by then), so that each piece carries what the end needs: CRC-32 and length of all that the body
+ * Compressed events on their way to the server's thread. It may have to end the body without whatever compressed them
+ * (a thread that is dead by then), so that each piece carries what the end needs: CRC-32 and length of all that the body
  * decodes to so far.
  *
  * A piece is three little-endian words (bytes of its blocks, CRC-32, length), then its blocks. A frame holds one or
