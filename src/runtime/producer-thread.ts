@@ -14,7 +14,7 @@ const here = globalThis as { [THREAD]?: ProducerThread }
 
 /** This thread runs producers, from now on. */
 export function markProducerThread(): void {
-  here[THREAD] = { madeServer: false }
+  here[THREAD] ??= { madeServer: false }
 }
 
 export const isProducerThread = (): boolean => here[THREAD] !== undefined

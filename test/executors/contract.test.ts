@@ -1,6 +1,7 @@
 import { test } from 'vitest'
 import { deferred, inline, microtask, workers } from '../../src/index.ts'
 import { executorContract } from '../../src/testing/index.ts'
+import { Linked } from './elsewhere/linked.ts'
 
 executorContract('inline', () => inline(), test)
 executorContract('microtask', () => microtask(), test)
@@ -12,3 +13,5 @@ executorContract(
   () => workers({ threads: 2, streamsPerThread: 1, niceIncrement: 0 }),
   test,
 )
+// Each event in a message of its own: the contract does not ask for a ring.
+executorContract('over a link', () => new Linked(), test)

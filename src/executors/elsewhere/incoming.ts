@@ -1,7 +1,7 @@
 import type { ElsewhereTask } from '../../runtime/executor.ts'
 import { unpackPieces } from './coded-frame.ts'
 import { decodeError } from './error-transport.ts'
-import { FrameKind, FramesInvalid } from './frames.ts'
+import { FrameKind, FramesInvalid, type EventsKind } from './frames.ts'
 import { readLine, writeLine } from './log.ts'
 
 /** What an executor does at the turns of a stream's life, beside what its task is told. */
@@ -43,7 +43,7 @@ export class Incoming {
    * @returns false when the client is behind, or has left
    * @throws FramesInvalid
    */
-  events(kind: typeof FrameKind.DATA | typeof FrameKind.CODED, bytes: Buffer, count: number): boolean {
+  events(kind: EventsKind, bytes: Buffer, count: number): boolean {
     const { sink, coded } = this.task
     const isCoded = kind === FrameKind.CODED
     if (isCoded !== (coded !== undefined)) throw new FramesInvalid(`coded: ${isCoded}`)
@@ -97,11 +97,8 @@ export class Incoming {
       case FrameKind.LOG:
         writeLine(task.log, readLine(payload))
         break
-      case FrameKind.DATA:
-      case FrameKind.CODED:
-        break
       default:
-        kind satisfies never
+        throw new FramesInvalid(`kind ${kind}`)
     }
   }
 

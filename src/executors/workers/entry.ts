@@ -3,13 +3,12 @@
  * per order. Streams of a thread run side by side as far as their producers await.
  */
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
-import { markProducerThread, takeRefusal } from '../../runtime/producer-thread.ts'
-import type { PortableProducer } from '../../runtime/producer.ts'
+import { markProducerThread } from '../../runtime/producer-thread.ts'
 import { Compressor } from '../../sse/compression.ts'
 import type { EventStream } from '../../sse/stream.ts'
 import { allocateCredit, Debtor } from './credit.ts'
 import { encodeError } from '../elsewhere/error-transport.ts'
-import { findProducer, serverMade, type ProducerReference } from '../elsewhere/portable.ts'
+import { loadProducer } from '../elsewhere/load-producer.ts'
 import { close, produce } from '../elsewhere/produce.ts'
 import type { Hello, ModuleOrder, Notice, StreamOrder, ThreadSettings } from './protocol.ts'
 import { RingSink } from './ring-sink.ts'
@@ -45,26 +44,11 @@ port.unref()
 export default async function carryOut(order: StreamOrder | ModuleOrder): Promise<Uint8Array | undefined> {
   if (!('module' in order)) return open(order)
   try {
-    await load(order.module)
+    await loadProducer(order.module)
     return undefined
   } catch (error) {
     return encodeError(error)
   }
-}
-
-/** Modules that were loaded here, and whether they made a server. */
-const modules = new Map<string, boolean>()
-
-async function load(reference: ProducerReference): Promise<PortableProducer<never>> {
-  const { module } = reference
-  const producer = await findProducer(reference)
-  if (!modules.has(module)) {
-    // A module that does not wait for its server is refused by the next turn.
-    await new Promise((resolve) => setImmediate(resolve))
-    modules.set(module, modules.get(module) === true || takeRefusal())
-  }
-  if (modules.get(module) === true) throw serverMade(module)
-  return producer
 }
 
 /** Runs one stream. */
@@ -78,7 +62,7 @@ async function open(order: StreamOrder): Promise<undefined> {
   if (coded !== undefined && coded.firstWords !== '') sink.write(coded.firstWords, 0)
   await produce(order, {
     sink,
-    load,
+    load: loadProducer,
     get reason() {
       return debtor.reason
     },

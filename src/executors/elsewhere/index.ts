@@ -1,0 +1,7 @@
+/** `headfirst/elsewhere`: what an executor needs that runs producers in another process, or on another machine. */
+export { FarEnd } from './far-end.ts'
+export { FrameKind, FramesInvalid } from './frames.ts'
+export type { Frame, ToFarEnd } from './link.ts'
+export { NearEnd } from './near-end.ts'
+export type { Order } from './order.ts'
+export { checkPortable, type ProducerReference } from './portable.ts'
