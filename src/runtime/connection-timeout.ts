@@ -10,7 +10,8 @@ const watched = new WeakSet<Transport>()
 const timedOut = new WeakSet<Transport>()
 
 /**
- * From now on it is known whether a time limit of the server (Fastify's `connectionTimeout`) ended the connection.
+ * From now on it is known whether a time limit of the server (Fastify's `connectionTimeout`, or a `setTimeout()` of a
+ * handler) ended the connection.
  *
  * Whoever listens to `timeout` on a request, a response or a server keeps Node from ending the connection. A listener
  * on the transport does not, and comes after that decision.
@@ -22,6 +23,11 @@ export function watchTimeout(response: ServerResponse): Transport | undefined {
   if (transport !== undefined && !watched.has(transport)) {
     watched.add(transport)
     transport.on('timeout', () => {
+      // A listener may have told it to end, or be about to.
+      process.nextTick(() => {
+        if (transport.destroyed || ('writableEnded' in transport && transport.writableEnded))
+          timedOut.add(transport)
+      })
       if (transport.destroyed) timedOut.add(transport)
     })
   }

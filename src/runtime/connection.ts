@@ -56,6 +56,8 @@ export class Connection<Request> implements Openable {
   #finished = false
   /** The producer has returned, and left its stream open: its task is done when the stream is. */
   #subscribed = false
+  /** Its executor was told, once, that nothing more is wanted of its task. */
+  #isCancelled = false
   /** Set as soon as it is known, which may be long before the response is over. */
   #reason: CloseReason | undefined
   #error: unknown
@@ -444,8 +446,10 @@ export class Connection<Request> implements Openable {
   #cancelTask(reason: CloseReason): void {
     const { executor } = this.#route
     const waits = executor.isWaiting(this)
+    const isDue = !this.#isCancelled && (waits || executor.isRunning(this))
+    this.#isCancelled ||= isDue
     try {
-      if (waits || executor.isRunning(this)) executor.executor.cancel?.(this, reason)
+      if (isDue) executor.executor.cancel?.(this, reason)
     } catch (error) {
       this.#logError(error)
     }

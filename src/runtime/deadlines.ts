@@ -4,7 +4,7 @@ import type { Timeouts } from './options.ts'
 
 /**
  * The time limit that closed a stream: one of its route's `timeouts`, the `maxQueueWaitMs` of `workers()`, or the
- * `connectionTimeout` of Fastify (Node's `server.timeout`).
+ * `connectionTimeout` of Fastify (Node's `server.timeout`; also where a handler has set the limit of its own connection).
  */
 export type TimeLimit = keyof Timeouts | 'maxQueueWaitMs' | 'connectionTimeout'
 

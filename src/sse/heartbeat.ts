@@ -58,6 +58,7 @@ export class Heartbeat {
 }
 
 function beat(sink: ResponseSink): void {
+  sink.lookBehind()
   // What is sent counts as a move, so that the next look passes over it.
   if (sink.touched || !sink.beat()) sink.touched = false
 }

@@ -29,7 +29,7 @@ export interface ResponseSinkSettings {
   maxBuffered: number
   drop?: DropPolicy | undefined
   onOverflow: () => void
-  /** Told in place of a heartbeat where the client has still to take something, be it the end. */
+  /** Told at each look of the heartbeat where the client has still to take something, be it the end. */
   onBehind?: () => void
   /** Ends the response: all that was taken has been handed over. */
   onEnd: () => void
@@ -223,16 +223,19 @@ export class ResponseSink implements Sink {
     return this.#ready.promise
   }
 
+  /** Sees to it that somebody is told where the client is behind. */
+  lookBehind(): void {
+    if (this.#settings.onBehind !== undefined && (this.#closed || this.buffered > 0))
+      this.#settings.onBehind()
+  }
+
   /**
    * A sign of life, unless the client is behind: then it needs none, and its buffer should not grow for one.
    *
    * @returns whether it was sent
    */
   beat(): boolean {
-    if (this.#closed || this.buffered > 0) {
-      this.#settings.onBehind?.()
-      return false
-    }
+    if (this.#closed || this.buffered > 0) return false
     if (this.#coded === undefined) return this.write(HEARTBEAT, 0)
     this.#respond([this.#coded.prefix(), this.#coded.empty])
     return (this.touched = true)

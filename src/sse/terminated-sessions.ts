@@ -9,27 +9,49 @@ import { http2Stream } from './head.ts'
  */
 const LEAVES_THEM_OPEN = Number.parseInt(process.versions.node, 10) < 22
 
+/** PINGs without an answer that a session may have from here. Node allows ten in all, and the app may want some. */
+const MOST_PINGS = 3
+
+interface Looked {
+  /** What the session had written to its socket when it was last looked at. */
+  bytesWritten: number
+  pings: number
+}
+
+const sessions = new WeakMap<Http2Session, Looked>()
+
 /**
- * Ends the session of a response whose bytes do not leave, if that is because the session is at its end.
+ * Looks at the session of a response whose bytes do not leave: one that is at its end is ended.
  *
- * A PING leaves at once also where a client does not read its streams, unless the socket is full. One that stays
- * behind though nothing waits in the socket will never leave. The socket's queue has no public name in Node 20; its
- * internals change no more.
+ * Where nothing has left since the last look, and nothing waits in the socket, a PING shows which it is. It leaves by
+ * the next turn of the event loop, also where a client reads none of its streams; a session at its end writes nothing
+ * any more. The queue of a socket has no public name in Node 20; its internals change no more.
  */
 export function endTerminatedSession(response: ServerResponse): void {
   const session = http2Stream(response)?.session
-  if (!LEAVES_THEM_OPEN || session === undefined || session.destroyed || queuedBytes(session.socket) > 0)
-    return
-  const waiting = waitingFrames(session)
-  session.ping(() => {})
-  setImmediate(() => {
-    if (session.destroyed || waitingFrames(session) <= waiting || queuedBytes(session.socket) > 0) return
-    session.destroy()
-  })
+  if (!LEAVES_THEM_OPEN || session === undefined || session.destroyed) return
+  const { bytesWritten } = session.socket
+  const looked = sessions.get(session)
+  if (looked === undefined) sessions.set(session, { bytesWritten, pings: 0 })
+  else if (looked.bytesWritten !== bytesWritten) looked.bytesWritten = bytesWritten
+  else if (!isFull(session) && looked.pings < MOST_PINGS) ping(session, looked)
 }
 
-const waitingFrames = ({ state }: Http2Session): number => state.outboundQueueSize ?? 0
+function ping(session: Http2Session, looked: Looked): void {
+  looked.pings++
+  if (!session.ping(() => looked.pings--)) return
+  // Node writes what a turn has brought before the immediates of the next one.
+  setImmediate(() =>
+    setImmediate(() => {
+      if (session.destroyed || session.socket.bytesWritten !== looked.bytesWritten || isFull(session)) return
+      session.destroy()
+    }),
+  )
+}
 
-const queuedBytes = (socket: Socket): number =>
+/** What was written before waits for the client to take it. */
+function isFull({ socket }: Http2Session): boolean {
   // eslint-disable-next-line no-underscore-dangle -- see above
-  (socket as { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize ?? Infinity
+  const queued = (socket as Socket & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize
+  return queued !== 0
+}

@@ -154,8 +154,9 @@ export class OpenedStream {
     const feed = this.#isEventStream() ? this.#parser() : undefined
     response.setEncoding('utf8')
     response.on('data', (text: string) => {
+      // A stream may begin with a byte order mark, which is no part of its first field (HTML Living Standard, 9.2.5).
+      feed?.(this.#length === 0 ? text.replace(/^\uFEFF/, '') : text)
       this.#keep(text)
-      feed?.(text)
     })
     // That it was cut is seen by `complete`.
     response.on('error', () => {})

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request as requestTls } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyServerOptions } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { workers } from '../../src/index.ts'
@@ -113,15 +113,24 @@ test('a limit that a listener has taken on itself cuts nothing: the next reason 
   expect(producers.reasonIn((inputs[0] as producers.Watched).reason)).toBe('client')
 })
 
-test('a listener of the server that ends the connection itself is the limit, too', async () => {
-  const { testbed, inputs } = await serve('inline')
-  testbed.app.server.on('timeout', (socket) => socket.destroy())
-  const client = await testbed.connect()
-  client.send(get('/0'))
-  await client.closed()
-  expect(client.responses[0]?.complete).toBe(false)
-  await expectTimeouts({ testbed, inputs })
-})
+const ENDINGS: Record<string, (socket: Socket) => void> = {
+  destroys: (socket) => socket.destroy(),
+  ends: (socket) => socket.end(),
+  'destroys a moment later': (socket) => process.nextTick(() => socket.destroy()),
+}
+
+test.each(Object.keys(ENDINGS))(
+  'a listener of the server that %s the connection is the limit, too',
+  async (way) => {
+    const { testbed, inputs } = await serve('inline')
+    testbed.app.server.on('timeout', ENDINGS[way] as (socket: Socket) => void)
+    const client = await testbed.connect()
+    client.send(get('/0'))
+    await client.closed()
+    expect(client.responses[0]?.complete).toBe(false)
+    await expectTimeouts({ testbed, inputs })
+  },
+)
 
 test('heartbeats keep a connection from its limit', async () => {
   const testbed = await makeTestbed({ heartbeatMs: 50 }, { connectionTimeout: 150 })

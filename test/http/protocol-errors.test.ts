@@ -118,6 +118,51 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     await testbed.idle()
   })
 
+  test.each(EXECUTORS)(
+    'also where its stream on %s sends more often than it is looked at',
+    async (executor) => {
+      const options = { executor, heartbeatMs: 40, overflow: 'drop-oldest', maxBuffered: 4_096 } as const
+      const testbed = await makeTestbed({ ...options, highWaterMark: 4_096 }, SERVERS[protocol])
+      const flags = makeFlags()
+      route(testbed, '/', producers.ignores, { flags })
+      const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
+      await until(() => client.types.includes(DATA), 'the first event')
+      client.socket.end(ERRORS['SETTINGS of a wrong length'] as Buffer)
+      expect((await testbed.closeInfo()).reason).toBe('client')
+      flags[Flag.GO] = 1
+      await testbed.idle()
+    },
+  )
+
+  test('a client is left alone that reads one stream not at all, and asks for much else', async () => {
+    const testbed = await makeTestbed({ heartbeatMs: 10 }, SERVERS[protocol])
+    route(testbed, '/flood', producers.floods, { flags: makeFlags() })
+    route(testbed, '/silent', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
+    // A reply that is written in an immediate of its own stands in the session's queue at any moment.
+    testbed.app.get('/reply', async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return 'x'.repeat(100)
+    })
+    const client = await open(
+      testbed,
+      protocol,
+      SETTINGS_OF_NOTHING,
+      frame(WINDOW_UPDATE, 0, 0, uint32(0x7fff_0000)),
+      request(1, '/flood'),
+      request(3, '/silent'),
+    )
+    const count = (type: number): number => client.types.filter((each) => each === type).length
+    for (let stream = 5; stream < 3_000; stream += 2) {
+      client.socket.write(request(stream, '/reply'))
+      if (stream % 50 === 1) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await until(() => count(HEADERS) === 1_500 && count(DATA) > 30, 'all replies, and heartbeats')
+    expect(testbed.closed).toEqual([])
+    expect(client.types).not.toContain(GOAWAY)
+    client.socket.destroy()
+    await testbed.closeInfo(1)
+  })
+
   test('clients that take nothing for long are left alone, whichever way they do so', async () => {
     const testbed = await makeTestbed({ heartbeatMs: 20 }, SERVERS[protocol])
     const input = { flags: makeFlags() }

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Fastify from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EventInput, EventStream } from '../../src/index.ts'
 import {
@@ -301,6 +302,18 @@ const openNumbers = async (maxText: number): Promise<OpenedStream> => {
   testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(numbers, { count: 3 }))
   return openStream(testbed.app, { maxText })
 }
+
+test('a byte order mark is no part of the first event', async () => {
+  const app = Fastify()
+  onTestFinished(async () => app.close())
+  app.get('/', async (_, reply) =>
+    reply.header('content-type', 'text/event-stream').send('\uFEFFdata: 1\n\ndata: \uFEFF2\n\n'),
+  )
+  const stream = await openStream(app)
+  expect((await stream.next())?.data).toBe('1')
+  expect((await stream.next())?.data).toBe('\uFEFF2')
+  expect(await stream.text()).toBe('\uFEFFdata: 1\n\ndata: \uFEFF2\n\n')
+})
 
 describe('a body of any length', () => {
   test('is kept as a whole up to "maxText"', async () => {
