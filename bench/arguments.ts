@@ -2,11 +2,11 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { tailOf } from './percentiles.ts'
-import { reportFiles } from './report-file.ts'
+import { tailOf } from '../profiler/samples/percentiles.ts'
+import { reportFiles } from '../profiler/command/report-file.ts'
 import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Contender, type Scenario } from './scenarios.ts'
 import type { OwnExecutor } from './testbed.ts'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../profiler/command/usage-error.ts'
 
 export const HELP: string = `headfirst's bench: when do clients see their first byte and their first event?
 
@@ -41,7 +41,7 @@ Options
                        and the machine has cores for them.
   --seed N             of the arrival times, a whole number from 0. Default 1: each run has the same clients.
   --html FILE          write the report as one file, with all charts: percentiles, load, time. Needs no network.
-  --json FILE          write everything, raw samples included (schema: bench/report/schema.json).
+  --json FILE          write everything, raw samples included (schema: profiler/report/schema.json).
   --picture FILE       write one SVG: the first byte by executor, in overload. The README's is made so:
                        npm run bench -- --only block-5ms@1.5 --picture docs/bench.svg
                        These three are also written when interrupted.

@@ -1,5 +1,5 @@
 /** Clients whose streams are kept open, for as long as somebody wants to look at them. */
-import { nowMs } from './clock.ts'
+import { nowMs } from '../profiler/clock.ts'
 import { StreamClient, type Outcome, type Target } from './stream-client.ts'
 
 /** What came on all of them in a while. */

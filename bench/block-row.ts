@@ -11,10 +11,10 @@
  * tenth becomes one of a third: the wait grows with the difference of service time and gap.)
  */
 import { judge, type Gate } from './gate.ts'
-import { median, percentiles, type Percentiles } from './percentiles.ts'
+import { median, percentiles, type Percentiles } from '../profiler/samples/percentiles.ts'
 import { isPeer, type Peer } from './peers.ts'
 import type { BlockScenario, Contender, Work } from './scenarios.ts'
-import { poissonSchedule } from './schedule.ts'
+import { poissonSchedule } from '../profiler/load/schedule.ts'
 import type { Outcome } from './stream-client.ts'
 import type { Recording } from './generator.ts'
 import type { Testbed, TestServer } from './testbed.ts'

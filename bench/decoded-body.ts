@@ -4,7 +4,7 @@
  */
 import type { Transform } from 'node:stream'
 import zlib from 'node:zlib'
-import type { EventBody } from './event-body.ts'
+import type { EventBody } from '../profiler/client/event-body.ts'
 
 /** A content coding (RFC 9110, 8.4.1). */
 export type Coding = 'gzip' | 'br' | 'zstd'

@@ -1,5 +1,5 @@
-import { nowMs } from './clock.ts'
-import type { EventBody, EventShape } from './event-body.ts'
+import { nowMs } from '../profiler/clock.ts'
+import type { EventBody, EventShape } from '../profiler/client/event-body.ts'
 
 /** Enough for `data: `, an object's first key, a number, and a stamp. */
 const LOOKED_AT_BYTES = 48

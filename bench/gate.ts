@@ -4,17 +4,9 @@
  * INVALID, nothing is concluded from it, and the bench exits with 3.
  */
 import type { Recording } from './generator.ts'
-import { rank } from './percentiles.ts'
+import { LEAST_ACHIEVED, MOST_LAG_P99_MS, MOST_UTILISATION } from '../profiler/load/gate.ts'
+import { rank } from '../profiler/samples/percentiles.ts'
 
-/**
- * How late the generator may open connections, at the 99th percentile in ms. What it is late counts against the
- * server, so that it can make nothing look better; but it should not be what one sees.
- */
-export const MOST_LAG_P99_MS = 5
-/** Above it a loop's own queue shows in what it measures. */
-export const MOST_UTILISATION = 0.7
-/** Achieved rate ÷ offered rate. */
-export const LEAST_ACHIEVED = 0.98
 /**
  * CPU time of the server ÷ active time of its event loop. It is 1 or a little more where the loop's thread does
  * all the work, and less by whatever time that thread was ready to run and did not get a core.

@@ -8,8 +8,8 @@
  */
 import { performance } from 'node:perf_hooks'
 import { Audience, type Heard, type Total } from './audience.ts'
-import { nowMs } from './clock.ts'
-import { serve } from './remote.ts'
+import { nowMs } from '../profiler/clock.ts'
+import { serve } from '../profiler/load/remote.ts'
 import { StreamClient, type Outcome, type Target } from './stream-client.ts'
 
 /** What came of a number of streams. Arrays are by arrival; times in ms since each intended start. */

@@ -3,10 +3,10 @@
  * of a load, and what they have recorded is put together as if it had been one.
  */
 import type { Heard, Total } from './audience.ts'
-import { nowMs } from './clock.ts'
+import { nowMs } from '../profiler/clock.ts'
 import type { ClosedLoopPlan, GeneratorQuestions, HoldPlan, Recording } from './generator.ts'
-import { shareOf, sums } from './parts.ts'
-import { Remote } from './remote.ts'
+import { shareOf, sums } from '../profiler/parts.ts'
+import { beside, Remote } from '../profiler/load/remote.ts'
 import type { Target } from './stream-client.ts'
 
 /** From when a load is handed out until its first arrival: all processes must have it by then. */
@@ -19,7 +19,10 @@ export class Generators {
 
   /** @param count of processes, from 1 */
   constructor(count: number) {
-    this.#processes = Array.from({ length: count }, () => new Remote<GeneratorQuestions>('generator'))
+    this.#processes = Array.from(
+      { length: count },
+      () => new Remote<GeneratorQuestions>(beside(import.meta.url, './generator')),
+    )
   }
 
   /**

@@ -9,11 +9,11 @@
  * The load generator shares the machine. What bends at it says nothing of the server: such a row is INVALID.
  */
 import { judge, type Gate } from './gate.ts'
-import { percentiles, rank, type Percentiles } from './percentiles.ts'
+import { percentiles, rank, type Percentiles } from '../profiler/samples/percentiles.ts'
 import type { HeldScenario } from './scenarios.ts'
-import { poissonSchedule } from './schedule.ts'
+import { poissonSchedule } from '../profiler/load/schedule.ts'
 import type { Testbed, TestServer } from './testbed.ts'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../profiler/command/usage-error.ts'
 
 export interface HeldRow {
   scenario: string

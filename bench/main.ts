@@ -25,14 +25,14 @@ import { measureFigures } from './figures/measure.ts'
 import type { Bench } from './figures/rounds.ts'
 import { isPeer, type Peer } from './peers.ts'
 import { producerScenarios } from './producer-scenarios.ts'
-import { Progress } from './progress.ts'
+import { Progress } from '../profiler/command/progress.ts'
 import { measureHeld, mostFiles, stepsWithin } from './held-row.ts'
 import { measureRateRow } from './rate-row.ts'
-import { Remote, stopAll } from './remote.ts'
-import { writeReports } from './report-file.ts'
-import { toHtml } from './report/html.ts'
-import { toJson } from './report/json.ts'
-import { ofStdout, toTerminal } from './report/terminal.ts'
+import { beside, Remote, stopAll } from '../profiler/load/remote.ts'
+import { writeReports } from '../profiler/command/report-file.ts'
+import { toHtml } from '../profiler/report/html.ts'
+import { toJson } from '../profiler/report/json.ts'
+import { ofStdout, toTerminal } from '../profiler/report/terminal.ts'
 import { pictureOf } from './picture.ts'
 import { resultsDocument } from './results-document.ts'
 import { failedStreams, invalidRows, type Results } from './results.ts'
@@ -46,7 +46,7 @@ import {
   type Scenario,
 } from './scenarios.ts'
 import { Testbed, type OwnExecutor } from './testbed.ts'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../profiler/command/usage-error.ts'
 
 const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as const
 
@@ -254,7 +254,7 @@ class Run {
     this.#progress.next(kind)
     const { quick, own } = this.#args
     const plan = { effort: quick ? QUICK_MICRO : MICRO, own }
-    const remote = new Remote<MicroQuestions>('micro-benchmarks')
+    const remote = new Remote<MicroQuestions>(beside(import.meta.url, './micro-benchmarks'))
     try {
       if (kind === 'encode') this.results.encode = await remote.ask('encode', plan, MICRO_TIMEOUT_MS)
       else this.results.handOff = await remote.ask('handOff', plan, MICRO_TIMEOUT_MS)

@@ -7,7 +7,7 @@ import { measureHandOff, type HandOffRow } from './micro/hand-off.ts'
 import type { PostMessagesPlan } from './micro/post-message-thread.ts'
 import { postMessages, type PostMessagesCost } from './micro/post-message.ts'
 import type { Effort } from './micro/rounds.ts'
-import { serve } from './remote.ts'
+import { serve } from '../profiler/load/remote.ts'
 import type { OwnExecutor } from './testbed.ts'
 
 interface MicroPlan {

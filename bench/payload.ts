@@ -1,5 +1,5 @@
 /** The data of the events of a burst: the same for every library. */
-import { randomFrom } from './schedule.ts'
+import { randomFrom } from '../profiler/load/schedule.ts'
 
 /** Bytes of an event on the wire, before HTTP's own framing, where nothing else is said. */
 export const EVENT_BYTES = 58

@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import { burn } from './burn.ts'
 import { payloads } from './payload.ts'
 import { loadPeer, type PeerStream } from './peers.ts'
-import { serve } from './remote.ts'
+import { serve } from '../profiler/load/remote.ts'
 import { PATHS, type Address, type PeerPlan, type ProducerPlan, type ServerQuestions } from './server-plan.ts'
 import { memory, usage } from './usage.ts'
 

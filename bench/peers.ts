@@ -52,6 +52,6 @@ export interface PeerModule {
 
 export async function loadPeer(peer: Peer): Promise<PeerModule> {
   // They are not compiled, and stay where they are.
-  const folder = extname(import.meta.url) === '.ts' ? './peers/' : '../peers/'
+  const folder = extname(import.meta.url) === '.ts' ? './peers/' : '../../bench/peers/'
   return (await import(new URL(`${folder}${PEERS[peer].module}.mjs`, import.meta.url).href)) as PeerModule
 }

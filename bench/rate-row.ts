@@ -3,7 +3,7 @@
  * counted and its numbers checked by the client, and the server has counted the same.
  */
 import { judge, type Gate } from './gate.ts'
-import { median } from './percentiles.ts'
+import { median } from '../profiler/samples/percentiles.ts'
 import type { Contender, RateScenario } from './scenarios.ts'
 import type { Testbed } from './testbed.ts'
 

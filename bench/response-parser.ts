@@ -1,6 +1,6 @@
 import type { Coding } from './decoded-body.ts'
-import type { EventBody, EventShape } from './event-body.ts'
-import { EventScanner } from './event-scanner.ts'
+import type { EventBody, EventShape } from '../profiler/client/event-body.ts'
+import { EventScanner } from '../profiler/client/event-scanner.ts'
 import { FixedEvents } from './fixed-events.ts'
 
 const LF = 0x0a

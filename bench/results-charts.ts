@@ -1,10 +1,10 @@
 /** The rows of blocking producers as drawings: by percentile, by load, and over time. */
 import type { BlockRow } from './block-row.ts'
-import { percentiles, rank } from './percentiles.ts'
-import { numberText } from './report/cells.ts'
-import type { HeatMap, Lines, Percentiles } from './report/document.ts'
+import { percentiles, rank } from '../profiler/samples/percentiles.ts'
+import { numberText } from '../profiler/report/cells.ts'
+import type { HeatMap, Lines, Percentiles } from '../profiler/report/document.ts'
 import type { Results } from './results.ts'
-import { poissonSchedule } from './schedule.ts'
+import { poissonSchedule } from '../profiler/load/schedule.ts'
 import { lindleyWaits } from './theory.ts'
 
 /** The first are told from one another best, and are what a reader compares. */

@@ -1,7 +1,7 @@
 /** The results of a run as a document of blocks, which the terminal, the HTML file and the JSON file show. */
 import { figureTable } from './figures/figure-table.ts'
 import type { Environment } from './environment.ts'
-import type { Document } from './report/document.ts'
+import type { Document } from '../profiler/report/document.ts'
 import { conclusions } from './conclusions.ts'
 import { charts } from './results-charts.ts'
 import { blockTable, encodeTable, handOffTable, heldTable, rateTable } from './results-tables.ts'

@@ -10,7 +10,7 @@ import { naive } from './naive/executor.ts'
 import { loadExecutor } from './own-executor.ts'
 import { loadProducer } from './own-producer.ts'
 import { block, burst, hub, nap, pause, single, subscribe, ticker, wait, type Ending } from './producers.ts'
-import { serve } from './remote.ts'
+import { serve } from '../profiler/load/remote.ts'
 import {
   PATHS,
   type Address,

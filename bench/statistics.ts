@@ -5,7 +5,7 @@
  * told, with a bootstrap interval: the rounds are drawn again with replacement, many times, and of the medians of all
  * draws the middle 95 % are kept. The draws are seeded: the same rounds give the same interval.
  */
-import { randomFrom } from './schedule.ts'
+import { randomFrom } from '../profiler/load/schedule.ts'
 
 /**
  * Of fewer rounds no interval is given. All of five rounds lie on one side of the true median by chance once in 16

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { nowMs } from './clock.ts'
+import { nowMs } from '../profiler/clock.ts'
 import { DecodedBody, type Coding } from './decoded-body.ts'
-import type { EventShape } from './event-body.ts'
+import type { EventShape } from '../profiler/client/event-body.ts'
 import { ResponseParser } from './response-parser.ts'
 
 /** Where streams are, and what makes one complete. */

@@ -2,8 +2,8 @@
 import { BROKEN } from './block-row.ts'
 import { conclusions, PROMISED_TO_IDLE, type Conclusion } from './conclusions.ts'
 import { verdict } from './figures/figure.ts'
-import { numberText } from './report/cells.ts'
-import type { Text } from './report/document.ts'
+import { numberText } from '../profiler/report/cells.ts'
+import type { Text } from '../profiler/report/document.ts'
 import { failedStreams, invalidRows, type Results } from './results.ts'
 
 export function summary(results: Results): Text {

@@ -6,12 +6,12 @@ import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Heard, Total } from './audience.ts'
 import { stepsPerMs } from './burn.ts'
-import { nowMs } from './clock.ts'
+import { nowMs } from '../profiler/clock.ts'
 import type { Recording } from './generator.ts'
 import { Generators } from './generators.ts'
 import { EVENT_BYTES, FRAME_BYTES } from './payload.ts'
 import { PEERS } from './peers.ts'
-import { Remote } from './remote.ts'
+import { beside, Remote } from '../profiler/load/remote.ts'
 import type {
   OwnServerQuestions,
   PeerPlan,
@@ -98,7 +98,9 @@ export class Testbed {
     frameBytes: number,
     measure: (server: TestServer) => Promise<T>,
   ): Promise<T> {
-    const remote = new Remote<ServerQuestions<ServerPlan | PeerPlan>>(name, ['--expose-gc'])
+    const remote = new Remote<ServerQuestions<ServerPlan | PeerPlan>>(beside(import.meta.url, `./${name}`), [
+      '--expose-gc',
+    ])
     try {
       const { port, paths } = await remote.ask('start', plan, START_MS)
       const tls = 'tls' in plan && plan.tls

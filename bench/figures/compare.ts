@@ -8,7 +8,7 @@
 import { measureBlockRow, type BlockRow } from '../block-row.ts'
 import type { Gate } from '../gate.ts'
 import { measureRateRow, type RateRow } from '../rate-row.ts'
-import { tailOf } from '../percentiles.ts'
+import { tailOf } from '../../profiler/samples/percentiles.ts'
 import type { BlockScenario, Contender, RateScenario } from '../scenarios.ts'
 import { FEWEST_ROUNDS } from '../statistics.ts'
 import { figure, type Comparison, type Figure, type FigureDefinition } from './figure.ts'

@@ -2,7 +2,7 @@
  * A single event now and then, with everything else idle: how long it takes from the producer's stamp to the
  * client. This is where a thread has to be woken for each event, and nothing is there to make a batch of.
  */
-import { rank, tailOf } from '../percentiles.ts'
+import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { IdleLatencyScenario } from '../scenarios.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'

@@ -7,9 +7,9 @@
  */
 import { serviceTime } from '../block-row.ts'
 import { judge } from '../gate.ts'
-import { median, rank, tailOf } from '../percentiles.ts'
+import { median, rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { IsolationScenario } from '../scenarios.ts'
-import { poissonSchedule } from '../schedule.ts'
+import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import type { RoutePlan } from '../server-plan.ts'
 import { lindleyWaits } from '../theory.ts'
 import { figure, type Figure, type Side } from './figure.ts'

@@ -6,7 +6,7 @@
  * the clients come one after another. How late events are is told by the stamps in them.
  */
 import type { Coding } from '../decoded-body.ts'
-import { rank, tailOf } from '../percentiles.ts'
+import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { ManyStreamsScenario } from '../scenarios.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'

@@ -5,7 +5,7 @@
  * Beside the baseline `naive` runs the bare loop that it is made of: without encoder, stream and HTTP.
  */
 import type { MicroQuestions } from '../micro-benchmarks.ts'
-import { Remote } from '../remote.ts'
+import { beside, Remote } from '../../profiler/load/remote.ts'
 import type { OneStreamScenario } from '../scenarios.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
@@ -93,7 +93,7 @@ async function measureServer(
 }
 
 async function postMessages(messages: number, bytes: number): Promise<TakenStream> {
-  const remote = new Remote<MicroQuestions>('micro-benchmarks')
+  const remote = new Remote<MicroQuestions>(beside(import.meta.url, '../micro-benchmarks'))
   try {
     const { tookMs, mainCpuMs } = await remote.ask('postMessages', { messages, bytes }, POSTED_MS)
     return {

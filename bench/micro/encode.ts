@@ -2,7 +2,7 @@
  * How fast events become text, against the peers' encoders. A call is a batch, since one encoding takes about
  * as long as reading the clock; and what was encoded is counted as a client would count it.
  */
-import { EventScanner } from '../event-scanner.ts'
+import { EventScanner } from '../../profiler/client/event-scanner.ts'
 import { encoders, type Encoder, type FullEvent } from './encoders.ts'
 import { inRounds, type Effort, type Subject } from './rounds.ts'
 

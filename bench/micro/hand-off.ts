@@ -6,7 +6,7 @@
  * `produce()`; one on another thread runs the portable producer `stamp`, whose reading comes back in its sink.
  */
 import { deferred, inline, microtask, workers, type Executor, type Task } from 'headfirst'
-import { nowMs } from '../clock.ts'
+import { nowMs } from '../../profiler/clock.ts'
 import { loadExecutor } from '../own-executor.ts'
 import { stamp } from '../producers.ts'
 import type { OwnExecutor } from '../testbed.ts'

@@ -4,7 +4,7 @@
  * core) is not always left to the same neighbour.
  */
 import { Bench, type Fn } from 'tinybench'
-import { median } from '../percentiles.ts'
+import { median } from '../../profiler/samples/percentiles.ts'
 
 export interface Subject {
   name: string

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { reportFiles } from '../report-file.ts'
-import { UsageError } from '../usage-error.ts'
+import { reportFiles } from '../../profiler/command/report-file.ts'
+import { UsageError } from '../../profiler/command/usage-error.ts'
 
 export const HELP: string = `headfirst's soak: one server under mixed load for minutes. Does it lose, leak or slow down?
 
@@ -18,7 +18,7 @@ Options
   --quick          for some seconds.
   --seed N         of arrivals and of who leaves when, a whole number from 0. Default 1.
   --html FILE      write the report as one file, with all charts. Needs no network.
-  --json FILE      write everything, samples included (schema: bench/report/schema.json).
+  --json FILE      write everything, samples included (schema: profiler/report/schema.json).
                    These two are also written when interrupted.
   --help           this text.
 

@@ -1,6 +1,6 @@
 /** What has to hold at the end of a soak. */
 import { line, type Line } from '../line.ts'
-import { numberText } from '../report/cells.ts'
+import { numberText } from '../../profiler/report/cells.ts'
 import { KILL_PATH, KINDS, pathsOf, type Kind } from './load.ts'
 import type { Tally } from './generator.ts'
 import type { SoakResults } from './results.ts'

@@ -11,14 +11,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { environment } from '../environment.ts'
-import { median, rank } from '../percentiles.ts'
-import { showLine } from '../progress.ts'
-import { Remote, stopAll } from '../remote.ts'
-import { writeReports } from '../report-file.ts'
-import { toHtml } from '../report/html.ts'
-import { toJson } from '../report/json.ts'
-import { ofStdout, toTerminal } from '../report/terminal.ts'
-import { UsageError } from '../usage-error.ts'
+import { median, rank } from '../../profiler/samples/percentiles.ts'
+import { showLine } from '../../profiler/command/progress.ts'
+import { beside, Remote, stopAll } from '../../profiler/load/remote.ts'
+import { writeReports } from '../../profiler/command/report-file.ts'
+import { toHtml } from '../../profiler/report/html.ts'
+import { toJson } from '../../profiler/report/json.ts'
+import { ofStdout, toTerminal } from '../../profiler/report/terminal.ts'
+import { UsageError } from '../../profiler/command/usage-error.ts'
 import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { checks } from './checks.ts'
 import type { SoakGeneratorQuestions } from './generator.ts'
@@ -39,8 +39,8 @@ const QUIET_MS = 15_000
 class Soak {
   readonly results: SoakResults
   readonly #args: Arguments
-  readonly #server = new Remote<SoakServerQuestions>('soak/server', ['--expose-gc'])
-  readonly #generator = new Remote<SoakGeneratorQuestions>('soak/generator')
+  readonly #server = new Remote<SoakServerQuestions>(beside(import.meta.url, './server'), ['--expose-gc'])
+  readonly #generator = new Remote<SoakGeneratorQuestions>(beside(import.meta.url, './generator'))
 
   constructor(args: Arguments) {
     const { seed, quick, minutes } = args

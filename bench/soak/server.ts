@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import headfirst, { History, workers, type CloseReason, type Producer } from 'headfirst'
 import { burst, nap, single, ticker } from '../producers.ts'
-import { serve } from '../remote.ts'
+import { serve } from '../../profiler/load/remote.ts'
 import { EXECUTORS, KILL_PATH, type Sizes } from './load.ts'
 import { exit, flood } from './producers.ts'
 

@@ -1,7 +1,7 @@
 import zlib from 'node:zlib'
 import { expect, test } from 'vitest'
 import { DecodedBody, knowsCoding, type Coding } from '../../bench/decoded-body.ts'
-import { EventScanner } from '../../bench/event-scanner.ts'
+import { EventScanner } from '../../profiler/client/event-scanner.ts'
 
 const { zstdCompressSync } = zlib as unknown as { zstdCompressSync: (text: Buffer) => Buffer }
 const ENCODERS: Record<Coding, (text: Buffer) => Buffer> = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { line } from '../../bench/line.ts'
-import { randomFrom } from '../../bench/schedule.ts'
+import { randomFrom } from '../../profiler/load/schedule.ts'
 
 const XS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 

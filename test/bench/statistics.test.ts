@@ -1,6 +1,6 @@
 import { array, assert, double, nat, property, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
-import { randomFrom } from '../../bench/schedule.ts'
+import { randomFrom } from '../../profiler/load/schedule.ts'
 import {
   bootstrap,
   FEWEST_ROUNDS,

@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
-import { nowMs } from '../../bench/clock.ts'
+import { nowMs } from '../../profiler/clock.ts'
 import { StreamClient, type Target } from '../../bench/stream-client.ts'
 
 const servers: Server[] = []

@@ -26,7 +26,7 @@ before(() => {
 
 /** @param {readonly string[]} args */
 function bench(args) {
-  return spawnSync(process.execPath, ['bench/build/main.js', ...args], {
+  return spawnSync(process.execPath, ['build/bench/main.js', ...args], {
     cwd: ROOT,
     encoding: 'utf8',
     timeout: 120_000,
@@ -41,7 +41,7 @@ void test('a quick run writes a document after the schema, and the same as HTML'
   assert.ok(!stdout.includes('\u001B'))
   assert.match(stdout, /Every count agrees\.\n$/)
 
-  const schema = JSON.parse(readFileSync(join(ROOT, 'bench/report/schema.json'), 'utf8'))
+  const schema = JSON.parse(readFileSync(join(ROOT, 'profiler/report/schema.json'), 'utf8'))
   const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
   const document = JSON.parse(readFileSync(json, 'utf8'))
   validate(document)

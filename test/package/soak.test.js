@@ -21,7 +21,7 @@ before(() => {
 
 /** @param {readonly string[]} args */
 function soak(args) {
-  return spawnSync(process.execPath, ['bench/build/soak/main.js', ...args], {
+  return spawnSync(process.execPath, ['build/bench/soak/main.js', ...args], {
     cwd: ROOT,
     encoding: 'utf8',
     timeout: 240_000,
@@ -36,7 +36,7 @@ void test('a quick soak: every count agrees, and nothing stays open', () => {
   assert.equal(stderr, '')
   assert.match(stdout, /All \d+ checks hold\.\n$/)
 
-  const schema = JSON.parse(readFileSync(join(ROOT, 'bench/report/schema.json'), 'utf8'))
+  const schema = JSON.parse(readFileSync(join(ROOT, 'profiler/report/schema.json'), 'utf8'))
   const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
   const document = JSON.parse(readFileSync(json, 'utf8'))
   validate(document)

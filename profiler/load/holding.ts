@@ -1,0 +1,105 @@
+import { nowMs } from '../clock.ts'
+import { Connection } from '../client/connection.ts'
+import type { Plan } from '../plan.ts'
+import { requestOf } from '../client/request.ts'
+import { Stream, type StreamOwner } from '../client/stream.ts'
+
+/** How many of the streams that are to be held are opened at a time. */
+const HELD_AT_A_TIME = 50
+const HEAD_WITHIN_MS = 10_000
+
+export interface Held {
+  /** Open now. */
+  open: number
+  /** Those that could not be opened, or are over. */
+  lost: number
+  /** Of the first that was lost. */
+  detail: string
+}
+
+/** Streams that stay open, and count nowhere: the load beside which others are measured. */
+export class Holding implements StreamOwner {
+  readonly plan: Plan
+  readonly request: Buffer
+  readonly #open = new Set<Stream>()
+  /** Those whose head has not come, and what to do when it has. */
+  readonly #waiting = new Map<Stream, () => void>()
+  #lost = 0
+  #detail = ''
+  #stopped = false
+
+  constructor(plan: Plan) {
+    // They are over when the profiler is.
+    this.plan = {
+      ...plan,
+      load: { ...plan.load, connections: 'new' },
+      end: { events: undefined, forMs: undefined, timeoutMs: Infinity },
+      stamp: undefined,
+    }
+    this.request = requestOf(this.plan)
+  }
+
+  /** Opens those that are missing to so many, or closes those that are too many. */
+  async hold(streams: number): Promise<Held> {
+    for (const stream of this.#open) if (this.#open.size > streams) this.#release(stream)
+    let missing = streams - this.#open.size
+    const oneAfterAnother = async (): Promise<void> => {
+      while (missing > 0 && !this.#stopped) {
+        missing--
+        await this.#one()
+      }
+    }
+    await Promise.all(Array.from({ length: HELD_AT_A_TIME }, oneAfterAnother))
+    return this.standing()
+  }
+
+  /** It is not lost. */
+  #release(stream: Stream): void {
+    this.#open.delete(stream)
+    stream.settle('good')
+  }
+
+  /** Its head is enough: an idle stream may never have an event. */
+  async #one(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const stream = new Stream(this, 0, nowMs(), -1, false)
+      this.#open.add(stream)
+      const deadline = setTimeout(() => stream.settle('timeout', 'no head in time'), HEAD_WITHIN_MS)
+      this.#waiting.set(stream, () => {
+        this.#waiting.delete(stream)
+        clearTimeout(deadline)
+        resolve()
+      })
+    })
+  }
+
+  heard(stream: Stream): void {
+    if (stream.reader.status === 200) this.#waiting.get(stream)?.()
+  }
+
+  standing(): Held {
+    return { open: this.#open.size, lost: this.#lost, detail: this.#detail }
+  }
+
+  /** What is being opened is enough; those that are open stay. */
+  stop(): void {
+    this.#stopped = true
+    for (const stream of this.#waiting.keys()) stream.settle('timeout', 'interrupted')
+  }
+
+  connect(): Connection {
+    return new Connection(this.plan.target, () => {})
+  }
+
+  gap(): void {}
+
+  latency(): void {}
+
+  settled(stream: Stream): void {
+    const wasHeld = this.#open.delete(stream)
+    this.#waiting.get(stream)?.()
+    if (!wasHeld || this.#stopped) return
+    this.#lost++
+    this.#detail ||= stream.detail === '' ? `the server has ended it (${stream.outcome})` : stream.detail
+  }
+}

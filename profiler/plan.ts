@@ -1,0 +1,202 @@
+/** What the profiler's generator is told to do, and what it answers: plain data, to cross between processes. */
+
+import type { Part } from './parts.ts'
+
+/** Where the streams are. */
+export interface Target {
+  /** Undefined for a unix socket. */
+  host: string | undefined
+  port: number | undefined
+  /** A unix socket's path. */
+  socketPath: string | undefined
+  tls: TlsPlan | undefined
+  /** The request's bytes, but for its `Connection` field. */
+  head: string
+  body: Uint8Array
+}
+
+/** Which servers are believed to be who they say they are. */
+export interface Trust {
+  /** Certificates that are trusted, in PEM; undefined for those of Node. */
+  ca: string | undefined
+  /** The server's certificate is not checked. */
+  insecure: boolean
+}
+
+interface TlsPlan extends Trust {
+  servername: string
+}
+
+/** When a stream is over. */
+export interface End {
+  /** After this many events: the profiler ends it. */
+  events: number | undefined
+  /** This long after its intended start: the profiler ends it. */
+  forMs: number | undefined
+  /** A stream that is not over this long after its intended start has failed. */
+  timeoutMs: number
+}
+
+export interface Load {
+  /** Streams per second that are begun, whatever becomes of those before; undefined for a closed loop. */
+  rate: number | undefined
+  arrivals: 'poisson' | 'uniform'
+  seed: number
+  /** Streams at a time, each begun when one is over; undefined for an open loop. */
+  closed: number | undefined
+  durationMs: number
+  /** Streams that are begun in this time before do not count. */
+  warmupMs: number
+  connections: 'new' | 'keep-alive'
+}
+
+/** Where an event says when it was sent. */
+export interface Stamp {
+  /** Keys that lead to it in the event's JSON; none where the data is the number itself. */
+  path: readonly string[]
+  /** Of the number: `ms` since 1970, as `Date.now()`; `ns` of the host's monotonic clock, as `process.hrtime.bigint()`. */
+  unit: 'ms' | 'ns'
+}
+
+/** Limits of a good stream, in ms. */
+export type Limits = Partial<Record<'ttfb' | 'ttfe' | 'gap' | 'total', number>>
+
+export interface Plan {
+  target: Target
+  end: End
+  load: Load
+  stamp: Stamp | undefined
+  slo: Limits | undefined
+}
+
+/** What one process is to do. */
+export interface PartPlan {
+  plan: Plan
+  part: Part
+}
+
+/**
+ * How a stream went. `good`: complete, or ended by the profiler as it was told to. The others are errors, and count
+ * among the scheduled arrivals:
+ *
+ * - `refused`: no connection was made (refused, no such host or socket)
+ * - `tls`: the handshake failed
+ * - `reset`: the connection broke. Where that comes along with the last bytes, libuv shows it as an end: `truncated`
+ * - `timeout`: not over in time
+ * - `status`: not a 200
+ * - `not-event-stream`: a 200 of another content type
+ * - `content-encoding`: compressed, which nobody has asked for
+ * - `malformed`: not HTTP/1.x
+ * - `truncated`: closed before its end, or before its last event
+ * - `no-event`: complete, without an event
+ * - `local`: this machine could not open one more connection
+ */
+export const OUTCOMES = [
+  'good',
+  'refused',
+  'tls',
+  'reset',
+  'timeout',
+  'status',
+  'not-event-stream',
+  'content-encoding',
+  'malformed',
+  'truncated',
+  'no-event',
+  'local',
+] as const
+
+export type Outcome = (typeof OUTCOMES)[number]
+
+/** Percentiles by rank. Those that the samples do not support are undefined; Infinity where streams have failed. */
+export interface Summary {
+  samples: number
+  /** Samples of failed streams: slower than all others. */
+  failed: number
+  /** Of those that did not fail. */
+  min: number
+  mean: number
+  p50: number
+  p90: number
+  p95: number
+  /** Undefined below 1,000 samples. */
+  p99: number | undefined
+  /** Undefined below 10,000 samples. */
+  p999: number | undefined
+  max: number
+  /** For the curve: percentile from 0 to 1, and ms. Only finite ones. */
+  curve: [percentile: number, ms: number][]
+  /** Of each tenth of the run: how much it drifted. */
+  tenths: { p50: number[]; p90: number[] }
+}
+
+/** A stream that was watched closely, in ms since its intended start. */
+export interface Sampled {
+  arrival: number
+  /** When it was to start, since the start of the run. */
+  atMs: number
+  outcome: Outcome
+  lagMs: number
+  connectedMs: number | undefined
+  firstByteMs: number | undefined
+  firstEventMs: number | undefined
+  overMs: number
+  eventsMs: number[]
+}
+
+/** How a run went so far. */
+export interface Standing {
+  begun: number
+  open: number
+  good: number
+  failed: number
+  events: number
+}
+
+export interface Measurement {
+  /** Arrivals that count: all but those of the warm-up. */
+  arrivals: number
+  scheduled: number
+  /** Processes that made the load. */
+  generators: number
+  /** When the first stream was to begin, on the host's monotonic clock. */
+  startMs: number
+  outcomes: Partial<Record<Outcome, number>>
+  /** What the first streams that failed said, by outcome. */
+  details: Partial<Record<Outcome, string>>
+  /** Statuses other than 200. */
+  statuses: Record<string, number>
+  /** Streams that the profiler has ended, as it was told to. */
+  endedByProfiler: number
+  /** Good streams within the limits of `slo`. */
+  withinSlo: number
+  /** Of the arrivals that count. */
+  events: number
+  bytes: number
+  /** The time of the counted arrivals, and of their last events. */
+  windowMs: number
+  receivedForMs: number
+  ttfb: Summary
+  ttfe: Summary
+  total: Summary
+  gap: Summary
+  latency: Summary | undefined
+  /** Events that had no stamp where one was asked for. */
+  unstamped: number
+  connectionsOpened: number
+  lag: Summary
+  /** How late streams were begun, at the 99th percentile of however many. */
+  lagP99Ms: number
+  /** Of the busiest generator's event loop, from 0 to 1, without the time in which it only polled. */
+  utilisation: number
+  /** Share of time in which it polled for the next arrival and found nothing else to do. */
+  polling: number
+  sentForMs: number
+  lastIntendedMs: number
+  /** TTFB over time: counts by column of time, then by row of `heatRows`. */
+  heat: { secondsPerColumn: number; rows: number[]; counts: number[][] }
+  /** Of the generator's loop, over the run; where there are several, of the one that was busiest in that second. */
+  busy: [seconds: number, share: number][]
+  sampled: Sampled[]
+  interrupted: boolean
+}

@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs'
+import { median, rank } from '../samples/percentiles.ts'
+import type { Document } from '../report/document.ts'
+import { toJson } from '../report/json.ts'
+import { rateOf } from './condition.ts'
+import type { Measurement, Summary } from '../plan.ts'
+import { UsageError } from '../command/usage-error.ts'
+import { validity } from './validity.ts'
+
+/** A run that others are held against. */
+export interface Comparable {
+  measurement: Measurement
+  isClosed: boolean
+}
+
+/** A line of the comparison with a run of before. */
+interface Compared {
+  what: string
+  unit: string
+  before: number
+  now: number
+  /** Now ÷ before. */
+  ratio: number
+  /** In which the ratio lies with 95 %; undefined where it is not known. */
+  interval: [low: number, high: number] | undefined
+  verdict: string
+}
+
+export interface Comparison {
+  lines: Compared[]
+  /** Which of the two is INVALID: then nothing is concluded. */
+  invalid: 'neither' | 'before' | 'now' | 'both'
+}
+
+const NOT_JUDGED = 'not judged'
+const RESAMPLES = 2_000
+const FEWEST_TENTHS = 5
+const Z_95 = 1.96
+const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
+
+/** @throws UsageError for a file that is none of the profiler's */
+export function readMeasurement(path: string): Comparable & { command: string } {
+  let document: unknown
+  try {
+    document = JSON.parse(readFileSync(path, 'utf8'), revive)
+  } catch (error) {
+    throw new UsageError(`--compare: can't read ${path}: ${(error as Error).message}`, { cause: error })
+  }
+  const found = comparable(document)
+  if (found !== undefined) return found
+  throw new UsageError(`--compare: ${path} is no file that headfirst profile --json has written`)
+}
+
+function comparable(document: unknown): (Comparable & { command: string }) | undefined {
+  try {
+    const { tool, command, results } = document as {
+      tool: string
+      command: string
+      results: { measurement: Measurement; plan?: { load?: { closed?: number } } }
+    }
+    const { measurement, plan } = results
+    if (tool !== 'profile' || typeof measurement.arrivals !== 'number') return undefined
+    const found = { measurement, isClosed: plan?.load?.closed !== undefined, command }
+    // What can't be compared with itself would end the run when everything is measured.
+    compare(found, found)
+    return found
+  } catch {
+    return undefined
+  }
+}
+
+/** A document as JSON, whose results can be read again. */
+export function toReadableJson(document: Document): string {
+  const { results, ...shown } = document
+  if (results === undefined) return toJson(shown)
+  return toJson({ ...shown, results: JSON.parse(JSON.stringify(results, replacer)) as object })
+}
+
+/** JSON has no Infinity: what is infinite is written as a text. */
+function replacer(_key: string, value: unknown): unknown {
+  return value === Infinity ? 'Infinity' : value
+}
+
+function revive(_key: string, value: unknown): unknown {
+  return value === 'Infinity' ? Infinity : value
+}
+
+export function compare(before: Comparable, now: Comparable): Comparison {
+  const lines = linesOf(before.measurement, now.measurement)
+  const [was, is] = [isValid(before), isValid(now)]
+  if (was && is) return { lines, invalid: 'neither' }
+  return {
+    lines: lines.map((line) => (line.verdict === '' ? line : { ...line, verdict: NOT_JUDGED })),
+    invalid: was ? 'now' : is ? 'before' : 'both',
+  }
+}
+
+function isValid({ measurement, isClosed }: Comparable): boolean {
+  return validity(measurement, isClosed).failures.length === 0
+}
+
+function linesOf(before: Measurement, now: Measurement): Compared[] {
+  const lines: Compared[] = []
+  for (const metric of METRICS) {
+    const [was, is] = [before[metric], now[metric]]
+    if (was === undefined || is === undefined || was.samples === 0 || is.samples === 0) continue
+    for (const statistic of ['p50', 'p90', 'p99'] as const) {
+      const line = percentileLine(metric, statistic, was, is)
+      if (line !== undefined) lines.push(line)
+    }
+  }
+  for (const metric of ['events', 'goodput'] as const) {
+    const [was, is] = [rateOf(metric, before), rateOf(metric, now)]
+    lines.push({
+      what: metric,
+      unit: '1/s',
+      before: was,
+      now: is,
+      ratio: is / was,
+      interval: undefined,
+      verdict: '',
+    })
+  }
+  lines.push(errorLine(before, now))
+  return lines
+}
+
+function percentileLine(
+  metric: string,
+  statistic: 'p50' | 'p90' | 'p99',
+  was: Summary,
+  is: Summary,
+): Compared | undefined {
+  const [before, now] = [was[statistic], is[statistic]]
+  if (before === undefined || now === undefined) return undefined
+  const interval =
+    statistic === 'p99' ? undefined : ratioInterval(was.tenths[statistic], is.tenths[statistic])
+  return {
+    what: `${metric} ${statistic}`,
+    unit: 'ms',
+    before,
+    now,
+    ratio: now / before,
+    interval,
+    verdict: interval === undefined ? NOT_JUDGED : verdictOf(now / before, interval),
+  }
+}
+
+function verdictOf(ratio: number, [low, high]: [number, number]): string {
+  if (!(low > 1 || high < 1)) return 'no difference'
+  if (!Number.isFinite(ratio)) return 'slower: streams fail now'
+  return ratio > 1 ? `slower by ${percent(ratio - 1)}` : `faster by ${percent(1 - ratio)}`
+}
+
+/** A bootstrap over the tenths of each run: their spread is what a run alone knows of its noise. */
+function ratioInterval(before: number[], now: number[]): [number, number] | undefined {
+  if (before.length < FEWEST_TENTHS || now.length < FEWEST_TENTHS) return undefined
+  if ([...before, ...now].some((value) => !(Number.isFinite(value) && value > 0))) return undefined
+  let state = 1
+  const random = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+  const drawn = (from: number[]): number =>
+    median(from.map(() => from[Math.floor(random() * from.length)] as number))
+  const ratios = Float64Array.from({ length: RESAMPLES }, () => drawn(now) / drawn(before)).toSorted()
+  return [rank(ratios, 0.025), rank(ratios, 0.975)]
+}
+
+/** Two shares differ where their distance is more than chance would make it, at 95 %. */
+function errorLine(before: Measurement, now: Measurement): Compared {
+  const [was, is] = [rateOf('errors', before), rateOf('errors', now)]
+  const pooled = (was * before.arrivals + is * now.arrivals) / (before.arrivals + now.arrivals)
+  const deviation = Math.sqrt(pooled * (1 - pooled) * (1 / before.arrivals + 1 / now.arrivals))
+  const differs = deviation > 0 && Math.abs(is - was) / deviation > Z_95
+  return {
+    what: 'errors',
+    unit: 'share',
+    before: was,
+    now: is,
+    ratio: was === 0 && is === 0 ? 1 : is / was,
+    interval: undefined,
+    verdict: differs
+      ? is > was
+        ? 'worse: more streams fail'
+        : 'better: fewer streams fail'
+      : 'no difference',
+  }
+}
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`
