@@ -6,7 +6,7 @@ import { tailOf } from '../profiler/samples/percentiles.ts'
 import { reportFiles } from '../profiler/command/report-file.ts'
 import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Contender, type Scenario } from './scenarios.ts'
 import type { OwnExecutor } from './testbed.ts'
-import { UsageError } from '../profiler/command/usage-error.ts'
+import { UsageError } from '../profiler/usage-error.ts'
 
 export const HELP: string = `headfirst's bench: when do clients see their first byte and their first event?
 

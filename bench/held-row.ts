@@ -13,7 +13,7 @@ import { percentiles, rank, type Percentiles } from '../profiler/samples/percent
 import type { HeldScenario } from './scenarios.ts'
 import { poissonSchedule } from '../profiler/load/schedule.ts'
 import type { Testbed, TestServer } from './testbed.ts'
-import { UsageError } from '../profiler/command/usage-error.ts'
+import { UsageError } from '../profiler/usage-error.ts'
 
 export interface HeldRow {
   scenario: string

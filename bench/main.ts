@@ -46,7 +46,7 @@ import {
   type Scenario,
 } from './scenarios.ts'
 import { Testbed, type OwnExecutor } from './testbed.ts'
-import { UsageError } from '../profiler/command/usage-error.ts'
+import { UsageError } from '../profiler/usage-error.ts'
 
 const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as const
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { reportFiles } from '../../profiler/command/report-file.ts'
-import { UsageError } from '../../profiler/command/usage-error.ts'
+import { UsageError } from '../../profiler/usage-error.ts'
 
 export const HELP: string = `headfirst's soak: one server under mixed load for minutes. Does it lose, leak or slow down?
 

@@ -1,10 +1,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { resolveProfile, type GivenOptions, type NameOf, type ResolvedProfile } from '../options.ts'
+import { UsageError } from '../usage-error.ts'
 import { reportFiles } from './report-file.ts'
-import { UsageError } from './usage-error.ts'
-import { parseCondition, parseLimits, type Condition } from '../verdict/condition.ts'
-import type { End, Limits, Load, Stamp, Target } from '../plan.ts'
 
 export const HELP: string = `headfirst profile: what do the clients of an SSE endpoint see? Any server, any language.
 
@@ -71,104 +70,65 @@ Exit codes
   99 a threshold does not hold, 130 interrupted: what there is, is shown and written.
 `
 
-export interface ProfileArguments {
-  help: boolean
-  selfCheck: boolean
-  url: URL | undefined
-  method: string
-  headers: readonly (readonly [name: string, value: string])[]
-  body: Buffer
-  socketPath: string | undefined
-  ca: string | undefined
-  insecure: boolean
-  end: End
-  load: Load
-  hold: number
-  /** Processes; undefined for as many as it takes. */
-  generators: number | undefined
-  stamp: Stamp | undefined
-  slo: Limits | undefined
-  thresholds: readonly Condition[]
-  capacity: Condition | undefined
-  /** A share: 0.1 is 10 %. */
-  precision: number
+/** What the command is to do. */
+export interface ProfileCommand {
+  kind: 'help' | 'self-check' | 'profile'
+  /** Undefined where no URL was given, which only a profile needs. */
+  profile: ResolvedProfile | undefined
   /** Absolute paths. */
   compare: string | undefined
   json: string | undefined
   html: string | undefined
-  server: { url: URL; token: string } | undefined
 }
 
-const DEFAULTS = { rate: 20, durationMs: 10_000, warmupMs: 1_000, timeoutMs: 10_000, precision: 0.1 }
-const MOST_GENERATORS = 64
+/** Options whose flag is not their name in kebab case. */
+const FLAGS: Readonly<Record<string, string>> = { headers: '--header', thresholds: '--threshold' }
+
+const flagOf: NameOf = (option) =>
+  FLAGS[option] ?? `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 /** @throws UsageError */
-export function parseProfileArguments(args: readonly string[]): ProfileArguments {
+export function parseProfileArguments(args: readonly string[]): ProfileCommand {
   const { values, positionals } = parsed(args)
-  const help = values.help ?? false
-  const selfCheck = values['self-check'] ?? false
+  const kind = values.help === true ? 'help' : values['self-check'] === true ? 'self-check' : 'profile'
   const [address, ...more] = positionals
   if (more.length > 0)
     throw new UsageError(`Expected one URL, got also "${more.join(' ')}". Quote what has spaces`)
-  if (address === undefined && !help && !selfCheck) {
+  if (address === undefined && kind === 'profile') {
     throw new UsageError('Expected a URL: headfirst profile http://localhost:3000/ticks')
   }
-  if (values.closed !== undefined) {
-    for (const other of ['rate', 'arrivals', 'find-capacity'] as const) {
-      if (values[other] !== undefined) {
-        throw new UsageError(`--closed and --${other} exclude each other: a closed loop offers no rate`)
-      }
-    }
-  }
-  const body = values.data === undefined ? Buffer.alloc(0) : bodyOf(values.data)
-  const forMs = values.for === undefined ? undefined : time('--for', values.for)
-  const token = values.token ?? process.env['HEADFIRST_TOKEN']
-  return {
-    help,
-    selfCheck,
-    url: address === undefined ? undefined : httpUrl('the URL', address),
-    method: methodOf(values.method ?? (values.data === undefined ? 'GET' : 'POST')),
-    headers: (values.header ?? []).map(headerOf),
-    body,
-    socketPath: values['unix-socket'] === undefined ? undefined : resolve(values['unix-socket']),
+  const given: GivenOptions = {
+    rate: values.rate,
+    arrivals: values.arrivals,
+    seed: values.seed,
+    closed: values.closed,
+    duration: values.duration,
+    warmup: values.warmup,
+    connections: values.connections,
+    hold: values.hold,
+    generators: values.generators,
+    method: values.method,
+    headers: values.header?.map(splitHeader),
+    data: values.data === undefined ? undefined : bodyOf(values.data),
+    unixSocket: values['unix-socket'] === undefined ? undefined : resolve(values['unix-socket']),
     ca: values.ca === undefined ? undefined : readable('--ca', values.ca).toString(),
-    insecure: values.insecure ?? false,
-    end: {
-      events: values.events === undefined ? undefined : whole('--events', values.events, 1),
-      forMs,
-      timeoutMs: values.timeout === undefined ? DEFAULTS.timeoutMs : time('--timeout', values.timeout),
-    },
-    load: {
-      rate:
-        values.closed === undefined
-          ? values.rate === undefined
-            ? DEFAULTS.rate
-            : positive('--rate', values.rate)
-          : undefined,
-      arrivals: oneOf('--arrivals', values.arrivals ?? 'poisson', ['poisson', 'uniform']),
-      seed: values.seed === undefined ? 1 : whole('--seed', values.seed, 0, 2 ** 32 - 1),
-      closed: values.closed === undefined ? undefined : whole('--closed', values.closed, 1, 100_000),
-      durationMs: values.duration === undefined ? DEFAULTS.durationMs : time('--duration', values.duration),
-      warmupMs: values.warmup === undefined ? DEFAULTS.warmupMs : time('--warmup', values.warmup, 0),
-      connections: oneOf('--connections', values.connections ?? 'new', ['new', 'keep-alive']),
-    },
-    hold: values.hold === undefined ? 0 : whole('--hold', values.hold, 1, 1_000_000),
-    generators:
-      values.generators === undefined
-        ? undefined
-        : whole('--generators', values.generators, 1, MOST_GENERATORS),
-    stamp: values.stamp === undefined ? undefined : stampOf(values.stamp),
-    slo: values.slo === undefined ? undefined : parseLimits(values.slo),
-    thresholds: (values.threshold ?? []).map((text) => parseCondition('--threshold', text)),
-    capacity:
-      values['find-capacity'] === undefined
-        ? undefined
-        : parseCondition('--find-capacity', values['find-capacity']),
-    precision: values.precision === undefined ? DEFAULTS.precision : share('--precision', values.precision),
+    insecure: values.insecure,
+    events: values.events,
+    for: values.for,
+    timeout: values.timeout,
+    stamp: values.stamp,
+    slo: values.slo,
+    thresholds: values.threshold,
+    findCapacity: values['find-capacity'],
+    precision: values.precision,
+    serverProfile: values['server-profile'],
+    token: values.token,
+  }
+  return {
+    kind,
+    profile: address === undefined ? undefined : resolveProfile(address, given, flagOf),
     compare: values.compare === undefined ? undefined : existing('--compare', values.compare),
     ...reportFiles({ json: values.json, html: values.html }),
-    server:
-      values['server-profile'] === undefined ? undefined : serverOf(values['server-profile'], token ?? ''),
   }
 }
 
@@ -217,45 +177,9 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function httpUrl(what: string, text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new UsageError(`Expected ${what} to be as http://localhost:3000/ticks, got "${text}"`)
-  }
-  if (url.username !== '') {
-    throw new UsageError(`Expected ${what} without a user name. Use -H 'authorization: …'`)
-  }
-  return url
-}
-
-function methodOf(text: string): string {
-  if (!/^[A-Z]+$/i.test(text)) throw new UsageError(`--method: expected a method, as POST, got "${text}"`)
-  const method = text.toUpperCase()
-  if (method === 'HEAD' || method === 'CONNECT') {
-    throw new UsageError(`--method: a response to ${method} has no events. Use GET or POST`)
-  }
-  return method
-}
-
-const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/
-/** What the profiler sets itself, and why. */
-const OWN_FIELDS: Readonly<Record<string, string>> = {
-  connection: 'use --connections',
-  'content-length': 'it is that of --data',
-  'transfer-encoding': 'the body is sent with its length',
-  'accept-encoding': 'events are counted as they are on the wire, so that they must not be compressed',
-}
-
-function headerOf(text: string): [name: string, value: string] {
+function splitHeader(text: string): [name: string, value: string] {
   const colon = text.indexOf(':')
-  const name = text.slice(0, Math.max(0, colon)).trim()
-  const value = text.slice(colon + 1).trim()
-  if (!TOKEN.test(name) || /[^\t\u0020-\u007e\u0080-\u00ff]/.test(value)) {
-    throw new UsageError(`--header: expected 'name: value', got "${text}"`)
-  }
-  const why = OWN_FIELDS[name.toLowerCase()]
-  if (why !== undefined) throw new UsageError(`--header: leave ${name} out: ${why}`)
-  return [name, value]
+  return [text.slice(0, Math.max(0, colon)), text.slice(colon + 1)]
 }
 
 function bodyOf(text: string): Buffer {
@@ -277,98 +201,4 @@ function existing(option: string, file: string): string {
   if (!existsSync(path) || !statSync(path).isFile())
     throw new UsageError(`${option}: there is no file ${path}`)
   return path
-}
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-/** Longer timers overflow Node's 32-bit milliseconds. */
-const LONGEST_MS = 2 ** 31 - 1
-
-function time(option: string, text: string, least = 1): number {
-  const [, number, unit = ''] =
-    /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? (text === '0' ? [text, '0', 'ms'] : [])
-  const ms = Math.round(Number(number) * (UNITS[unit] ?? NaN))
-  if (!(ms >= least && ms <= LONGEST_MS)) {
-    throw new UsageError(`${option}: expected a time with its unit, as 500ms, 30s or 2m, got "${text}"`)
-  }
-  return ms
-}
-
-function whole(option: string, text: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
-  const number = Number(text)
-  if (!/^\d+$/.test(text) || number < least || number > most) {
-    const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`
-    throw new UsageError(`${option}: expected a whole number ${range}, got "${text}"`)
-  }
-  return number
-}
-
-function positive(option: string, text: string): number {
-  const number = Number(text)
-  if (!/^\d+(?:\.\d+)?$/.test(text) || number <= 0 || number > 1e6) {
-    throw new UsageError(`${option}: expected streams per second, as 200 or 0.5, got "${text}"`)
-  }
-  return number
-}
-
-function share(option: string, text: string): number {
-  const number = Number(/^(\d+(?:\.\d+)?)%$/.exec(text)?.[1] ?? NaN) / 100
-  if (!(number >= 0.01 && number <= 1)) {
-    throw new UsageError(`${option}: expected a percentage from 1% to 100%, as 10%, got "${text}"`)
-  }
-  return number
-}
-
-function oneOf<Choice extends string>(option: string, text: string, choices: readonly Choice[]): Choice {
-  const found = choices.find((choice) => choice === text)
-  if (found === undefined) throw new UsageError(`${option}: expected ${choices.join(' or ')}, got "${text}"`)
-  return found
-}
-
-function stampOf(text: string): Stamp {
-  const [, kind, path = ''] = /^(json|ms|ns)(?::([^:]+))?$/.exec(text) ?? []
-  if (kind === undefined || (kind === 'json' && path === '')) {
-    throw new UsageError(
-      `--stamp: expected json:KEY (ms since 1970), ms, ns or ns:KEY, as json:sent.at, got "${text}"`,
-    )
-  }
-  return { unit: kind === 'ns' ? 'ns' : 'ms', path: path === '' ? [] : path.split('.') }
-}
-
-function serverOf(address: string, token: string): { url: URL; token: string } {
-  if (token === '') {
-    throw new UsageError(
-      '--server-profile: expected also --token, or HEADFIRST_TOKEN in the environment: what the server was given as profile: { token }',
-    )
-  }
-  return { url: httpUrl('--server-profile', address), token }
-}
-
-/** The request's bytes, but for the field that says what becomes of the connection. */
-export function targetOf(args: ProfileArguments, address: string | undefined): Target {
-  const url = args.url as URL
-  const isSecure = url.protocol === 'https:'
-  const given = new Set(args.headers.map(([name]) => name.toLowerCase()))
-  const own: [string, string][] = [
-    ['Host', url.host],
-    ['Accept', 'text/event-stream'],
-    ['Cache-Control', 'no-cache'],
-    ['User-Agent', 'headfirst-profile'],
-  ]
-  if (args.body.length > 0) own.push(['Content-Type', 'application/json'])
-  const fields = [...own.filter(([name]) => !given.has(name.toLowerCase())), ...args.headers]
-  if (args.body.length > 0 || args.method !== 'GET') fields.push(['Content-Length', String(args.body.length)])
-  const hostname = url.hostname.replaceAll(/[[\]]/g, '')
-  return {
-    host: args.socketPath === undefined ? (address ?? hostname) : undefined,
-    port:
-      args.socketPath === undefined ? Number(url.port === '' ? (isSecure ? 443 : 80) : url.port) : undefined,
-    socketPath: args.socketPath,
-    tls: isSecure ? { servername: hostname, ca: args.ca, insecure: args.insecure } : undefined,
-    head: [
-      `${args.method} ${url.pathname}${url.search} HTTP/1.1`,
-      ...fields.map(([name, value]) => `${name}: ${value}`),
-      '',
-    ].join('\r\n'),
-    body: args.body,
-  }
 }

@@ -2,7 +2,7 @@
 /** The command `headfirst`. */
 import { inspect } from 'node:util'
 import { profile } from './profile.ts'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 import { stopAll } from '../load/remote.ts'
 
 const HELP = `headfirst: tools for Server-Sent Events

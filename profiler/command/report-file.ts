@@ -14,7 +14,7 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 
 /** By the name of the option, without its dashes; undefined where it was not given. */
 export type ReportFiles<Name extends string> = Record<Name, string | undefined>

@@ -10,7 +10,8 @@ import { writeReports, type ReportFiles } from './report-file.ts'
 import type { Document } from '../report/document.ts'
 import { toHtml } from '../report/html.ts'
 import { ofStdout, toTerminal } from '../report/terminal.ts'
-import { parseProfileArguments, targetOf } from './arguments.ts'
+import { targetOf, type ResolvedProfile } from '../options.ts'
+import { parseProfileArguments } from './arguments.ts'
 import { toReadableJson } from '../verdict/comparison.ts'
 import { rateOf } from '../verdict/condition.ts'
 import type { Measurement, Summary } from '../plan.ts'
@@ -160,7 +161,7 @@ async function measureReference(kind: ReferenceKind, options: readonly string[])
   try {
     const port = await server.ask('start', kind, ASKED_WITHIN_MS)
     const measure = async (how: readonly string[]): Promise<Measurement> => {
-      const args = parseProfileArguments([`http://127.0.0.1:${port}/`, ...how])
+      const args = parseProfileArguments([`http://127.0.0.1:${port}/`, ...how]).profile as ResolvedProfile
       const { end, load, stamp, slo } = args
       const plan = { target: targetOf(args, '127.0.0.1'), end, load, stamp, slo }
       const measurement = await session.measure(plan)

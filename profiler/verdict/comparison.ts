@@ -4,7 +4,7 @@ import type { Document } from '../report/document.ts'
 import { toJson } from '../report/json.ts'
 import { rateOf } from './condition.ts'
 import type { Measurement, Summary } from '../plan.ts'
-import { UsageError } from '../command/usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 import { validity } from './validity.ts'
 
 /** A run that others are held against. */
@@ -42,7 +42,7 @@ const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
 export function readMeasurement(path: string): Comparable & { command: string } {
   let document: unknown
   try {
-    document = JSON.parse(readFileSync(path, 'utf8'), revive)
+    document = fromReadableJson(readFileSync(path, 'utf8'))
   } catch (error) {
     throw new UsageError(`--compare: can't read ${path}: ${(error as Error).message}`, { cause: error })
   }
@@ -51,7 +51,8 @@ export function readMeasurement(path: string): Comparable & { command: string } 
   throw new UsageError(`--compare: ${path} is no file that headfirst profile --json has written`)
 }
 
-function comparable(document: unknown): (Comparable & { command: string }) | undefined {
+/** @returns undefined for what is no document of a profile */
+export function comparable(document: unknown): (Comparable & { command: string }) | undefined {
   try {
     const { tool, command, results } = document as {
       tool: string
@@ -75,6 +76,13 @@ export function toReadableJson(document: Document): string {
   if (results === undefined) return toJson(shown)
   return toJson({ ...shown, results: JSON.parse(JSON.stringify(results, replacer)) as object })
 }
+
+/**
+ * What {@link toReadableJson} has written.
+ *
+ * @throws SyntaxError
+ */
+export const fromReadableJson = (text: string): Document => JSON.parse(text, revive) as Document
 
 /** JSON has no Infinity: what is infinite is written as a text. */
 function replacer(_key: string, value: unknown): unknown {

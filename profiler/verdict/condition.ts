@@ -1,4 +1,4 @@
-import { UsageError } from '../command/usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 import type { Limits, Measurement, Summary } from '../plan.ts'
 
 const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
@@ -53,13 +53,13 @@ export function parseCondition(option: string, text: string): Condition {
 }
 
 /** @throws UsageError */
-export function parseLimits(text: string): Limits {
+export function parseLimits(option: string, text: string): Limits {
   const limits: Limits = {}
   for (const part of text.split(',')) {
     const [, metric, value] = /^\s*(ttfb|ttfe|gap|total)\s*:\s*(\d+(?:\.\d+)?)\s*(?:ms)?\s*$/.exec(part) ?? []
     if (metric === undefined) {
       throw new UsageError(
-        `--slo: expected limits in ms, as ttfb:50,ttfe:500, got "${part}". There are ttfb, ttfe, gap (the longest of a stream) and total`,
+        `${option}: expected limits in ms, as ttfb:50,ttfe:500, got "${part}". There are ttfb, ttfe, gap (the longest of a stream) and total`,
       )
     }
     limits[metric as keyof Limits] = Number(value)

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { HELP, parseArguments } from '../../bench/arguments.ts'
 import { DEFAULT_SCENARIOS, SCENARIOS } from '../../bench/scenarios.ts'
-import { UsageError } from '../../profiler/command/usage-error.ts'
+import { UsageError } from '../../profiler/usage-error.ts'
 
 const file = fileURLToPath(import.meta.url)
 const names = (args: string[]): string[] => parseArguments(args).scenarios.map(({ name }) => name)

@@ -3,7 +3,7 @@ import { findCapacity, stepLoad, stoppedBy } from '../../profiler/verdict/capaci
 import { parseCondition } from '../../profiler/verdict/condition.ts'
 import type { Measurement } from '../../profiler/plan.ts'
 import { capacityWords } from '../../profiler/presentation.ts'
-import { exitCode } from '../../profiler/command/profile.ts'
+import { EXIT, verdictOf } from '../../profiler/profile.ts'
 import { answering, BRIEFLY, chunk, END, HEAD, measure, planOf } from './profiling.ts'
 
 const CONDITION = parseCondition('--find-capacity', 'errors:rate<0.01')
@@ -55,9 +55,9 @@ describe('the highest rate that holds', () => {
     expect(capacityWords(capacity)).toContain('is not known')
     const plan = planOf('http://localhost/')
     const found = { plan, measurement: capacity.steps.at(-1)?.measurement, judged: [], interrupted: false }
-    expect(exitCode({ ...found, capacity })).toBe(3)
+    expect(EXIT[verdictOf({ ...found, capacity })]).toBe(3)
     const none = await findCapacity(CONDITION, 2, 0.1, await upTo(0))
-    expect(exitCode({ ...found, capacity: none })).toBe(99)
+    expect(EXIT[verdictOf({ ...found, capacity: none })]).toBe(99)
     // Where no step was over, the search has found out nothing either.
     const interrupted = await findCapacity(CONDITION, 40, 0.1, async () => undefined)
     expect(capacityWords(interrupted)).toBe('The first step of the search was not over.')

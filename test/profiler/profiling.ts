@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { parseProfileArguments, targetOf } from '../../profiler/command/arguments.ts'
+import { parseProfileArguments } from '../../profiler/command/arguments.ts'
+import { targetOf, type ResolvedProfile } from '../../profiler/options.ts'
 import type { Measurement, Plan } from '../../profiler/plan.ts'
 import { Session } from '../../profiler/load/session.ts'
 
@@ -32,10 +33,12 @@ export async function listening(server: Server, sockets: Set<Socket> = new Set()
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/stream`
 }
 
+const resolved = (args: string[]): ResolvedProfile => parseProfileArguments(args).profile as ResolvedProfile
+
 export function planOf(...args: string[]): Plan {
-  const parsed = parseProfileArguments(args)
-  const { end, load, stamp, slo } = parsed
-  return { target: targetOf(parsed, parsed.url?.hostname), end, load, stamp, slo }
+  const options = resolved(args)
+  const { end, load, stamp, slo } = options
+  return { target: targetOf(options, options.url.hostname), end, load, stamp, slo }
 }
 
 /** Generators' processes that end with the test. */
@@ -46,7 +49,7 @@ export function session(generators: number | undefined, cores?: number): Session
 }
 
 export async function measure(...args: string[]): Promise<Measurement> {
-  const { generators = 1 } = parseProfileArguments(args)
+  const { generators = 1 } = resolved(args)
   const measurement = await session(generators).measure(planOf(...args))
   if (measurement === undefined) throw new Error('It was not interrupted')
   return measurement

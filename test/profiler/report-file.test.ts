@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { reportFiles, writeReports } from '../../profiler/command/report-file.ts'
-import { UsageError } from '../../profiler/command/usage-error.ts'
+import { UsageError } from '../../profiler/usage-error.ts'
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'headfirst-report-'))

@@ -1,0 +1,162 @@
+/** `headfirst/profiler`: the profiler as a program calls it. */
+import { createServer } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import { parseProfileArguments } from '../../profiler/command/arguments.ts'
+import {
+  fromJson,
+  profile,
+  toHtml,
+  toJson,
+  toTerminal,
+  UsageError,
+  type ProfileCall,
+  type ProfileProgress,
+  type ProfileReport,
+  type Verdict,
+} from '../../profiler/index.ts'
+import { EXIT } from '../../profiler/profile.ts'
+import { listening } from './profiling.ts'
+
+/** The URL of a server whose streams have two events, after `holdMs`. */
+async function serve(status = 200, holdMs = 0): Promise<string> {
+  return listening(
+    createServer((_request, response) => {
+      response.writeHead(status, { 'content-type': 'text/event-stream' })
+      response.flushHeaders()
+      setTimeout(() => response.end('data: 1\n\ndata: 2\n\n'), holdMs)
+    }),
+  )
+}
+
+/** Where the machine is busy nothing is concluded, whatever was measured. */
+function expectVerdict({ verdict, exitCode }: ProfileReport, expected: Verdict): void {
+  expect([expected, 'invalid']).toContain(verdict)
+  expect(exitCode).toBe(EXIT[verdict])
+}
+
+const BRIEFLY: ProfileCall = { rate: 50, arrivals: 'uniform', duration: 300, warmup: 0, generators: 1 }
+
+describe('profile()', () => {
+  test('reports what clients saw, as a document that can be shown in each way', async () => {
+    const news: ProfileProgress[] = []
+    const report = await profile(await serve(), {
+      ...BRIEFLY,
+      duration: '1s',
+      thresholds: ['errors:rate<0.5'],
+      onProgress: (progress) => news.push(progress),
+    })
+    expectVerdict(report, 'pass')
+    const { results } = report.document as unknown as { results: { measurement: object } }
+    expect(results.measurement).toMatchObject({ arrivals: 50, events: 100, outcomes: { good: 50 } })
+    expect(news.length).toBeGreaterThan(0)
+    expect(news.every(({ phase }) => phase === 'measure')).toBe(true)
+    expect(news.at(-1)).toMatchObject({ rate: 50, generators: 1 })
+    expect(toTerminal(report.document, { colours: false, width: 120 })).toMatch(
+      /Every threshold is kept|No threshold was judged/,
+    )
+    expect(toHtml(report.document)).toContain('<html')
+    const json = toJson(report.document)
+    expect(toJson(fromJson(json))).toBe(json)
+  })
+
+  test('says that a threshold is missed, that nothing is known, and how it compares to a run of before', async () => {
+    const url = await serve()
+    const missed = await profile(url, { ...BRIEFLY, thresholds: ['ttfb:p50<0.000001'] })
+    expectVerdict(missed, 'threshold')
+    const invalid = await profile(await serve(404), BRIEFLY)
+    expect(invalid).toMatchObject({ verdict: 'invalid', exitCode: 3 })
+    const compared = await profile(url, { ...BRIEFLY, compare: fromJson(toJson(missed.document)) })
+    expectVerdict(compared, 'pass')
+    expect(JSON.stringify(compared.document.blocks)).toContain('Against the run of before')
+  })
+
+  test('ends with what there is when its signal aborts, before or meanwhile', async () => {
+    const before = await profile(await serve(), { ...BRIEFLY, signal: AbortSignal.abort() })
+    expect(before).toMatchObject({ verdict: 'interrupted', exitCode: 130 })
+    const controller = new AbortController()
+    const meanwhile = await profile(await serve(200, 50), {
+      ...BRIEFLY,
+      duration: '60s',
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    })
+    expect(meanwhile.verdict).toBe('interrupted')
+    const { results } = meanwhile.document as unknown as { results: { measurement: { arrivals: number } } }
+    expect(results.measurement.arrivals).toBeLessThan(3_000)
+  })
+
+  test('keeps streams open, and holds a server’s own profile for an error where there is none', async () => {
+    const url = await serve(200, 20)
+    const news: string[] = []
+    const report = await profile(url, { ...BRIEFLY, hold: 3, onProgress: ({ phase }) => news.push(phase) })
+    expectVerdict(report, 'pass')
+    expect(news[0]).toBe('hold')
+    const call = { ...BRIEFLY, serverProfile: url, token: 'sixteen characters' }
+    await expect(profile(url, call)).rejects.toThrow(/^serverProfile: /)
+  })
+})
+
+const URL_OF = 'http://127.0.0.1:9/'
+
+describe('what the command refuses, with the same words', () => {
+  test.each<[ProfileCall, string[]]>([
+    [{ rate: 0 }, ['--rate', '0']],
+    [{ rate: 'fast' as never }, ['--rate', 'fast']],
+    [{ arrivals: 'random' as never }, ['--arrivals', 'random']],
+    [{ seed: 1.5 }, ['--seed', '1.5']],
+    [{ closed: 0 }, ['--closed', '0']],
+    [{ closed: 1, rate: 5 }, ['--closed', '1', '--rate', '5']],
+    [{ closed: 1, findCapacity: 'ttfb:p99<50' }, ['--closed', '1', '--find-capacity', 'ttfb:p99<50']],
+    [{ duration: '10' as never }, ['--duration', '10']],
+    [{ warmup: 'long' as never }, ['--warmup', 'long']],
+    [{ connections: 'old' as never }, ['--connections', 'old']],
+    [{ hold: 0 }, ['--hold', '0']],
+    [{ generators: 65 }, ['--generators', '65']],
+    [{ method: 'HEAD' }, ['--method', 'HEAD']],
+    [{ method: 'G T' }, ['--method', 'G T']],
+    [{ headers: { connection: 'close' } }, ['--header', 'connection:close']],
+    [{ headers: [['a b', 'c']] }, ['--header', 'a b:c']],
+    [{ events: 0 }, ['--events', '0']],
+    [{ for: '5' as never }, ['--for', '5']],
+    [{ timeout: 'never' as never }, ['--timeout', 'never']],
+    [{ stamp: 'json' }, ['--stamp', 'json']],
+    [{ slo: 'ttfx:5' }, ['--slo', 'ttfx:5']],
+    [{ slo: { ttfx: 5 } as never }, ['--slo', 'ttfx:5']],
+    [{ thresholds: ['ttfb:p98<5'] }, ['--threshold', 'ttfb:p98<5']],
+    [{ findCapacity: 'speed' }, ['--find-capacity', 'speed']],
+    [{ precision: '0%' }, ['--precision', '0%']],
+    [{ serverProfile: URL_OF, token: '' }, ['--server-profile', URL_OF, '--token', '']],
+  ])('%o', async (call, flags) => {
+    let words = ''
+    try {
+      parseProfileArguments([URL_OF, ...flags])
+    } catch (error) {
+      words = (error as Error).message
+    }
+    expect(words).not.toBe('')
+    // Only the names of options differ: --find-capacity is findCapacity.
+    const named = words.replaceAll(/--([a-z-]+)/g, (_, flag: string) => {
+      const name = flag.replaceAll(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase())
+      return { header: 'headers', threshold: 'thresholds' }[name] ?? name
+    })
+    const refused = await profile(URL_OF, call).catch((error: unknown) => error)
+    expect(refused).toBeInstanceOf(UsageError)
+    expect(refused).toMatchObject({ code: 'HF_ERR_PROFILE_USAGE', message: named })
+  })
+
+  test.each<[unknown, unknown, string]>([
+    ['nowhere', {}, 'Expected the URL to be as http://localhost:3000/ticks, got "nowhere"'],
+    ['http://a:b@127.0.0.1/', {}, 'without a user name'],
+    [URL_OF, { rates: 5 }, 'There is no option "rates". There are: rate, arrivals'],
+    [URL_OF, { insecure: 1 }, 'insecure: expected true or false, got "1"'],
+    [URL_OF, { data: 5 }, 'data: expected a text or bytes'],
+    [URL_OF, { ca: '' }, 'ca: expected a text'],
+    [URL_OF, { headers: 'a: b' }, "headers: expected 'name: value'"],
+    [URL_OF, { headers: ['a: b'] }, "headers: expected 'name: value'"],
+    [URL_OF, { thresholds: 'ttfb:p99<50' }, 'thresholds: expected a list'],
+    [URL_OF, { duration: -1 }, 'duration: expected a time'],
+    [URL_OF, { compare: {} }, 'compare: expected the document of a profile'],
+  ])('%s with %o is refused', async (url, call, message) => {
+    await expect(profile(url as string, call as ProfileCall)).rejects.toThrow(message)
+  })
+})
