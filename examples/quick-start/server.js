@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import headfirst, { workers } from 'headfirst'
 import { report } from './report.js'
 
-const app = Fastify()
+const app = Fastify({ logger: true })
 await app.register(headfirst, {
   executors: { reports: workers({ streamsPerThread: 1 }) },
 })

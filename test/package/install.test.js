@@ -1,7 +1,6 @@
 // The package as a stranger gets it: packed, installed into an empty project, the README's example typed in.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -66,7 +65,14 @@ void test("the packed package installs into an empty project and runs the README
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => server.kill())
-  const [address] = await once(createInterface(server.stdout), 'line')
+  // Among the lines of its log.
+  let address = ''
+  for await (const line of createInterface(server.stdout)) {
+    if (line.startsWith('http')) {
+      address = line
+      break
+    }
+  }
   const response = await fetch(`${address}/report/7`)
   assert.equal(response.headers.get('content-type'), 'text/event-stream')
   const body = await response.text()
