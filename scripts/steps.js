@@ -6,13 +6,15 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-/** @typedef {{ passed: number, failed: number, failures?: string[] }} Counted */
+/** @typedef {{ passed: number, failed: number, failures?: string[], skipped?: string[] }} Counted */
 
 export class Steps {
   passed = 0
   failed = 0
   /** @type {string[]} names of failed steps and tests */
   failures = []
+  /** @type {string[]} names of tests that were skipped */
+  skipped = []
   #node
   #env
   #scratch = mkdtempSync(join(tmpdir(), 'headfirst-test-'))
@@ -41,7 +43,8 @@ export class Steps {
     })
     process.stdout.write(stdout ?? '')
     if (error) console.error(error.message)
-    const { passed, failed, failures = [] } = count?.(stdout ?? '') ?? { passed: 0, failed: 0 }
+    const { passed, failed, failures = [], skipped = [] } = count?.(stdout ?? '') ?? { passed: 0, failed: 0 }
+    this.skipped.push(...skipped)
     // A step that fails without a failed test in it has failed itself.
     const own = passed + failed === 0 || (status !== 0 && failed === 0)
     this.passed += passed + (own && status === 0 ? 1 : 0)
@@ -50,12 +53,13 @@ export class Steps {
     this.failures.push(...failures)
   }
 
-  vitest() {
-    const report = join(this.#scratch, 'unit.json')
+  /** @param {'quick' | 'long'} project of vitest.config.ts */
+  vitest(project) {
+    const report = join(this.#scratch, `${project}.json`)
     this.run(
-      'unit and integration tests',
+      `unit and integration tests: the ${project} ones`,
       'vitest',
-      ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+      ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
       () => countVitest(report),
     )
   }
@@ -73,8 +77,14 @@ export class Steps {
     this.run('the bench in small', 'npm', ['run', '--silent', 'bench', '--', '--quick', '--generators', '2'])
   }
 
+  /** Says what was counted, with what failed or was skipped by name, and sets the exit code. */
   close() {
     rmSync(this.#scratch, { recursive: true, force: true })
+    for (const name of this.skipped) console.log(`skipped: ${name}`)
+    for (const name of this.failures) console.log(`FAILED: ${name}`)
+    const skips = this.skipped.length === 0 ? '' : `, ${this.skipped.length} skipped`
+    console.log(`\n${this.passed} passed, ${this.failed} failed${skips}`)
+    process.exitCode = this.failed === 0 ? 0 : 1
   }
 }
 
@@ -93,10 +103,14 @@ function countVitest(report) {
   if (!existsSync(report)) return { passed: 0, failed: 0, failures: [] }
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'))
   const failures = []
+  const skipped = []
   for (const { assertionResults } of testResults) {
-    for (const { status, fullName } of assertionResults) if (status === 'failed') failures.push(fullName)
+    for (const { status, fullName } of assertionResults) {
+      if (status === 'failed') failures.push(fullName)
+      if (status === 'skipped' || status === 'pending') skipped.push(fullName)
+    }
   }
-  return { passed: numPassedTests, failed: numFailedTests, failures }
+  return { passed: numPassedTests, failed: numFailedTests, failures, skipped }
 }
 
 /**

@@ -87,8 +87,9 @@ function runOn(wanted, quick) {
   const steps = new Steps(node)
   // Each Node has the package built anew by itself. Some unit tests import it by its name.
   steps.run('build', 'npm', ['run', '--silent', 'build'])
-  steps.vitest()
+  steps.vitest('quick')
   if (!quick) {
+    steps.vitest('long')
     steps.package()
     steps.bench()
   }

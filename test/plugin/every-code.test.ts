@@ -18,6 +18,7 @@ import headfirst, {
 import { makeFlags, type Flags } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/index.ts'
 import * as servers from '../executors/workers/makes-server.ts'
+import { breakStarts } from '../executors/workers/testbed.ts'
 import * as producers from '../lifecycle/producers.ts'
 import { get } from './client.ts'
 import { Testbed, until } from './testbed.ts'
@@ -164,9 +165,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     return JSON.parse((await testbed.request('/')).body) as unknown
   },
   HF_ERR_EXECUTOR_UNAVAILABLE: async () => {
-    // What loads TypeScript on each thread does not start without its configuration.
-    process.env['TSX_TSCONFIG_PATH'] = '/nowhere/tsconfig.json'
-    onTestFinished(() => void delete process.env['TSX_TSCONFIG_PATH'])
+    breakStarts()
     const testbed = await serving(producers.count, {
       input: { events: 1 },
       options: { executor: 'workers' },

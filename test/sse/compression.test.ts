@@ -293,7 +293,7 @@ describe.each(CONTENT_CODINGS)('%s', (coding) => {
       const first = round()
       for (let rounds = 0; rounds < 8; rounds++) round()
       console.log(JSON.stringify({ first, last: round() }))`
-    const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
+    const output = execFileSync(process.execPath, [...process.execArgv, '--input-type=module', '-e', script])
     const { first, last } = JSON.parse(output.toString()) as { first: number; last: number }
     // Were it not freed, ten rounds of 200 would be ten times as much: 500 MB and more.
     expect(last - first).toBeLessThan(200 * 2 ** 20)
