@@ -35,6 +35,7 @@ export type {
   HereTask,
   Task,
   TaskSink,
+  ThreadMoments,
   ThreadTime,
 } from './runtime/executor.ts'
 export type { BlockedLoop, ProfileAnswer, ProfileOptions } from './runtime/profile.ts'

@@ -150,7 +150,7 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   if (parent === undefined) decorate(app)
   for (const slot of slots) slot.claim()
   const profiler = checkedProfile === undefined ? parent?.profiler : new Profiler(checkedProfile)
-  for (const slot of slots) profiler?.watch(slot)
+  if (profiler !== undefined) for (const slot of slots) slot.observe([profiler.watch(slot)])
   scope.profiler = profiler
   app[kScope] = scope
   if (parent !== undefined) {

@@ -114,6 +114,7 @@ export class Connection<Request> implements Openable {
       onOverflow: () => {
         if (overflow === 'close') this.cut('overflow')
       },
+      ...(route.moments.firstEvent && { onFirstEvent: () => route.moments.firstEvent?.(this) }),
       onBehind: () => endTerminatedSession(host.response),
       onEnd: () => this.#inContext(() => this.#endBody()),
     })
@@ -178,6 +179,7 @@ export class Connection<Request> implements Openable {
 
   admitted(): boolean {
     this.#admittedAt = performance.now()
+    this.#route.moments.admitted?.(this)
     if (!this.#over) return true
     this.#inContext(() => this.#cancelTask('client'))
     return false
@@ -193,7 +195,7 @@ export class Connection<Request> implements Openable {
     this.#transport = watchTimeout(this.#host.response)
     this.#headAt = performance.now()
     const { options, executor, heartbeat } = this.#route
-    this.#route.countOpened()
+    this.#route.moments.head?.(this)
     const retry = options.retryMs === undefined ? '' : encodeRetry(drawRetryMs(options.retryMs))
     this.#chooseCompression(retry)
     heartbeat?.add(this.sink)
@@ -241,11 +243,9 @@ export class Connection<Request> implements Openable {
   produce(pause?: Pause): Promise<void> {
     if (!this.#route.executor.isWaiting(this)) return Promise.resolve()
     const settled = new Promise<void>((resolve) => (this.#onSettled = resolve))
-    this.start()
-    const { profiler } = this.#route.executor
-    profiler?.enter(this.route)
+    this.#start(true)
     this.#inContext(() => this.#produce(pause))
-    profiler?.ran(this.route, performance.now() - (this.#startedAt as number))
+    this.#route.moments.held?.(this, performance.now() - (this.#startedAt as number))
     return settled
   }
 
@@ -270,10 +270,14 @@ export class Connection<Request> implements Openable {
   }
 
   start(): void {
-    const { executor } = this.#route
+    this.#start(false)
+  }
+
+  #start(here: boolean): void {
+    const { executor, moments } = this.#route
     if (!executor.start(this)) return
     this.#startedAt = performance.now()
-    executor.profiler?.waited(executor, this.#startedAt - (this.#headAt ?? this.#startedAt))
+    moments.started?.(this, { waitedMs: this.#startedAt - (this.#headAt ?? this.#startedAt), here })
   }
 
   leftOpen(): void {
@@ -419,7 +423,7 @@ export class Connection<Request> implements Openable {
       // A producer that has closed its stream itself may take its time.
       else if (this.#reason !== 'ended') this.#cancelTask(this.#reason)
       const info = this.#info(this.#reason)
-      this.#route.countClosed(info)
+      this.#route.moments.closed?.(this, info)
       try {
         this.#watch(this.#route.options.onClose?.(info, this.#host.request))
       } catch (error) {
@@ -462,7 +466,7 @@ export class Connection<Request> implements Openable {
     const { executor } = this.#route
     const counted = executor.settle(this)
     // Only what runs on this thread is waited for by whoever has called produce().
-    if (counted && this.#onSettled !== undefined) executor.profiler?.leave(this.route)
+    if (counted && this.#onSettled !== undefined) this.#route.moments.done?.(this)
     return counted
   }
 

@@ -1,10 +1,10 @@
 import { HF_ERR_EXECUTOR_INVALID, HF_ERR_EXECUTOR_TAKEN } from '../errors.ts'
 import { show } from '../sse/event.ts'
 import type { Executor, ExecutorLoad, ExecutorStats, Task } from './executor.ts'
+import { allOf, type Moments } from './moments.ts'
 import { isThenable } from './producer.ts'
-import type { Profiler } from './profile.ts'
 
-const CAPABILITIES = ['prepare', 'admit', 'cancel', 'stats', 'threadTimes', 'close'] as const
+const CAPABILITIES = ['prepare', 'admit', 'cancel', 'stats', 'threadTimes', 'observe', 'close'] as const
 
 /** Executors that some registration owns: threads and queues are not shared between apps. */
 const owned = new WeakSet<Executor>()
@@ -13,8 +13,8 @@ const owned = new WeakSet<Executor>()
 export class ExecutorSlot {
   readonly name: string
   readonly executor: Executor
-  /** Set where the plugin's option `profile` asks for it. */
-  profiler: Profiler | undefined
+  /** Of its streams, those of all routes, and of its threads. */
+  #moments: Moments = {}
   /** Tasks whose admission is being decided. */
   readonly #undecided = new Set<Task>()
   /** Tasks that are admitted and have not started. */
@@ -38,6 +38,21 @@ export class ExecutorSlot {
     }
     this.name = name
     this.executor = executor
+  }
+
+  get moments(): Moments {
+    return this.#moments
+  }
+
+  /** Before the first route. */
+  observe(subscribers: readonly Moments[]): void {
+    const moments = allOf(subscribers)
+    this.#moments = moments
+    if (moments.threadUp === undefined && moments.threadGone === undefined) return
+    this.executor.observe?.({
+      threadUp: (thread) => moments.threadUp?.(this.name, thread),
+      threadGone: (thread, cause) => moments.threadGone?.(this.name, thread, cause),
+    })
   }
 
   /**

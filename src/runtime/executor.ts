@@ -60,6 +60,8 @@ export interface Executor {
   stats?(): ExecutorDetails
   /** How busy each of its threads has been, for the plugin's option `profile`. */
   threadTimes?(): readonly ThreadTime[]
+  /** Its threads, or whatever it runs producers on, come and go: it tells, where somebody wants to know. */
+  observe?(threads: ThreadMoments): void
   /** The server closes and all streams were cancelled: release threads and timers within `graceMs`. */
   close?(graceMs: number): void | Promise<void>
 }
@@ -174,6 +176,14 @@ export interface ExecutorLoad {
 export interface ExecutorDetails {
   /** Threads alive. */
   threads?: number
+}
+
+/** What an executor tells of its threads. */
+export interface ThreadMoments {
+  /** It can be given streams. `thread` is never that of another thread of this executor. */
+  threadUp(thread: number): void
+  /** It has ended, or did not start. `cause` is undefined where it was told to end. */
+  threadGone(thread: number, cause: Error | undefined): void
 }
 
 /** One thread alive, since its start. */

@@ -115,7 +115,7 @@ export class Opening<Request> {
     try {
       pending = this.#route.executor.executor.prepare?.(this.#connection)
     } catch (error) {
-      this.#host.refuse(asError(error))
+      this.#refuseAsError(asError(error))
       return
     }
     if (!isThenable(pending)) {
@@ -124,7 +124,7 @@ export class Opening<Request> {
     }
     Promise.resolve(pending).then(
       () => this.#admit(),
-      (error: unknown) => this.#connection.over || this.#host.refuse(asError(error)),
+      (error: unknown) => this.#connection.over || this.#refuseAsError(asError(error)),
     )
   }
 
@@ -168,11 +168,18 @@ export class Opening<Request> {
     return false
   }
 
+  /** It can never run: to come back would not help. */
+  #refuseAsError(error: Error): void {
+    this.#route.moments.refused?.(this.#connection, error)
+    this.#host.refuse(error)
+  }
+
   #refuse(error: Error & { retryAfterMs?: number }): void {
     if (this.#route.options.refusal === 'retry') {
+      this.#route.moments.refused?.(this.#connection, error)
       this.#sendHead(encodeRetry(jittered(error.retryAfterMs ?? DEFAULT_RETRY_MS)))
     } else {
-      this.#host.refuse(error)
+      this.#refuseAsError(error)
     }
   }
 

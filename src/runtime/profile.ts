@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks'
 import { HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { show } from '../sse/event.ts'
 import type { Executor, ThreadTime } from './executor.ts'
+import type { Moments } from './moments.ts'
 import { checkOptions, whole, type Rule } from './options.ts'
 
 /** Where a profiler may ask the server how it is. */
@@ -61,7 +62,6 @@ export interface ProfileAnswer {
 interface Watched {
   readonly name: string
   readonly executor: Pick<Executor, 'threadTimes'>
-  profiler: Profiler | undefined
 }
 
 const SHORTEST_TOKEN = 16
@@ -103,39 +103,34 @@ export class Profiler {
   #own = performance.eventLoopUtilization()
   #askedAt = performance.now()
 
-  constructor({ token, blockedMs }: Required<ProfileOptions>) {
+  /** @param onBlocked told of each time for which the loop was blocked */
+  constructor(
+    { token, blockedMs }: Required<ProfileOptions>,
+    onBlocked: (blocked: BlockedLoop) => void = () => {},
+  ) {
     this.#token = digest(`Bearer ${token}`)
-    this.#loop = new LoopWatch(blockedMs)
+    this.#loop = new LoopWatch(blockedMs, onBlocked)
   }
 
-  /** Watches an executor, also one of a nested registration. */
-  watch(slot: Watched): void {
+  /** Watches an executor, also one of a nested registration, and answers what it has to be told. */
+  watch(slot: Watched): Moments {
     let name = slot.name
     for (let number = 2; this.#slots.has(name); number++) name = `${slot.name} (${number})`
     this.#slots.set(name, slot)
-    slot.profiler = this
+    return {
+      started: ({ route }, { waitedMs, here }) => {
+        this.#waited(slot, waitedMs)
+        if (here) this.#loop.enter(route)
+      },
+      held: ({ route }, ms) => this.#loop.ran(route, ms),
+      done: ({ route }) => this.#loop.leave(route),
+    }
   }
 
-  /** A stream's producer starts, this long after its head. */
-  waited(slot: Watched, ms: number): void {
+  #waited(slot: Watched, ms: number): void {
     let waits = this.#waits.get(slot)
     if (waits === undefined) this.#waits.set(slot, (waits = new Waits()))
     waits.add(ms)
-  }
-
-  /** A producer is about to run on the server's thread. */
-  enter(route: string): void {
-    this.#loop.enter(route)
-  }
-
-  /** It has held the thread so long, from its start to its first wait or its end. */
-  ran(route: string, ms: number): void {
-    this.#loop.ran(route, ms)
-  }
-
-  /** It is done. */
-  leave(route: string): void {
-    this.#loop.leave(route)
   }
 
   /** @returns undefined for whoever does not have the token */
@@ -238,10 +233,12 @@ class LoopWatch {
   readonly #seen = new Set<string>()
   /** What producers have been seen to hold the thread for, since the last look. */
   #explainedMs = 0
+  readonly #onBlocked: (blocked: BlockedLoop) => void
   #incidents: BlockedLoop[] = []
 
-  constructor(blockedMs: number) {
+  constructor(blockedMs: number, onBlocked: (blocked: BlockedLoop) => void) {
     this.#blockedMs = blockedMs
+    this.#onBlocked = onBlocked
     this.#eachMs = Math.ceil(blockedMs / LOOKS)
     this.#timer = setInterval(() => this.#look(), this.#eachMs).unref()
   }
@@ -284,7 +281,9 @@ class LoopWatch {
   }
 
   #note(forMs: number, routes: string[]): void {
-    this.#incidents.push({ atMs: Date.now(), forMs, routes })
+    const blocked = { atMs: Date.now(), forMs, routes }
+    this.#incidents.push(blocked)
+    this.#onBlocked(blocked)
     if (this.#incidents.length > MOST_INCIDENTS) this.#incidents.shift()
   }
 }

@@ -1,7 +1,8 @@
 import { Heartbeat } from '../sse/heartbeat.ts'
 import type { CloseReason } from '../sse/stream.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
-import type { CloseInfo, ResolvedOptions } from './options.ts'
+import { allOf, type Moments } from './moments.ts'
+import type { ResolvedOptions } from './options.ts'
 
 /** The streams of one route, since the start; `open` is of now. */
 export interface RouteStats {
@@ -20,6 +21,8 @@ export class Route<Request> {
   readonly executor: ExecutorSlot
   readonly heartbeat: Heartbeat | undefined
   readonly stats: RouteStats
+  /** Who is told of its streams. */
+  readonly moments: Moments
   /** It was said that a producer has left its stream open for good. */
   warnedLeftOpen = false
 
@@ -33,19 +36,22 @@ export class Route<Request> {
     this.options = options
     this.executor = executor
     this.heartbeat = options.heartbeatMs > 0 ? new Heartbeat(options.heartbeatMs) : undefined
+    this.moments = allOf([countingIn(this.stats), executor.moments])
   }
+}
 
-  countOpened(): void {
-    this.stats.open++
-    this.stats.opened++
-  }
-
-  countClosed(info: CloseInfo): void {
-    const { stats } = this
-    stats.open--
-    stats.closed[info.reason] = (stats.closed[info.reason] ?? 0) + 1
-    stats.events += info.events
-    stats.bytes += info.bytes
-    stats.dropped += info.dropped
+function countingIn(stats: RouteStats): Moments {
+  return {
+    head: () => {
+      stats.open++
+      stats.opened++
+    },
+    closed: (_stream, { reason, events, bytes, dropped }) => {
+      stats.open--
+      stats.closed[reason] = (stats.closed[reason] ?? 0) + 1
+      stats.events += events
+      stats.bytes += bytes
+      stats.dropped += dropped
+    },
   }
 }

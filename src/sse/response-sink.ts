@@ -29,6 +29,8 @@ export interface ResponseSinkSettings {
   maxBuffered: number
   drop?: DropPolicy | undefined
   onOverflow: () => void
+  /** Told once, when the first event is taken. */
+  onFirstEvent?: () => void
   /** Told at each look of the heartbeat where the client has still to take something, be it the end. */
   onBehind?: () => void
   /** Ends the response: all that was taken has been handed over. */
@@ -186,7 +188,10 @@ export class ResponseSink implements Sink {
   }
 
   #count(events: number, bytes: number): void {
-    if (events > 0 && this.events === 0) this.firstEventAt = performance.now()
+    if (events > 0 && this.events === 0) {
+      this.firstEventAt = performance.now()
+      this.#settings.onFirstEvent?.()
+    }
     this.events += events
     this.#bytes += bytes
     this.touched = true

@@ -103,13 +103,19 @@ describe('the option profile', () => {
   test('tells waits so that a profiler can add up what it is told one after the other', () => {
     const profiler = new Profiler({ ...PROFILE, blockedMs: 50 })
     onTestFinished(() => profiler.close())
-    const slot = { name: 'own', executor: {}, profiler: undefined }
-    profiler.watch(slot)
+    const moments = profiler.watch({ name: 'own', executor: {} })
+    const stream = {
+      executor: 'own',
+      route: 'GET /',
+      context: { requestId: '1', route: 'GET /' },
+      lastEventId: undefined,
+    }
+    const waited = (waitedMs: number): void => moments.started?.(stream, { waitedMs, here: false })
     const told = (): ProfileAnswer['queueWaits'][string] | undefined =>
       profiler.answer(`Bearer ${TOKEN}`)?.queueWaits['own']
     expect(told()).toBeUndefined()
-    for (let ms = 1_000; ms > 0; ms--) profiler.waited(slot, ms)
-    profiler.waited(slot, 0)
+    for (let ms = 1_000; ms > 0; ms--) waited(ms)
+    waited(0)
     const first = told()
     expect(first?.count).toBe(1_001)
     expect(first?.distribution.reduce((sum, [, count]) => sum + count, 0)).toBe(1_001)
@@ -118,7 +124,7 @@ describe('the option profile', () => {
     expect(first?.maxMs).toBe(1_000)
     const waits = first?.distribution.map(([waitMs]) => waitMs) ?? []
     expect(waits).toEqual(waits.toSorted((one, other) => one - other))
-    profiler.waited(slot, 300)
+    waited(300)
     const [[waitMs, count] = [0, 0]] = told()?.distribution ?? []
     expect({ count, isKnown: waits.includes(waitMs) }).toEqual({ count: 1, isKnown: true })
   })

@@ -1,7 +1,14 @@
 import { AsyncResource } from 'node:async_hooks'
 import { HF_ERR_EXECUTOR_FULL, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_THREAD_LOST } from '../../errors.ts'
 import { streamTimeout } from '../../runtime/deadlines.ts'
-import type { Executor, ExecutorDetails, ExecutorLoad, Task, ThreadTime } from '../../runtime/executor.ts'
+import type {
+  Executor,
+  ExecutorDetails,
+  ExecutorLoad,
+  Task,
+  ThreadMoments,
+  ThreadTime,
+} from '../../runtime/executor.ts'
 import type { CloseReason } from '../../sse/stream.ts'
 import { Modules, type LoadFailure } from './modules.ts'
 import { resolveWorkersOptions, type WorkersOptions } from './options.ts'
@@ -36,6 +43,7 @@ class WorkerPool implements Executor {
   #onThread: ((failure?: Error) => void)[] = []
   /** Threads and their messages are nobody's request: the first one's values would be kept for ever. */
   readonly #home = new AsyncResource('headfirst.workers')
+  #observer: ThreadMoments | undefined
   #streamCount = 0
   #queueTimer: NodeJS.Timeout | undefined
   #onIdle: (() => void) | undefined
@@ -71,7 +79,10 @@ class WorkerPool implements Executor {
     this.#threads ??= this.#home.runInAsyncScope(
       () =>
         new Threads(this.#options, {
-          ready: () => {
+          gone: (thread) =>
+            this.#observer?.threadGone(thread.id, this.#onIdle === undefined ? thread.cause : undefined),
+          ready: (thread) => {
+            this.#observer?.threadUp(thread.id)
             this.#settleWaiting()
             this.#place()
           },
@@ -127,6 +138,10 @@ class WorkerPool implements Executor {
     const ms = running.started ? graceMs : Math.max(graceMs, LOADING_MS)
     clearTimeout(running.grace)
     running.grace = setTimeout(() => this.#terminate(running, ms), ms).unref()
+  }
+
+  observe(observer: ThreadMoments): void {
+    this.#observer = observer
   }
 
   stats(): ExecutorDetails {

@@ -20,7 +20,9 @@ export interface ThreadsOptions {
 
 export interface ThreadsEvents extends ThreadEvents {
   /** A thread has started, and can be given streams. */
-  ready: () => void
+  ready: (thread: Thread) => void
+  /** A thread has ended, or did not start. */
+  gone: (thread: Thread) => void
   /** A thread could not be made, or died before it was ready. */
   failed: (cause: Error) => void
 }
@@ -217,12 +219,13 @@ export class Threads {
     if (!thread.ready) return
     this.#failedStarts = 0
     this.#failure = undefined
-    this.#events.ready()
+    this.#events.ready(thread)
   }
 
   #bury(thread: Thread, code: number): void {
     this.#piscinas.delete(thread)
     thread.bury(new HF_ERR_THREAD_LOST(`it exited with code ${code}`))
+    this.#events.gone(thread)
     if (this.#closed) return
     if (!thread.started) this.#failed(thread.cause as Error, false)
     this.#replace()

@@ -21,6 +21,7 @@ class Bare {
     this.threads = new Threads(
       { threads: count, niceIncrement: 0, resourceLimits: {}, streamsPerThread: 10 },
       {
+        gone: () => {},
         ready: () => this.ready++,
         failed: (cause) => {
           this.failed.push(cause)
