@@ -14,7 +14,6 @@
  * - one row: `block-row.ts`, `rate-row.ts`, `held-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
  * - what is told: `results.ts`, `conclusions.ts`, `results-document.ts`, `report/`
  */
-import { inspect } from 'node:util'
 import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { measureBlockRow, serviceTime } from './block-row.ts'
 import { environment } from './environment.ts'
@@ -28,7 +27,7 @@ import { producerScenarios } from './producer-scenarios.ts'
 import { Progress } from '../profiler/command/progress.ts'
 import { measureHeld, mostFiles, stepsWithin } from './held-row.ts'
 import { measureRateRow } from './rate-row.ts'
-import { beside, Remote, stopAll } from '../profiler/load/remote.ts'
+import { beside, Remote } from '../profiler/load/remote.ts'
 import { writeReports } from '../profiler/command/report-file.ts'
 import { toHtml } from '../profiler/report/html.ts'
 import { toJson } from '../profiler/report/json.ts'
@@ -47,8 +46,9 @@ import {
 } from './scenarios.ts'
 import { Testbed, type OwnExecutor } from './testbed.ts'
 import { UsageError } from '../profiler/usage-error.ts'
+import { onInterrupt, runCommand } from '../profiler/command/run-command.ts'
 
-const EXIT = { done: 0, crash: 1, usage: 2, invalid: 3, interrupted: 130 } as const
+const EXIT = { done: 0, crash: 1, invalid: 3, interrupted: 130 } as const
 
 const MICRO: Effort = { rounds: 3, timeMs: 60, warmupMs: 20 }
 const QUICK_MICRO: Effort = { rounds: 1, timeMs: 5, warmupMs: 1 }
@@ -275,27 +275,22 @@ class Run {
   }
 }
 
-async function main(): Promise<number> {
-  const args = parseArguments(process.argv.slice(2))
+async function main(argv: readonly string[]): Promise<number> {
+  const args = parseArguments(argv)
   if (args.help) {
     process.stdout.write(HELP)
     return EXIT.done
   }
   const run = new Run(args)
   const { results } = run
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      results.interrupted = true
-      stopAll()
-    })
-  }
+  onInterrupt(() => (results.interrupted = true))
   try {
     await run.measure()
   } catch (error) {
     // Whatever was being measured has lost its processes.
     if (!results.interrupted) throw error
   }
-  const document = resultsDocument(results, process.argv.slice(2))
+  const document = resultsDocument(results, argv)
   process.stdout.write(toTerminal(document, ofStdout()))
   const texts = {
     json: () => toJson(document),
@@ -310,16 +305,4 @@ async function main(): Promise<number> {
   return invalidRows(results).length > 0 ? EXIT.invalid : EXIT.done
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\nRun with --help to see what there is.\n`)
-    process.exitCode = EXIT.usage
-  } else {
-    process.stderr.write(`${inspect(error)}\n`)
-    process.exitCode = EXIT.crash
-  }
-} finally {
-  stopAll()
-}
+await runCommand(main)

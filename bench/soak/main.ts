@@ -9,16 +9,14 @@
  * - what has to hold: `checks.ts`; what is told: `soak-document.ts`
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inspect } from 'node:util'
 import { environment } from '../environment.ts'
 import { median, rank } from '../../profiler/samples/percentiles.ts'
 import { showLine } from '../../profiler/command/progress.ts'
-import { beside, Remote, stopAll } from '../../profiler/load/remote.ts'
+import { beside, Remote } from '../../profiler/load/remote.ts'
 import { writeReports } from '../../profiler/command/report-file.ts'
 import { toHtml } from '../../profiler/report/html.ts'
 import { toJson } from '../../profiler/report/json.ts'
 import { ofStdout, toTerminal } from '../../profiler/report/terminal.ts'
-import { UsageError } from '../../profiler/usage-error.ts'
 import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { checks } from './checks.ts'
 import type { SoakGeneratorQuestions } from './generator.ts'
@@ -26,8 +24,9 @@ import { sizes } from './load.ts'
 import type { SoakResults } from './results.ts'
 import type { Count, Held, SoakServerQuestions } from './server.ts'
 import { soakDocument } from './soak-document.ts'
+import { onInterrupt, runCommand } from '../../profiler/command/run-command.ts'
 
-const EXIT = { done: 0, crash: 1, usage: 2, failed: 99, interrupted: 130 } as const
+const EXIT = { done: 0, failed: 99, interrupted: 130 } as const
 
 const SAMPLE_MS = 5_000
 const QUICK_SAMPLE_MS = 500
@@ -144,20 +143,15 @@ function difference(after: Record<string, Count>, before: Record<string, Count>)
   return Object.fromEntries(Object.entries(after).map(([path, count]) => [path, since(path, count)]))
 }
 
-async function main(): Promise<number> {
-  const args = parseArguments(process.argv.slice(2))
+async function main(argv: readonly string[]): Promise<number> {
+  const args = parseArguments(argv)
   if (args.help) {
     process.stdout.write(HELP)
     return EXIT.done
   }
   const soak = new Soak(args)
   const { results } = soak
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      results.interrupted = true
-      stopAll()
-    })
-  }
+  onInterrupt(() => (results.interrupted = true))
   try {
     await soak.run()
     await soak.stop()
@@ -167,7 +161,7 @@ async function main(): Promise<number> {
   } finally {
     showLine('')
   }
-  const document = soakDocument(results, process.argv.slice(2))
+  const document = soakDocument(results, argv)
   process.stdout.write(toTerminal(document, ofStdout()))
   const texts = { json: () => toJson(document), html: () => toHtml(document) }
   writeReports(args, texts, results.samples.length > 0)
@@ -175,16 +169,4 @@ async function main(): Promise<number> {
   return checks(results).every(({ holds }) => holds) ? EXIT.done : EXIT.failed
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\nRun with --help to see what there is.\n`)
-    process.exitCode = EXIT.usage
-  } else {
-    process.stderr.write(`${inspect(error)}\n`)
-    process.exitCode = EXIT.crash
-  }
-} finally {
-  stopAll()
-}
+await runCommand(main)

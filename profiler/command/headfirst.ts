@@ -1,17 +1,14 @@
 #!/usr/bin/env node
 /** The command `headfirst`. */
-import { inspect } from 'node:util'
-import { profile } from './profile.ts'
 import { UsageError } from '../usage-error.ts'
-import { stopAll } from '../load/remote.ts'
+import { profile } from './profile.ts'
+import { runCommand } from './run-command.ts'
 
 const HELP = `headfirst: tools for Server-Sent Events
 
   headfirst profile URL     what do the clients of an SSE endpoint see? --help says more
 
 `
-
-const EXIT = { crash: 1, usage: 2 } as const
 
 async function main([command, ...args]: readonly string[]): Promise<number> {
   if (command === 'profile') return profile(args)
@@ -24,17 +21,4 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
   )
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (error instanceof UsageError) {
-    const command = process.argv[2] === 'profile' ? 'headfirst profile' : 'headfirst'
-    process.stderr.write(`${error.message}\nRun ${command} --help to see what there is.\n`)
-    process.exitCode = EXIT.usage
-  } else {
-    process.stderr.write(`${inspect(error)}\n`)
-    process.exitCode = EXIT.crash
-  }
-} finally {
-  stopAll()
-}
+await runCommand(main, ([command]) => `Run headfirst ${command === 'profile' ? 'profile ' : ''}--help`)

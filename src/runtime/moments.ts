@@ -3,10 +3,10 @@ import type { CloseInfo } from './options.ts'
 import type { BlockedLoop } from './profile.ts'
 
 /** A stream, as those see it that only look: the same object from its first moment to its last. */
-export type Observed = Pick<AnyTask, 'executor' | 'route' | 'context' | 'lastEventId'>
+type Observed = Pick<AnyTask, 'executor' | 'route' | 'context' | 'lastEventId'>
 
 /** How a producer starts. */
-export interface Start {
+interface Start {
   /** Time from the head, in ms. */
   readonly waitedMs: number
   /** On the server's thread. */
