@@ -13,7 +13,7 @@ export interface DeferredOptions {
 
 /**
  * However busy the loop is with input and output, a producer waits no longer for it than this many turns. Turns, not
- * time: a turn accepts at most one connection, and how long one takes says nothing of how many wait.
+ * time: a turn accepts at most one connection, and the length of a turn is no measure of how many clients wait.
  */
 const LONGEST_LOOK_TURNS = 64
 

@@ -13,7 +13,7 @@ const timedOut = new WeakSet<Transport>()
  * From now on it is known whether a time limit of the server (Fastify's `connectionTimeout`, or a `setTimeout()` of a
  * handler) ended the connection.
  *
- * Whoever listens to `timeout` on a request, a response or a server keeps Node from ending the connection. A listener
+ * A listener to `timeout` on a request, a response or a server keeps Node from ending the connection. A listener
  * on the transport does not, and comes after that decision.
  *
  * @returns what carries the response; undefined when nothing does any more

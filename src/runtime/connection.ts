@@ -20,7 +20,7 @@ import { isThenable, run, type Pause, type Producer } from './producer.ts'
 import type { Route } from './route.ts'
 import { SteadyLog } from './steady-log.ts'
 
-/** Whoever keeps the connections, a scope. */
+/** The scope, which keeps the connections. */
 interface Owner<Request> {
   /** Counts one more stream of a client. False, and not counted, when it has as many as it may have. */
   enter(client: string, most: number): boolean
@@ -124,7 +124,7 @@ export class Connection<Request> implements Openable {
   }
 
   get executor(): string {
-    return this.#route.executor.name
+    return this.#route.slot.name
   }
 
   get route(): string {
@@ -194,7 +194,7 @@ export class Connection<Request> implements Openable {
     this.#body = body
     this.#transport = watchTimeout(this.#host.response)
     this.#headAt = performance.now()
-    const { options, executor, heartbeat } = this.#route
+    const { options, slot, heartbeat } = this.#route
     this.#route.moments.head?.(this)
     const retry = options.retryMs === undefined ? '' : encodeRetry(drawRetryMs(options.retryMs))
     this.#chooseCompression(retry)
@@ -217,7 +217,7 @@ export class Connection<Request> implements Openable {
       return
     }
     try {
-      this.#watch(executor.executor.run(this), (error) => this.fail(error))
+      this.#watch(slot.executor.run(this), (error) => this.fail(error))
     } catch (error) {
       this.fail(error)
     }
@@ -231,8 +231,8 @@ export class Connection<Request> implements Openable {
     const coding = this.#coding
     // A hook may have changed its mind.
     if (coding === undefined || this.#host.response.getHeader('content-encoding') !== coding) return
-    const { options, executor } = this.#route
-    if (executor.executor.compresses === true && options.onOpen === undefined && !dropPolicy(options)) {
+    const { options, slot } = this.#route
+    if (slot.executor.compresses === true && options.onOpen === undefined && !dropPolicy(options)) {
       this.coded = { coding, firstWords }
       this.sink.expectCoded(coding, firstWords)
     } else {
@@ -241,7 +241,7 @@ export class Connection<Request> implements Openable {
   }
 
   produce(pause?: Pause): Promise<void> {
-    if (!this.#route.executor.isWaiting(this)) return Promise.resolve()
+    if (!this.#route.slot.isWaiting(this)) return Promise.resolve()
     const settled = new Promise<void>((resolve) => (this.#onSettled = resolve))
     this.#start(true)
     this.#inContext(() => this.#produce(pause))
@@ -274,8 +274,8 @@ export class Connection<Request> implements Openable {
   }
 
   #start(here: boolean): void {
-    const { executor, moments } = this.#route
-    if (!executor.start(this)) return
+    const { slot, moments } = this.#route
+    if (!slot.start(this)) return
     this.#startedAt = performance.now()
     moments.started?.(this, { waitedMs: this.#startedAt - (this.#headAt ?? this.#startedAt), here })
   }
@@ -342,7 +342,7 @@ export class Connection<Request> implements Openable {
     this.#logError(error)
     // The producer had closed it: what it sent is on its way, and nothing is lost.
     if (this.stream.closed) return
-    this.#route.executor.countLost()
+    this.#route.slot.countLost()
     this.#error = error
     this.cut('lost')
   }
@@ -391,7 +391,7 @@ export class Connection<Request> implements Openable {
     if (this.#body === undefined) {
       this.#farewell = lastWords
     } else if (this.stream.closed) {
-      if (!this.#route.executor.isRunning(this)) return
+      if (!this.#route.slot.isRunning(this)) return
       this.#inContext(() => this.#stop('shutdown'))
     } else {
       this.cut('shutdown', undefined, lastWords)
@@ -448,12 +448,12 @@ export class Connection<Request> implements Openable {
 
   /** Tells the executor, and forgets a task that has not started, or was never given to run. */
   #cancelTask(reason: CloseReason): void {
-    const { executor } = this.#route
-    const waits = executor.isWaiting(this)
-    const isDue = !this.#isCancelled && (waits || executor.isRunning(this))
+    const { slot } = this.#route
+    const waits = slot.isWaiting(this)
+    const isDue = !this.#isCancelled && (waits || slot.isRunning(this))
     this.#isCancelled ||= isDue
     try {
-      if (isDue) executor.executor.cancel?.(this, reason)
+      if (isDue) slot.executor.cancel?.(this, reason)
     } catch (error) {
       this.#logError(error)
     }
@@ -463,9 +463,9 @@ export class Connection<Request> implements Openable {
   /** The task counts no longer. False when it did not. */
   #settle(): boolean {
     this.#onSettled?.()
-    const { executor } = this.#route
-    const counted = executor.settle(this)
-    // Only what runs on this thread is waited for by whoever has called produce().
+    const { slot } = this.#route
+    const counted = slot.settle(this)
+    // Only a producer on this thread has a caller of produce() that waits for it.
     if (counted && this.#onSettled !== undefined) this.#route.moments.done?.(this)
     return counted
   }

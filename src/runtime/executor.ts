@@ -60,7 +60,7 @@ export interface Executor {
   stats?(): ExecutorDetails
   /** How busy each of its threads has been, for the plugin's option `profile`. */
   threadTimes?(): readonly ThreadTime[]
-  /** Its threads, or whatever it runs producers on, come and go: it tells, where somebody wants to know. */
+  /** Called once if there is a subscriber: report each thread (or process, or machine) that starts or ends. */
   observe?(threads: ThreadMoments): void
   /** The server closes and all streams were cancelled: release threads and timers within `graceMs`. */
   close?(graceMs: number): void | Promise<void>

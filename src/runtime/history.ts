@@ -96,7 +96,7 @@ const FOLLOW_RULES: Readonly<Record<keyof FollowOptions, Rule>> = {
  * A follower holds a place in the history, not a queue of its own. One that is slow therefore costs no memory; one
  * that is so slow that its place is lost gets one event that says so, and goes on.
  *
- * A key is whatever the caller makes it: whoever may not see another's events must have another key. A history lives
+ * A key is whatever the caller makes it: two users who may not see each other's events need two keys. A history lives
  * in the memory of one thread.
  */
 export class History {

@@ -76,7 +76,7 @@ export class Opening<Request> {
     else this.#whenResponseOwnsSocket(() => this.#prepare())
   }
 
-  /** A handler that took its time may come after its client has left: the response then says nothing any more. */
+  /** A slow handler may call `reply.sse()` after its client has left: the response then emits no 'close' any more. */
   #hasLeft(): boolean {
     const { response, rawRequest } = this.#host
     const stream = http2Stream(response)
@@ -98,7 +98,7 @@ export class Opening<Request> {
       proceed()
       return
     }
-    // A response that never gets its socket says nothing when that closes.
+    // A response without a socket never emits 'close'.
     const { socket } = rawRequest
     const forget = onceClosed(socket, () => this.#connection.abandon())
     // The response before this one ends in the context of its own request.
@@ -113,7 +113,7 @@ export class Opening<Request> {
     if (!this.#isWanted()) return
     let pending: void | Promise<void>
     try {
-      pending = this.#route.executor.executor.prepare?.(this.#connection)
+      pending = this.#route.slot.executor.prepare?.(this.#connection)
     } catch (error) {
       this.#refuseAsError(asError(error))
       return
@@ -132,7 +132,7 @@ export class Opening<Request> {
     if (!this.#isWanted()) return
     let pending: void | Promise<void>
     try {
-      pending = this.#route.executor.admit(this.#connection)
+      pending = this.#route.slot.admit(this.#connection)
     } catch (error) {
       this.#refuse(asError(error))
       return
@@ -188,7 +188,7 @@ export class Opening<Request> {
     const { response } = this.#host
     const payload: HeadPayload = new HeadPayload(response, (destination, endsResponse) => {
       if (destination !== response) {
-        // Whoever pipes it on finds its error there. Without a listener it would end the process before that.
+        // The hook that pipes it on finds the error there. Without a listener the error would end the process first.
         destination.on('error', () => {})
         ;(destination as Partial<Writable>).destroy?.(new HF_ERR_PAYLOAD_WRAPPED(this.#route.name))
         return
@@ -196,7 +196,7 @@ export class Opening<Request> {
       // Something else was replied meanwhile: the response is not ours.
       if (response.headersSent) return
       dropConnectionHeaders(response)
-      // Whoever pipes a payload with trailers ends the response after it.
+      // Fastify ends the response after a payload with trailers itself.
       const ending: Body = endsResponse ? payload : response
       if (!endsResponse) payload.end()
       if (this.#isAdmitted && !this.#hasNoBody()) {

@@ -200,7 +200,7 @@ async function stopOnClose(
   stream: EventStream,
   stop: (reason: Error) => void,
 ): Promise<void> {
-  // Whoever closes the stream is seldom its own request.
+  // A stream is seldom closed by its own request.
   const forget = onStreamClosed(stream, AsyncResource.bind(stop))
   try {
     await pumped

@@ -133,7 +133,7 @@ export class Profiler {
     waits.add(ms)
   }
 
-  /** @returns undefined for whoever does not have the token */
+  /** @returns undefined without the right token */
   answer(authorization: string | undefined): ProfileAnswer | undefined {
     // Digests have one length, so that nothing tells how long the token is.
     if (!timingSafeEqual(digest(authorization ?? ''), this.#token)) return undefined

@@ -14,11 +14,11 @@ export interface RouteStats {
   dropped: number
 }
 
-/** A registered route: its options, its executor, and what came of its streams. */
+/** A registered route: its options, the slot of its executor, and what came of its streams. */
 export class Route<Request> {
   readonly name: string
   readonly options: ResolvedOptions<Request>
-  readonly executor: ExecutorSlot
+  readonly slot: ExecutorSlot
   readonly heartbeat: Heartbeat | undefined
   readonly stats: RouteStats
   /** Who is told of its streams. */
@@ -30,13 +30,13 @@ export class Route<Request> {
    * @param name the method and the path, as `GET /path/:id`
    * @param stats of a route of the same name (with other constraints), to be counted on
    */
-  constructor(name: string, options: ResolvedOptions<Request>, executor: ExecutorSlot, stats?: RouteStats) {
+  constructor(name: string, options: ResolvedOptions<Request>, slot: ExecutorSlot, stats?: RouteStats) {
     this.name = name
     this.stats = stats ?? { open: 0, opened: 0, closed: {}, events: 0, bytes: 0, dropped: 0 }
     this.options = options
-    this.executor = executor
+    this.slot = slot
     this.heartbeat = options.heartbeatMs > 0 ? new Heartbeat(options.heartbeatMs) : undefined
-    this.moments = allOf([countingIn(this.stats), executor.moments])
+    this.moments = allOf([countingIn(this.stats), slot.moments])
   }
 }
 

@@ -55,12 +55,12 @@ export class Scope<Request> {
   addRoute(name: string, options: RouteOptions<Request>): Route<Request> {
     const place = `route ${name}`
     const resolved = resolveOptions(place, ...this.#layers(), checkRouteOptions(options, place))
-    const executor = this.#executor(resolved.executor, place)
-    if (resolved.overflow === 'block' && executor.executor.mayBlock !== true) {
-      const expected = `"close", since producers on "${executor.name}" have no thread to spare`
+    const slot = this.#executor(resolved.executor, place)
+    if (resolved.overflow === 'block' && slot.executor.mayBlock !== true) {
+      const expected = `"close", since producers on "${slot.name}" have no thread to spare`
       throw new HF_ERR_OPTION_INVALID('overflow', place, expected, '"block"')
     }
-    const route = new Route(name, resolved, executor, this.#routes.get(name)?.stats)
+    const route = new Route(name, resolved, slot, this.#routes.get(name)?.stats)
     if (!name.startsWith('HEAD ')) this.#routes.set(name, route)
     return route
   }

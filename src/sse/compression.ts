@@ -32,7 +32,7 @@ export function negotiateCoding(
   accepted: string | undefined,
   offered: readonly ContentCoding[],
 ): ContentCoding | undefined {
-  // Without the header any coding is allowed; but who says nothing may well decode nothing.
+  // Without the header any coding is allowed; but such a client may decode none.
   if (accepted === undefined || accepted.length > LONGEST_HEADER) return undefined
   const negotiator: NegotiatesEncodings = new Negotiator({ headers: { 'accept-encoding': accepted } })
   const available = [...offered.filter((coding) => CONTENT_CODINGS.includes(coding)), 'identity']
@@ -186,7 +186,7 @@ export class Compressor {
   /** Whole blocks that decode to `text`. */
   compress(text: Buffer): Buffer {
     if (this.#closed) throw new Error('the compressor is closed')
-    // Not every compressor begins its body before it has something to say.
+    // Not every compressor writes its header before the first event.
     if (text.length === 0) return NO_BYTES
     this.#checksum.size = (this.#checksum.size + text.length) >>> 0
     if (this.#hasCrc) this.#checksum.crc = crc32(text, this.#checksum.crc)

@@ -24,7 +24,7 @@ export const http2Stream = (response: ServerResponse): Http2ServerResponse['stre
   (response as Partial<Pick<Http2ServerResponse, 'stream'>>).stream
 
 /**
- * True for a response that tells that it has finished because all of it was handed over. Node also tells so when the
+ * True for a response that emits 'finish' because all of it was handed over. Node also emits it when the
  * socket broke under what still waited, and of a stream of HTTP/2 that was reset.
  */
 export function isDelivered(response: ServerResponse): boolean {

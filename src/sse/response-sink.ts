@@ -321,7 +321,7 @@ export class ResponseSink implements Sink {
   }
 
   readonly #onWritten = (): void => {
-    // Node also calls back, without an error, for what was lost with its socket. Whoever waits is then told when
+    // Node also calls back, without an error, for what was lost with its socket. A producer that waits is then told when
     // the response closes.
     if (this.#closed || this.#response.socket?.destroyed === true) return
     this.#flush()

@@ -50,7 +50,7 @@ export interface StreamSettings {
   lastEventId?: string | undefined
 }
 
-/** Closes a stream from outside. For whoever owns its sink, so not a method that producers see. */
+/** Closes a stream from outside. Only the owner of its sink calls it: it is no method that producers see. */
 export let abortStream: (stream: EventStream, reason: CloseReason) => void
 
 /** Whether somebody has asked for a stream's signal. */

@@ -141,7 +141,7 @@ export class OpenedStream {
   /** The text of the comments so far, heartbeats among them. */
   readonly comments: string[] = []
   /**
-   * Resolves when the response is over, whoever ended it; never rejects. `complete` is false where it was cut: by
+   * Resolves when the response is over, on whichever side it ended; never rejects. `complete` is false where it was cut: by
    * the server, by the network, or by {@link close}.
    */
   readonly closed: Promise<{ complete: boolean }>

@@ -104,7 +104,7 @@ export class Modules {
       if (failure === undefined) this.loaded(key)
       else this.failed(key, failure)
     } catch {
-      // Whoever comes next is the first.
+      // The next stream counts as the first.
       if (this.#states.get(key) === 'asked') this.#states.delete(key)
     }
   }

@@ -21,7 +21,7 @@ export interface WorkersOptions {
   graceMs?: number
   /**
    * How much lower than the server's the threads' priority is, as a nice value from 0 to 19, so that a
-   * saturated pool does not take the core from whoever sends heads. Linux only. Default 10.
+   * saturated pool does not take the core from the server's thread. Linux only. Default 10.
    */
   niceIncrement?: number
   /** Limits of each thread's memory, in MiB, as for `worker_threads`. Default: Node's. */

@@ -20,7 +20,7 @@ import type { Thread } from './thread.ts'
 import { LONGEST_BACK_OFF_MS, Threads } from './threads.ts'
 
 /**
- * Runs portable producers on worker threads: they may compute, block or crash, and nobody else's stream minds.
+ * Runs portable producers on worker threads: they may compute, block or crash without harm to streams of other threads.
  * The threads start with the first stream.
  *
  * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID

@@ -91,7 +91,7 @@ export class RingSink implements Sink {
     this.wake()
   }
 
-  /** The producer is done: whoever still holds the stream finds it closed. */
+  /** The producer is done: code that still holds the stream finds it closed. */
   finish(): void {
     this.#ended = true
     this.#compressor?.close()
