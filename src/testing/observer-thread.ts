@@ -8,19 +8,24 @@ import type { Observed, ObserverCommand, ObserverSettings } from './observer.ts'
 
 const { port, path, headers, paused, flags } = workerData as ObserverSettings
 
+/** Nothing is read from the socket as long as nobody listens. */
+let mayRead = !paused
+let head: IncomingMessage | undefined
+
 const client = request({ port, path, headers, agent: false }, (response) => {
   raise(flags, Flag.HEAD)
-  // Nothing is read from the socket as long as nobody listens.
-  if (!paused) read(response)
-  parentPort?.on('message', (command: ObserverCommand) => {
-    if (command === 'read') read(response)
-  })
+  head = response
+  if (mayRead) read(response)
 })
 client.on('error', () => {})
 client.on('finish', () => raise(flags, Flag.SENT))
 client.end()
 parentPort?.on('message', (command: ObserverCommand) => {
   if (command === 'leave') client.destroy()
+  if (command !== 'read') return
+  // It may come before the head has.
+  mayRead = true
+  if (head !== undefined) read(head)
 })
 
 function read(response: IncomingMessage): void {
