@@ -358,6 +358,11 @@ export class Connection<Request> implements Openable {
 
   #cut(reason: CutReason, error: Error | undefined, lastWords: string): void {
     if (this.#body === undefined || this.closed) return
+    if (!this.stream.closed && (reason === 'timeout' || reason === 'shutdown')) {
+      this.#route.slot.executor.collect?.(this)
+      // What stood there may have been its error, or its end.
+      if (this.closed || (reason === 'shutdown' && this.stream.closed)) return
+    }
     this.#reason = reason
     if (error !== undefined) this.#tellCut(error)
     if (lastWords !== '') this.sink.write(lastWords, 0)

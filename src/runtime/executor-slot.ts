@@ -4,7 +4,16 @@ import type { Executor, ExecutorLoad, ExecutorStats, Task } from './executor.ts'
 import { allOf, type Moments } from './moments.ts'
 import { isThenable } from './producer.ts'
 
-const CAPABILITIES = ['prepare', 'admit', 'cancel', 'stats', 'threadTimes', 'observe', 'close'] as const
+const CAPABILITIES = [
+  'prepare',
+  'admit',
+  'cancel',
+  'collect',
+  'stats',
+  'threadTimes',
+  'observe',
+  'close',
+] as const
 
 /** Executors that some registration owns: threads and queues are not shared between apps. */
 const owned = new WeakSet<Executor>()

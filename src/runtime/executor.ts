@@ -52,6 +52,11 @@ export interface Executor {
    * the server's thread knows; an executor with a queue forgets it, one that runs it elsewhere passes it on.
    */
   cancel?(task: Task, reason: CloseReason): void
+  /**
+   * A stream is about to be closed from outside: hand over now what its producer has sent so far, where that stands
+   * somewhere and has not been handed over yet.
+   */
+  collect?(task: Task): void
   /** True when its producers have threads to spare, so that they may wait in place (`overflow: 'block'`). */
   readonly mayBlock?: boolean
   /** True when it compresses what a task's `coded` asks for by itself, where its producers run. */

@@ -132,6 +132,10 @@ class WorkerPool implements Executor {
     if (running.grace === undefined) this.#expect(running)
   }
 
+  collect(task: Task): void {
+    this.#places.get(task)?.thread.collect()
+  }
+
   /** The producer of a cancelled stream has to be done soon. */
   #expect(running: Running): void {
     const { graceMs } = this.#options

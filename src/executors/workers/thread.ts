@@ -64,6 +64,7 @@ export class Thread implements FrameHandler {
   /** Streams whose task has returned, so that their last frame stands in the ring. */
   readonly #returned = new Set<Running>()
   #corrupt = false
+  #isReading = false
   readonly #incoming: IncomingEvents<Running>
   #utilization: EventLoopUtilization
 
@@ -222,6 +223,7 @@ export class Thread implements FrameHandler {
    */
   #read(budget: number): boolean {
     if (this.#ring === undefined || this.#corrupt) return true
+    this.#isReading = true
     try {
       const empty = this.#ring.drain(budget, this)
       if (empty) this.#expectNoneReturned()
@@ -231,7 +233,16 @@ export class Thread implements FrameHandler {
       this.cause ??= new HF_ERR_THREAD_LOST('it has overwritten its ring', { cause: error })
       void this.worker.terminate()
       return true
+    } finally {
+      this.#isReading = false
     }
+  }
+
+  /** Hands over what stands in the ring. Does nothing within a reading that goes on. */
+  collect(): void {
+    if (this.#isReading) return
+    this.#read(Infinity)
+    this.#serve()
   }
 
   /** @throws FramesInvalid when the ring is empty, and the last frame of a stream was not in it */
