@@ -44,6 +44,12 @@ const FILES = {
   'src/executors/elsewhere/error-transport.ts': {
     tests: ['test/executors/elsewhere/error-transport.test.ts'],
   },
+  'src/executors/elsewhere/near-end.ts': { tests: ['test/executors/elsewhere/ends.test.ts'], threads: true },
+  'src/executors/elsewhere/far-end.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
+  'src/executors/elsewhere/incoming.ts': {
+    tests: ['test/executors/elsewhere/ends.test.ts', 'test/executors/workers/thread.test.ts'],
+    threads: true,
+  },
   'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
   'src/executors/elsewhere/log.ts': { tests: ['test/executors/elsewhere/log.test.ts'], threads: true },
   'src/executors/elsewhere/portable.ts': { tests: ['test/executors/elsewhere/portable.test.ts'] },

@@ -364,7 +364,7 @@ export class Connection<Request> implements Openable {
       if (this.closed || (reason === 'shutdown' && this.stream.closed)) return
     }
     this.#reason = reason
-    if (error !== undefined) this.#tellCut(error)
+    if (error !== undefined) this.#noteCut(error)
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
       // What waits for a client that does not read would wait for ever.
@@ -376,7 +376,7 @@ export class Connection<Request> implements Openable {
     this.#stop(reason)
   }
 
-  #tellCut(error: Error): void {
+  #noteCut(error: Error): void {
     this.#error = error
     this.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
   }
@@ -419,7 +419,9 @@ export class Connection<Request> implements Openable {
     this.#deadlines?.stop()
     if (this.#body !== undefined) {
       if (this.#reason === undefined) {
-        this.#reason = this.#broken() ?? 'ended'
+        const brokenBy = hasTimedOut(this.#transport) ? 'timeout' : 'client'
+        this.#reason = this.#finished ? 'ended' : brokenBy
+        if (this.#reason === 'timeout') this.#noteCut(connectionTimeout())
         if (this.#reason !== 'ended') abortStream(this.stream, this.#reason)
       }
       this.sink.destroy()
@@ -441,14 +443,6 @@ export class Connection<Request> implements Openable {
       this.#cancelTask(this.#host.response.writableFinished ? 'error' : 'client')
     }
     this.#owner.delete(this)
-  }
-
-  /** Who broke the response off; undefined when it came to its end. */
-  #broken(): 'client' | 'timeout' | undefined {
-    if (this.#finished) return undefined
-    if (!hasTimedOut(this.#transport)) return 'client'
-    this.#tellCut(connectionTimeout())
-    return 'timeout'
   }
 
   /** Tells the executor, and forgets a task that has not started, or was never given to run. */

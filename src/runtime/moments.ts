@@ -1,6 +1,5 @@
 import type { AnyTask, ExecutorName } from './executor.ts'
 import type { CloseInfo } from './options.ts'
-import type { BlockedLoop } from './profile.ts'
 
 /** A stream, as those see it that only look: the same object from its first moment to its last. */
 type Observed = Pick<AnyTask, 'executor' | 'route' | 'context' | 'lastEventId'>
@@ -18,8 +17,8 @@ interface Start {
  * profile, telemetry) subscribes to those that it needs; nothing else in the runtime knows of it. A subscriber is
  * called in the middle of the work, so it is quick, and does not throw.
  *
- * A stream has them in this order, each once at most: `admitted` or `refused`; `head`; `started`; `firstEvent`;
- * `closed`, with `done` before or after it. A stream that is refused has no other.
+ * A stream has each once at most. First comes `refused`, and nothing else; or `admitted`, then `head`, then `started`
+ * and `firstEvent` (the other way round where `onOpen` sends an event), then `closed`, with `done` before or after it.
  */
 export interface Moments {
   /** The executor has room for it. Its client may still leave before the head. */
@@ -40,26 +39,26 @@ export interface Moments {
   threadUp?(executor: ExecutorName, thread: number): void
   /** A thread has ended, or did not start. `cause` is undefined where it was told to end. */
   threadGone?(executor: ExecutorName, thread: number, cause: Error | undefined): void
-  /** The server's event loop went to nobody for a while. */
-  loopBlocked?(blocked: BlockedLoop): void
 }
 
 type Moment = keyof Moments
 type Told = (...args: unknown[]) => void
 
-const MOMENTS: readonly Moment[] = [
-  'admitted',
-  'refused',
-  'head',
-  'started',
-  'held',
-  'done',
-  'firstEvent',
-  'closed',
-  'threadUp',
-  'threadGone',
-  'loopBlocked',
-]
+/** As an object, so that one that is missing does not compile. */
+const NAMES: Readonly<Record<Moment, true>> = {
+  admitted: true,
+  refused: true,
+  head: true,
+  started: true,
+  held: true,
+  done: true,
+  firstEvent: true,
+  closed: true,
+  threadUp: true,
+  threadGone: true,
+}
+
+export const MOMENTS: readonly Moment[] = Object.keys(NAMES) as Moment[]
 
 /** One that calls all of them, in their order; a moment that nobody wants costs nothing. */
 export function allOf(subscribers: readonly Moments[]): Moments {

@@ -103,16 +103,12 @@ export class Profiler {
   #own = performance.eventLoopUtilization()
   #askedAt = performance.now()
 
-  /** @param onBlocked told of each time for which the loop was blocked */
-  constructor(
-    { token, blockedMs }: Required<ProfileOptions>,
-    onBlocked: (blocked: BlockedLoop) => void = () => {},
-  ) {
+  constructor({ token, blockedMs }: Required<ProfileOptions>) {
     this.#token = digest(`Bearer ${token}`)
-    this.#loop = new LoopWatch(blockedMs, onBlocked)
+    this.#loop = new LoopWatch(blockedMs)
   }
 
-  /** Watches an executor, also one of a nested registration, and answers what it has to be told. */
+  /** Watches an executor, also one of a nested registration, and returns what subscribes to its moments. */
   watch(slot: Watched): Moments {
     let name = slot.name
     for (let number = 2; this.#slots.has(name); number++) name = `${slot.name} (${number})`
@@ -233,12 +229,10 @@ class LoopWatch {
   readonly #seen = new Set<string>()
   /** What producers have been seen to hold the thread for, since the last look. */
   #explainedMs = 0
-  readonly #onBlocked: (blocked: BlockedLoop) => void
   #incidents: BlockedLoop[] = []
 
-  constructor(blockedMs: number, onBlocked: (blocked: BlockedLoop) => void) {
+  constructor(blockedMs: number) {
     this.#blockedMs = blockedMs
-    this.#onBlocked = onBlocked
     this.#eachMs = Math.ceil(blockedMs / LOOKS)
     this.#timer = setInterval(() => this.#look(), this.#eachMs).unref()
   }
@@ -281,9 +275,7 @@ class LoopWatch {
   }
 
   #note(forMs: number, routes: string[]): void {
-    const blocked = { atMs: Date.now(), forMs, routes }
-    this.#incidents.push(blocked)
-    this.#onBlocked(blocked)
+    this.#incidents.push({ atMs: Date.now(), forMs, routes })
     if (this.#incidents.length > MOST_INCIDENTS) this.#incidents.shift()
   }
 }

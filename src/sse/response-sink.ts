@@ -29,9 +29,9 @@ export interface ResponseSinkSettings {
   maxBuffered: number
   drop?: DropPolicy | undefined
   onOverflow: () => void
-  /** Told once, when the first event is taken. */
+  /** Called once, when the first event is taken. */
   onFirstEvent?: () => void
-  /** Told at each look of the heartbeat where the client has still to take something, be it the end. */
+  /** Called at each look of the heartbeat where the client has still to take something, be it the end. */
   onBehind?: () => void
   /** Ends the response: all that was taken has been handed over. */
   onEnd: () => void
@@ -228,7 +228,7 @@ export class ResponseSink implements Sink {
     return this.#ready.promise
   }
 
-  /** Sees to it that somebody is told where the client is behind. */
+  /** Calls `onBehind` where the client has still to take something. */
   lookBehind(): void {
     if (this.#settings.onBehind !== undefined && (this.#closed || this.buffered > 0))
       this.#settings.onBehind()

@@ -15,7 +15,10 @@ const MOST_PINGS = 3
 interface Looked {
   /** What the session had written to its socket when it was last looked at. */
   bytesWritten: number
+  /** PINGs without an answer so far. */
   pings: number
+  /** A PING is on its way out: its other streams need none. */
+  isAsked: boolean
 }
 
 const sessions = new WeakMap<Http2Session, Looked>()
@@ -32,17 +35,19 @@ export function endTerminatedSession(response: ServerResponse): void {
   if (!LEAVES_THEM_OPEN || session === undefined || session.destroyed) return
   const { bytesWritten } = session.socket
   const looked = sessions.get(session)
-  if (looked === undefined) sessions.set(session, { bytesWritten, pings: 0 })
+  if (looked === undefined) sessions.set(session, { bytesWritten, pings: 0, isAsked: false })
   else if (looked.bytesWritten !== bytesWritten) looked.bytesWritten = bytesWritten
-  else if (!isFull(session) && looked.pings < MOST_PINGS) ping(session, looked)
+  else if (!looked.isAsked && !isFull(session) && looked.pings < MOST_PINGS) ping(session, looked)
 }
 
 function ping(session: Http2Session, looked: Looked): void {
   looked.pings++
   if (!session.ping(() => looked.pings--)) return
+  looked.isAsked = true
   // Node writes what a turn has brought before the immediates of the next one.
   setImmediate(() =>
     setImmediate(() => {
+      looked.isAsked = false
       if (session.destroyed || session.socket.bytesWritten !== looked.bytesWritten || isFull(session)) return
       session.destroy()
     }),

@@ -1,7 +1,7 @@
 /** The moments of streams: whoever looks at streams is told of each, in order, on every executor. */
 import { describe, expect, test, vi } from 'vitest'
 import { ExecutorSlot } from '../../src/runtime/executor-slot.ts'
-import { allOf, type Moments } from '../../src/runtime/moments.ts'
+import { allOf, MOMENTS, type Moments } from '../../src/runtime/moments.ts'
 import { microtask, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
 import * as producers from '../lifecycle/producers.ts'
@@ -61,20 +61,7 @@ async function noted(
     (moment: string) =>
     (...args: unknown[]): void =>
       void told.push(moment + describeLast(args))
-  const subscriber = Object.fromEntries(
-    [
-      'admitted',
-      'refused',
-      'head',
-      'started',
-      'held',
-      'done',
-      'firstEvent',
-      'closed',
-      'threadUp',
-      'threadGone',
-    ].map((moment) => [moment, note(moment)]),
-  ) as Moments
+  const subscriber = Object.fromEntries(MOMENTS.map((moment) => [moment, note(moment)])) as Moments
   // What the plugin does for its own profile is done here for one more subscriber.
   // eslint-disable-next-line typescript/unbound-method -- called with its own this
   const { claim } = ExecutorSlot.prototype

@@ -15,7 +15,7 @@ import { orderOf } from './order.ts'
 export class NearEnd {
   readonly #incoming: Incoming
   readonly #send: (message: ToFarEnd) => void
-  /** What the far end was last told of as drained. */
+  /** The last `drained` that was sent. */
   #told = 0
   #isOver = false
   readonly #events: IncomingEvents<Incoming> = {
@@ -73,10 +73,15 @@ export class NearEnd {
     this.#incoming.task.lose(error)
   }
 
-  /** Tells the far end how far the client is, as often as it could matter there. */
+  /**
+   * Sends how far the client is: each time that it has taken half of the high-water mark, and at once where the far end
+   * may be waiting, since it counts all that was not reported as under way.
+   */
   #settle(): void {
-    const { drained, task } = this.#incoming
-    if (this.#isOver || drained - this.#told < task.options.highWaterMark / 2) return
+    const { drained, received, task } = this.#incoming
+    const { highWaterMark } = task.options
+    const isDue = drained - this.#told >= highWaterMark / 2 || received - this.#told > highWaterMark
+    if (this.#isOver || !isDue || drained === this.#told) return
     this.#told = drained
     this.#send({ drained })
   }

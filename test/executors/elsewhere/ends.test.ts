@@ -152,6 +152,17 @@ describe('the near end', () => {
     expect(sent[2]).toEqual({ drained: 29 })
   })
 
+  test('tells it at once where the far end counts more than the high-water mark as under way', () => {
+    const { noted, sent, near } = makeNear()
+    near.take(event('1234'))
+    // The client has taken less than half of the mark: not worth a message yet.
+    expect(sent).toHaveLength(1)
+    noted.buffered = 7
+    near.take(event('1234567'))
+    // At the far end 11 bytes would be under way, and no frame would come any more.
+    expect(sent.slice(1)).toEqual([{ drained: 4 }])
+  })
+
   test.each<[string, Frame]>([
     ['an error that is none', { kind: FrameKind.ERROR, payload: Buffer.from('null') }],
     ['a line that is none', { kind: FrameKind.LOG, payload: Buffer.from('5') }],
