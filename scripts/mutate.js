@@ -22,6 +22,7 @@ const FILES = {
   'src/sse/event.ts': { tests: ['test/sse/event.test.ts'] },
   'src/sse/backlog.ts': { tests: ['test/sse/backlog.test.ts'] },
   'src/sse/response-sink.ts': { tests: ['test/sse/response-sink.test.ts'], threads: true },
+  'src/sse/response-body.ts': { tests: ['test/sse/response-sink.test.ts'], threads: true },
   'src/sse/compression.ts': { tests: ['test/sse/compression.test.ts'] },
   'src/sse/heartbeat.ts': { tests: ['test/sse/heartbeat.test.ts'] },
   'src/sse/negotiation.ts': { tests: ['test/sse/negotiation.test.ts'] },
@@ -59,6 +60,10 @@ const FILES = {
   },
   'src/executors/elsewhere/loss.ts': { tests: ['test/executors/elsewhere/cloning.test.ts'], threads: true },
   'src/executors/workers/modules.ts': { tests: ['test/executors/workers/modules.test.ts'], threads: true },
+  'src/executors/workers/queue.ts': { tests: ['test/executors/workers/queue.test.ts'] },
+  'src/runtime/production.ts': { tests: ['test/runtime/production.test.ts'] },
+  'src/runtime/loop-watch.ts': { tests: ['test/runtime/observation.test.ts'] },
+  'src/runtime/observation.ts': { tests: ['test/runtime/observation.test.ts'] },
   'src/executors/workers/pool.ts': {
     tests: [
       'test/executors/workers/pool.test.ts',

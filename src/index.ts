@@ -1,5 +1,5 @@
 export { default } from './plugin.ts'
-export type { Headfirst, HeadfirstOptions, InputArguments, SseRouteOptions } from './plugin.ts'
+export type { Headfirst, HeadfirstOptions, InputArguments, SseRouteOptions } from './fastify/declarations.ts'
 export { deferred, type DeferredOptions } from './executors/deferred.ts'
 export { inline } from './executors/inline.ts'
 export { microtask } from './executors/microtask.ts'
@@ -22,15 +22,15 @@ export {
 } from './runtime/producer.ts'
 export type { Pause, Produced, Producer } from './runtime/producer.ts'
 export type { StreamTimeoutError, TimeLimit } from './runtime/deadlines.ts'
-export type { CloseInfo, Overflow, RetryRange, RouteOptions, Timeouts, Timings } from './runtime/options.ts'
+export type { CloseInfo, Timings } from './runtime/close-info.ts'
+export type { Overflow, RetryRange, RouteOptions, Timeouts } from './runtime/options.ts'
+export type { ExecutorName, Executors } from './runtime/executor-name.ts'
 export type {
   AnyTask,
   ElsewhereTask,
   Executor,
   ExecutorDetails,
   ExecutorLoad,
-  ExecutorName,
-  Executors,
   ExecutorStats,
   HereTask,
   Task,
@@ -38,7 +38,8 @@ export type {
   ThreadMoments,
   ThreadTime,
 } from './runtime/executor.ts'
-export type { BlockedLoop, ProfileAnswer, ProfileOptions } from './runtime/profile.ts'
+export type { BlockedLoop } from './runtime/loop-watch.ts'
+export type { ProfileAnswer, ProfileOptions } from './runtime/profile.ts'
 export type { RouteStats } from './runtime/route.ts'
 export type { Stats } from './runtime/scope.ts'
 export type { EventFields, EventInput, Serializer } from './sse/event.ts'

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Executor, Task } from '../runtime/executor.ts'
-import { checkOptions, milliseconds } from '../runtime/options.ts'
+import { checkOptions, milliseconds } from '../runtime/option-rules.ts'
 import { SLICE_MS, slices } from '../runtime/producer.ts'
 
 export interface DeferredOptions {

@@ -20,6 +20,32 @@ export class Clients {
   }
 }
 
+/** What one stream takes of the number that its client may have, from {@link take} to {@link leave}. */
+export class Seat {
+  readonly #clients: Clients
+  readonly #client: string
+  readonly #most: number
+  #isTaken = false
+
+  /** @param most streams that the client may have open at a time, from 1 */
+  constructor(clients: Clients, client: string, most: number) {
+    this.#clients = clients
+    this.#client = client
+    this.#most = most
+  }
+
+  /** False when the client has as many streams as it may have. */
+  take(): boolean {
+    this.#isTaken = this.#clients.enter(this.#client, this.#most)
+    return this.#isTaken
+  }
+
+  /** The stream is over, whether it had a seat or not. */
+  leave(): void {
+    if (this.#isTaken) this.#clients.leave(this.#client)
+  }
+}
+
 /** Bytes of an IPv6 address that name a network: the rest is its owner's to choose freely (RFC 4291, 2.5.4). */
 const NETWORK_BYTES = 8
 

@@ -1,72 +1,81 @@
 /**
- * A stream's life from its head to its close. One class, and longer than most, because whatever ends a stream
- * (the producer, the client, the executor, a limit, the server) meets here, and only one of them may win.
+ * Long, because whatever ends a stream (the producer, the client, the executor, a limit, the server) meets in this one
+ * class, and only the first of them may win.
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
 import { HF_ERR_STREAM_LEFT_OPEN } from '../errors.ts'
 import type { ContentCoding } from '../sse/compression.ts'
 import { encodeRetry, type Serializer } from '../sse/event.ts'
-import { breakOff, isDelivered, isHandedOver } from '../sse/head.ts'
+import { breakOff } from '../sse/head.ts'
 import { ResponseSink } from '../sse/response-sink.ts'
 import { abortStream, EventStream, isSignalled, type CloseReason, type StreamContext } from '../sse/stream.ts'
 import { endTerminatedSession } from '../sse/terminated-sessions.ts'
-import { hasTimedOut, watchTimeout, type Transport } from './connection-timeout.ts'
-import { connectionTimeout, Deadlines } from './deadlines.ts'
+import type { Seat } from './clients.ts'
+import type { CloseInfo } from './close-info.ts'
+import { connectionTimeout } from './deadlines.ts'
+import { Delivery } from './delivery.ts'
 import type { CutReason, Task } from './executor.ts'
 import { Opening, type Body, type Host, type Openable } from './opening.ts'
-import { drawRetryMs, dropPolicy, type CloseInfo } from './options.ts'
 import { isThenable, run, type Pause, type Producer } from './producer.ts'
+import { Production } from './production.ts'
+import { drawRetryMs, dropPolicy } from './resolve-options.ts'
 import type { Route } from './route.ts'
 import { SteadyLog } from './steady-log.ts'
 
-/** The scope, which keeps the connections. */
-interface Owner<Request> {
-  /** Counts one more stream of a client. False, and not counted, when it has as many as it may have. */
-  enter(client: string, most: number): boolean
-  delete(connection: Connection<Request>): void
+/**
+ * Where a connection stands. It passes through in this order, and may skip `open` and `closing`.
+ *
+ * - `opening`: its head has not left (see {@link Opening})
+ * - `open`: its head has left. Its producer may have closed the stream: then what was sent is still being delivered
+ * - `closing`: why it ends is decided (an error, or a cut from outside). What was taken is still being delivered
+ * - `over`: its response is over, and `onClose` was called if the head had left
+ */
+type Phase = 'opening' | 'open' | 'closing' | 'over'
+
+/** What a connection is made of, beside the host and the route. */
+export interface ConnectionSettings {
+  producer: Producer<never>
+  input: unknown
+  serializer: Serializer | undefined
+  lastEventId: string | undefined
+  context: StreamContext
+  /** The content coding that the client and the route have agreed on. */
+  coding: ContentCoding | undefined
+  /** Counts the stream for its client; undefined where nothing is counted. */
+  seat: Seat | undefined
 }
 
 /**
  * One client's connection, from `reply.sse()` to its close; to its executor, a {@link Task}.
  *
- * Until its head has left it is being opened (see {@link Opening}); then it is open: the executor has the task,
- * the client the events; then it is over, in whichever way, and `onClose` was called.
- *
- * The task has a life of its own next to it, since a producer may go on after its client has left. Whether it
- * waits or runs is known to its executor's slot alone, which counts it.
+ * Its parts have each a life of their own: the {@link Opening} ends with the head, the {@link Delivery} begins with it,
+ * the {@link Production} may outlive both.
  *
  * What wakes a stream is seldom its own request: the response before it on the connection, a queue, a message of a
- * thread, a timer for all. So whatever is called from outside first goes back to where `reply.sse()` was called
- * (`#context`), and the producer and all hooks find the request's own values in an `AsyncLocalStorage`.
+ * thread, a timer for all. So every call from outside first goes back to where `reply.sse()` was called (`#context`),
+ * and the producer and all hooks find the request's own values in an `AsyncLocalStorage`.
  */
 export class Connection<Request> implements Openable {
   readonly #host: Host<Request>
   readonly #route: Route<Request>
-  readonly #owner: Owner<Request>
+  /** The connections of its scope, this one included until it is over. */
+  readonly #siblings: { delete(connection: Connection<Request>): void }
   readonly #context = new AsyncResource('headfirst.stream')
   readonly #began = performance.now()
-  /** What is ended when the stream is; set while the connection is open, and after. */
-  #body: Body | undefined
-  #deadlines: Deadlines | undefined
-  /** What carries the response; set when the connection is opened. */
-  #transport: Transport | undefined
-  #over = false
-  /** The response was ended, and all of it handed to the kernel. */
-  #finished = false
-  /** The producer has returned, and left its stream open: its task is done when the stream is. */
-  #subscribed = false
-  /** Its executor was told, once, that nothing more is wanted of its task. */
-  #isCancelled = false
-  /** Set as soon as it is known, which may be long before the response is over. */
+  readonly #production: Production
+  readonly #coding: ContentCoding | undefined
+  readonly #seat: Seat | undefined
+
+  #phase: Phase = 'opening'
+  /** Set with the head. */
+  #delivery: Delivery | undefined
+  /** Set from the phase `closing` on; for a response that came to its end by itself from `over` on. */
   #reason: CloseReason | undefined
   #error: unknown
   /** Set when the server closes before the head has left. */
   #farewell: string | undefined
-  #onSettled: (() => void) | undefined
   #admittedAt: number | undefined
-  #headAt: number | undefined
-  #startedAt: number | undefined
 
   readonly producer: Producer<never>
   readonly input: unknown
@@ -74,37 +83,22 @@ export class Connection<Request> implements Openable {
   readonly sink: ResponseSink
   readonly stream: EventStream
   readonly log: SteadyLog
-  readonly #coding: ContentCoding | undefined
-  readonly #client: string | undefined
-  /** Whom the stream was counted for, until it is over. */
-  countedFor: string | undefined
   coded: Task['coded']
 
-  /** @param owner told when the connection is over, opened or not */
   constructor(
     host: Host<Request>,
     route: Route<Request>,
-    producer: Producer<never>,
-    input: unknown,
-    settings: {
-      serializer: Serializer | undefined
-      lastEventId: string | undefined
-      context: StreamContext
-      /** What the client and the route have agreed on. */
-      coding: ContentCoding | undefined
-      /** Whose stream it is; undefined where nobody counts. */
-      client: string | undefined
-    },
-    owner: Owner<Request>,
+    settings: ConnectionSettings,
+    siblings: { delete(connection: Connection<Request>): void },
   ) {
     this.#host = host
     this.#route = route
-    this.#owner = owner
-    this.producer = producer
-    this.input = input
-    this.lastEventId = settings.lastEventId
+    this.#siblings = siblings
     this.#coding = settings.coding
-    this.#client = settings.client
+    this.#seat = settings.seat
+    this.producer = settings.producer
+    this.input = settings.input
+    this.lastEventId = settings.lastEventId
     const { flush, highWaterMark, maxBuffered, overflow } = route.options
     this.sink = new ResponseSink(host.response, {
       flush,
@@ -116,11 +110,12 @@ export class Connection<Request> implements Openable {
       },
       ...(route.moments.firstEvent && { onFirstEvent: () => route.moments.firstEvent?.(this) }),
       onBehind: () => endTerminatedSession(host.response),
-      onEnd: () => this.#inContext(() => this.#endBody()),
+      onEnd: () => this.#inContext(() => this.#delivery?.end()),
     })
     this.log = new SteadyLog(host.log, this.#context)
     // A producer's own lines keep what is around them where it logs, such as a span of its own.
     this.stream = new EventStream(this.sink, { ...settings, log: new SteadyLog(host.log) })
+    this.#production = new Production(this, route)
   }
 
   get executor(): string {
@@ -144,16 +139,22 @@ export class Connection<Request> implements Openable {
   }
 
   get closed(): boolean {
-    return this.#over || this.#reason !== undefined
+    return this.#phase === 'closing' || this.#phase === 'over'
   }
 
   get over(): boolean {
-    return this.#over
+    return this.#phase === 'over'
   }
 
   get shuttingDown(): boolean {
     return this.#farewell !== undefined
   }
+
+  #inContext(call: () => void): void {
+    this.#context.runInAsyncScope(call)
+  }
+
+  // The opening.
 
   /** From here on everything happens by itself. */
   begin(): void {
@@ -162,26 +163,18 @@ export class Connection<Request> implements Openable {
   }
 
   enter(): boolean {
-    const { maxStreamsPerClient } = this.#route.options
-    if (this.#client === undefined || maxStreamsPerClient === undefined) return true
-    if (!this.#owner.enter(this.#client, maxStreamsPerClient)) return false
-    this.countedFor = this.#client
-    return true
+    return this.#seat?.take() ?? true
   }
 
   abandon(): void {
     this.#onResponseClose()
   }
 
-  #inContext(call: () => void): void {
-    this.#context.runInAsyncScope(call)
-  }
-
   admitted(): boolean {
     this.#admittedAt = performance.now()
     this.#route.moments.admitted?.(this)
-    if (!this.#over) return true
-    this.#inContext(() => this.#cancelTask('client'))
+    if (!this.over) return true
+    this.#inContext(() => this.#cancel('client'))
     return false
   }
 
@@ -190,12 +183,13 @@ export class Connection<Request> implements Openable {
   }
 
   #open(body: Body): void {
-    if (this.#over) return
-    this.#body = body
-    this.#transport = watchTimeout(this.#host.response)
-    this.#headAt = performance.now()
-    const { options, slot, heartbeat } = this.#route
-    this.#route.moments.head?.(this)
+    if (this.over) return
+    const { options, slot, heartbeat, moments } = this.#route
+    const delivery = (this.#delivery = new Delivery(this.#host, body))
+    if (this.#phase === 'opening') this.#phase = 'open'
+    // Its executor has ended it before its head.
+    if (this.sink.closed) delivery.end()
+    moments.head?.(this)
     const retry = options.retryMs === undefined ? '' : encodeRetry(drawRetryMs(options.retryMs))
     this.#chooseCompression(retry)
     heartbeat?.add(this.sink)
@@ -203,17 +197,17 @@ export class Connection<Request> implements Openable {
       this.cut('shutdown', undefined, this.#farewell)
       return
     }
-    this.#deadlines = Deadlines.of(options.timeouts, this)
+    delivery.limit(options.timeouts, this)
     if (retry !== '' && this.coded === undefined) this.sink.write(retry, 0)
     try {
       this.#watch(options.onOpen?.(this.stream, this.#host.request))
     } catch (error) {
-      this.#cancelTask('error')
+      this.#cancel('error')
       this.fail(error)
       return
     }
     if (this.stream.closed) {
-      this.#cancelTask('ended')
+      this.#cancel('ended')
       return
     }
     try {
@@ -224,12 +218,12 @@ export class Connection<Request> implements Openable {
   }
 
   /**
-   * A body is compressed where its producer runs, unless something has to be done with the events before that on
-   * this thread: a hook may send some, or the overflow drop some.
+   * A body is compressed where its producer runs, unless this thread has to do something with the events before that:
+   * a hook may send some, or the overflow drop some.
    */
   #chooseCompression(firstWords: string): void {
     const coding = this.#coding
-    // A hook may have changed its mind.
+    // A hook of Fastify may have removed the header.
     if (coding === undefined || this.#host.response.getHeader('content-encoding') !== coding) return
     const { options, slot } = this.#route
     if (slot.executor.compresses === true && options.onOpen === undefined && !dropPolicy(options)) {
@@ -240,16 +234,14 @@ export class Connection<Request> implements Openable {
     }
   }
 
+  // The producer, which its executor starts and ends.
+
   produce(pause?: Pause): Promise<void> {
-    if (!this.#route.slot.isWaiting(this)) return Promise.resolve()
-    const settled = new Promise<void>((resolve) => (this.#onSettled = resolve))
-    this.#start(true)
-    this.#inContext(() => this.#produce(pause))
-    this.#route.moments.held?.(this, performance.now() - (this.#startedAt as number))
-    return settled
+    if (!this.#production.isWaiting) return Promise.resolve()
+    return this.#production.startHere(this.#delivery?.headAt, () => this.#inContext(() => this.#run(pause)))
   }
 
-  #produce(pause: Pause | undefined): void {
+  #run(pause: Pause | undefined): void {
     let done: Promise<void> | undefined
     try {
       done = run(this.producer, this.stream, this.input, pause)
@@ -258,8 +250,8 @@ export class Connection<Request> implements Openable {
       return
     }
     if (done === undefined) {
-      this.#subscribed = true
-      if (this.#over) this.#settle()
+      this.#production.subscribe()
+      if (this.over) this.#production.settle()
       else if (!this.stream.closed && !isSignalled(this.stream)) this.leftOpen()
     } else {
       done.then(
@@ -270,14 +262,7 @@ export class Connection<Request> implements Openable {
   }
 
   start(): void {
-    this.#start(false)
-  }
-
-  #start(here: boolean): void {
-    const { slot, moments } = this.#route
-    if (!slot.start(this)) return
-    this.#startedAt = performance.now()
-    moments.started?.(this, { waitedMs: this.#startedAt - (this.#headAt ?? this.#startedAt), here })
+    this.#production.start(this.#delivery?.headAt)
   }
 
   leftOpen(): void {
@@ -294,25 +279,9 @@ export class Connection<Request> implements Openable {
 
   end(): void {
     this.#inContext(() => {
-      this.#settle()
+      this.#production.settle()
       this.stream.close()
     })
-  }
-
-  /** All that was taken has been handed over. */
-  #endBody(): void {
-    const host = this.#host
-    const { response } = host
-    // Node also tells that it has finished when the socket broke under what still waited. That is seen before
-    // Node's own listener has detached the socket.
-    response.prependOnceListener('finish', () => {
-      this.#finished ||= isDelivered(response)
-      this.#deadlines?.stop()
-      host.finished()
-    })
-    this.#body?.end()
-    // Nothing waited: whatever becomes of the socket, the kernel has all.
-    this.#finished ||= isHandedOver(response)
   }
 
   fail(error: unknown): void {
@@ -320,14 +289,13 @@ export class Connection<Request> implements Openable {
   }
 
   #fail(error: unknown): void {
-    this.#settle()
+    this.#production.settle()
     if (this.stream.closed) {
-      // What was cancelled may well throw for it. Anything else is worth a line, though it ends nothing.
+      // A cancelled producer often throws an AbortError. Any other error is logged, though it ends nothing.
       if (!isAbortError(error)) this.#logError(error)
       return
     }
-    this.#reason ??= 'error'
-    this.#error = error
+    this.#decide('error', error)
     this.#logError(error)
     try {
       this.#watch(this.#route.options.onError?.(error, this.stream, this.#host.request))
@@ -338,13 +306,22 @@ export class Connection<Request> implements Openable {
   }
 
   lose(error: Error): void {
-    if (!this.#settle() || this.closed) return
+    if (!this.#production.settle() || this.closed) return
     this.#logError(error)
     // The producer had closed it: what it sent is on its way, and nothing is lost.
     if (this.stream.closed) return
     this.#route.slot.countLost()
     this.#error = error
     this.cut('lost')
+  }
+
+  // The end.
+
+  /** Why it ends; the first reason stays. */
+  #decide(reason: CloseReason, error?: unknown): void {
+    if (this.#phase !== 'over') this.#phase = 'closing'
+    this.#reason ??= reason
+    if (error !== undefined) this.#error = error
   }
 
   /**
@@ -357,13 +334,13 @@ export class Connection<Request> implements Openable {
   }
 
   #cut(reason: CutReason, error: Error | undefined, lastWords: string): void {
-    if (this.#body === undefined || this.closed) return
+    if (this.#phase !== 'open') return
     if (!this.stream.closed && (reason === 'timeout' || reason === 'shutdown')) {
       this.#route.slot.executor.collect?.(this)
-      // What stood there may have been its error, or its end.
+      // What was collected may hold the producer's error, or its end.
       if (this.closed || (reason === 'shutdown' && this.stream.closed)) return
     }
-    this.#reason = reason
+    this.#decide(reason)
     if (error !== undefined) this.#noteCut(error)
     if (lastWords !== '') this.sink.write(lastWords, 0)
     if (reason === 'overflow') {
@@ -373,7 +350,7 @@ export class Connection<Request> implements Openable {
     } else {
       this.sink.end()
     }
-    this.#stop(reason)
+    this.#abort(reason)
   }
 
   #noteCut(error: Error): void {
@@ -381,31 +358,30 @@ export class Connection<Request> implements Openable {
     this.log.debug({ err: error, route: this.route, executor: this.executor }, 'event stream cut')
   }
 
-  #stop(reason: CutReason): void {
+  #abort(reason: CutReason): void {
     abortStream(this.stream, reason)
-    this.#cancelTask(reason)
+    this.#cancel(reason)
   }
 
   /**
-   * The server closes: an open stream is cut; one that is on its way to be opened starts no producer; one that has
-   * ended may deliver what it has.
+   * The server closes: an open stream is cut; one whose head has not left starts no producer; what one that has ended
+   * still has to deliver is delivered.
    *
    * @param lastWords as for {@link cut}
    */
   shutDown(lastWords: string): void {
-    if (this.#body === undefined) {
+    if (this.#delivery === undefined) {
       this.#farewell = lastWords
     } else if (this.stream.closed) {
-      if (!this.#route.slot.isRunning(this)) return
-      this.#inContext(() => this.#stop('shutdown'))
+      if (this.#production.isRunning) this.#inContext(() => this.#abort('shutdown'))
     } else {
       this.cut('shutdown', undefined, lastWords)
     }
   }
 
-  /** The grace of the shutdown is over: nobody waits any more for the client to take what it was sent. */
+  /** Ends the response at once, whatever its client has not taken: the grace of a shutdown, or of a limit, is over. */
   destroy(): void {
-    this.#reason ??= 'shutdown'
+    this.#decide('shutdown')
     breakOff(this.#host.response)
     // Its event comes a turn later, when the server may be gone already with all that `onClose` needs.
     this.#onResponseClose()
@@ -414,66 +390,54 @@ export class Connection<Request> implements Openable {
   readonly #onResponseClose = (): void => this.#inContext(() => this.#close())
 
   #close(): void {
-    if (this.#over) return
-    this.#over = true
-    this.#deadlines?.stop()
-    if (this.#body !== undefined) {
-      if (this.#reason === undefined) {
-        const brokenBy = hasTimedOut(this.#transport) ? 'timeout' : 'client'
-        this.#reason = this.#finished ? 'ended' : brokenBy
-        if (this.#reason === 'timeout') this.#noteCut(connectionTimeout())
-        if (this.#reason !== 'ended') abortStream(this.stream, this.#reason)
-      }
-      this.sink.destroy()
-      this.#route.heartbeat?.delete(this.sink)
-      if (this.#subscribed) this.#settle()
-      // A producer that has closed its stream itself may take its time.
-      else if (this.#reason !== 'ended') this.#cancelTask(this.#reason)
-      const info = this.#info(this.#reason)
-      this.#route.moments.closed?.(this, info)
-      try {
-        this.#watch(this.#route.options.onClose?.(info, this.#host.request))
-      } catch (error) {
-        this.#logError(error)
-      }
-    } else if (this.#farewell !== undefined) {
-      this.#cancelTask('shutdown')
-    } else {
-      // With an error of a later hook, or whatever else was replied.
-      this.#cancelTask(this.#host.response.writableFinished ? 'error' : 'client')
-    }
-    this.#owner.delete(this)
+    if (this.over) return
+    this.#phase = 'over'
+    this.#delivery?.stop()
+    if (this.#delivery === undefined) this.#cancel(this.#reasonWithoutHead())
+    else this.#closeOpened(this.#delivery)
+    this.#seat?.leave()
+    this.#siblings.delete(this)
   }
 
-  /** Tells the executor, and forgets a task that has not started, or was never given to run. */
-  #cancelTask(reason: CloseReason): void {
-    const { slot } = this.#route
-    const waits = slot.isWaiting(this)
-    const isDue = !this.#isCancelled && (waits || slot.isRunning(this))
-    this.#isCancelled ||= isDue
+  #reasonWithoutHead(): CloseReason {
+    if (this.shuttingDown) return 'shutdown'
+    // With an error of a later hook, or another reply.
+    return this.#host.response.writableFinished ? 'error' : 'client'
+  }
+
+  #closeOpened(delivery: Delivery): void {
+    if (this.#reason === undefined) {
+      this.#reason = delivery.outcome()
+      if (this.#reason === 'timeout') this.#noteCut(connectionTimeout())
+      if (this.#reason !== 'ended') abortStream(this.stream, this.#reason)
+    }
+    this.sink.destroy()
+    this.#route.heartbeat?.delete(this.sink)
+    if (this.#production.isSubscribed) this.#production.settle()
+    // A producer that has closed its stream itself may go on.
+    else if (this.#reason !== 'ended') this.#cancel(this.#reason)
+    const info = this.#info(this.#reason, delivery)
+    this.#route.moments.closed?.(this, info)
     try {
-      if (isDue) slot.executor.cancel?.(this, reason)
+      this.#watch(this.#route.options.onClose?.(info, this.#host.request))
     } catch (error) {
       this.#logError(error)
     }
-    if (waits) this.#settle()
   }
 
-  /** The task counts no longer. False when it did not. */
-  #settle(): boolean {
-    this.#onSettled?.()
-    const { slot } = this.#route
-    const counted = slot.settle(this)
-    // Only a producer on this thread has a caller of produce() that waits for it.
-    if (counted && this.#onSettled !== undefined) this.#route.moments.done?.(this)
-    return counted
+  #cancel(reason: CloseReason): void {
+    try {
+      this.#production.cancel(reason)
+    } catch (error) {
+      this.#logError(error)
+    }
   }
 
   /**
-   * Nobody waits for what a hook returns, but whatever has a `then` is followed to its end: a query of some libraries
+   * Nothing waits for what a hook returns, but whatever has a `then` is followed to its end: a query of some libraries
    * begins when it is called.
    *
-   * @param failed told what it rejects with. Default: logs it
+   * @param failed called with what it rejects with. Default: logs it
    */
   #watch(returned: unknown, failed: (error: unknown) => void = this.#logError): void {
     if (isThenable(returned)) Promise.resolve(returned).catch(failed)
@@ -483,7 +447,7 @@ export class Connection<Request> implements Openable {
     this.log.error({ err: error, route: this.route, executor: this.executor }, 'event stream failed')
   }
 
-  #info(reason: CloseReason): CloseInfo {
+  #info(reason: CloseReason, delivery: Delivery): CloseInfo {
     const since = (time: number | undefined): number | undefined =>
       time === undefined ? undefined : time - this.#began
     return {
@@ -495,8 +459,8 @@ export class Connection<Request> implements Openable {
       dropped: this.sink.dropped,
       timings: {
         admittedMs: since(this.#admittedAt),
-        headMs: since(this.#headAt),
-        startedMs: since(this.#startedAt),
+        headMs: since(delivery.headAt),
+        startedMs: since(this.#production.startedAt),
         firstEventMs: since(this.sink.firstEventAt),
         closedMs: performance.now() - this.#began,
       },
@@ -504,7 +468,7 @@ export class Connection<Request> implements Openable {
   }
 }
 
-/** Whatever was thrown, also an object whose getters throw. */
+/** Of anything that can be thrown, such as an object whose getters throw. */
 function isAbortError(thrown: unknown): boolean {
   try {
     return (thrown as Partial<Error> | null | undefined)?.name === 'AbortError'

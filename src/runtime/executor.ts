@@ -4,19 +4,8 @@
  */
 import type { Checksum, ContentCoding } from '../sse/compression.ts'
 import type { CloseReason, StreamContext, StreamLog } from '../sse/stream.ts'
-import type { ResolvedOptions } from './options.ts'
+import type { ResolvedOptions } from './resolve-options.ts'
 import type { Pause, Producer } from './producer.ts'
-
-/** Names that routes may use. Add yours by declaration merging, and editors complete them. */
-export interface Executors {
-  inline: true
-  microtask: true
-  deferred: true
-  workers: true
-}
-
-/** An executor's name: those in {@link Executors}, and any other string, which is checked at registration. */
-export type ExecutorName = keyof Executors | (string & {})
 
 /**
  * Runs producers. Only `run` is required; each other method is a capability.

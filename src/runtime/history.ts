@@ -3,7 +3,7 @@ import { HF_ERR_EVENT_FIELD, HF_ERR_EVENT_TOO_LARGE, HF_ERR_OPTION_INVALID } fro
 import { EventRing } from '../sse/event-ring.ts'
 import { encodeEvent, show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'
 import type { EventStream } from '../sse/stream.ts'
-import { checkOptions, whole, type Rule } from './options.ts'
+import { checkOptions, whole, type Rule } from './option-rules.ts'
 
 /** What a {@link History} takes: an event without an id, since it gives the ids itself. */
 export type HistoryEvent = string | Omit<EventFields, 'id'>

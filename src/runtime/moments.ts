@@ -1,5 +1,6 @@
-import type { AnyTask, ExecutorName } from './executor.ts'
-import type { CloseInfo } from './options.ts'
+import type { AnyTask } from './executor.ts'
+import type { ExecutorName } from './executor-name.ts'
+import type { CloseInfo } from './close-info.ts'
 
 /** A stream, as those see it that only look: the same object from its first moment to its last. */
 type Observed = Pick<AnyTask, 'executor' | 'route' | 'context' | 'lastEventId'>

@@ -1,15 +1,17 @@
 /**
  * The server's own view for `headfirst profile`: how busy each thread is, how long streams wait for their producer,
- * and whose producer ran when the loop was blocked. Nothing of it exists unless the plugin's option asks for it:
- * so that one can see that, all of it is in this file.
+ * and whose producer ran when the loop was blocked. Nothing of it exists unless the plugin's option asks for it.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { show } from '../sse/event.ts'
-import type { Executor, ThreadTime } from './executor.ts'
+import type { ThreadTime } from './executor.ts'
+import type { BlockedLoop } from './loop-watch.ts'
 import type { Moments } from './moments.ts'
-import { checkOptions, whole, type Rule } from './options.ts'
+import type { Subscriber, Watched } from './observation.ts'
+import { checkOptions, whole, type Rule } from './option-rules.ts'
+import { Waits } from './waits.ts'
 
 /** Where a profiler may ask the server how it is. */
 export interface ProfileOptions {
@@ -19,15 +21,6 @@ export interface ProfileOptions {
   token: string
   /** From how many ms on the server's loop counts as blocked. Default 50, from 5 to 60000. */
   blockedMs?: number
-}
-
-/** A time for which the server's thread went to no other client. */
-export interface BlockedLoop {
-  /** When it was seen, in ms since 1970. */
-  atMs: number
-  forMs: number
-  /** Routes that had a producer on the server's thread then: one, if it is known; none, if it was something else. */
-  routes: string[]
 }
 
 /** What the profile's route answers, with `stats` beside it. All is since it was last asked. */
@@ -58,17 +51,9 @@ export interface ProfileAnswer {
   blocked: BlockedLoop[]
 }
 
-/** What the profiler needs of an executor's slot. */
-interface Watched {
-  readonly name: string
-  readonly executor: Pick<Executor, 'threadTimes'>
-}
-
 const SHORTEST_TOKEN = 16
 const DEFAULT_BLOCKED_MS = 50
-const MOST_INCIDENTS = 100
-/** How much more often the loop is looked at than what is looked for lasts. */
-const LOOKS = 4
+const MOST_BLOCKS = 100
 
 const RULES: Readonly<Record<keyof ProfileOptions, Rule>> = {
   path: [
@@ -92,35 +77,31 @@ export function checkProfile(options: ProfileOptions): Required<ProfileOptions> 
   return Object.freeze({ path, token, blockedMs })
 }
 
-/** Collects what the profile tells. */
-export class Profiler {
+/** Collects what the profile's route answers. */
+export class Profiler implements Subscriber {
   readonly #token: Buffer
-  readonly #loop: LoopWatch
   readonly #slots = new Map<string, Watched>()
   readonly #waits = new Map<Watched, Waits>()
-  /** Of each worker thread, when last asked. */
+  /** Of each worker thread, at the last answer. */
   readonly #threadTimes = new Map<string, ThreadTime>()
+  #blocked: BlockedLoop[] = []
   #own = performance.eventLoopUtilization()
   #askedAt = performance.now()
 
-  constructor({ token, blockedMs }: Required<ProfileOptions>) {
+  constructor({ token }: Pick<ProfileOptions, 'token'>) {
     this.#token = digest(`Bearer ${token}`)
-    this.#loop = new LoopWatch(blockedMs)
   }
 
-  /** Watches an executor, also one of a nested registration, and returns what subscribes to its moments. */
   watch(slot: Watched): Moments {
     let name = slot.name
     for (let number = 2; this.#slots.has(name); number++) name = `${slot.name} (${number})`
     this.#slots.set(name, slot)
-    return {
-      started: ({ route }, { waitedMs, here }) => {
-        this.#waited(slot, waitedMs)
-        if (here) this.#loop.enter(route)
-      },
-      held: ({ route }, ms) => this.#loop.ran(route, ms),
-      done: ({ route }) => this.#loop.leave(route),
-    }
+    return { started: (_stream, { waitedMs }) => this.#waited(slot, waitedMs) }
+  }
+
+  loopBlocked(block: BlockedLoop): void {
+    this.#blocked.push(block)
+    if (this.#blocked.length > MOST_BLOCKS) this.#blocked.shift()
   }
 
   #waited(slot: Watched, ms: number): void {
@@ -129,23 +110,23 @@ export class Profiler {
     waits.add(ms)
   }
 
-  /** @returns undefined without the right token */
-  answer(authorization: string | undefined): ProfileAnswer | undefined {
-    // Digests have one length, so that nothing tells how long the token is.
-    if (!timingSafeEqual(digest(authorization ?? ''), this.#token)) return undefined
+  isAllowed(authorization: string | undefined): boolean {
+    // Digests have one length, so that the time of the comparison does not depend on the token's.
+    return timingSafeEqual(digest(authorization ?? ''), this.#token)
+  }
+
+  answer(): ProfileAnswer {
     const sinceMs = performance.now() - this.#askedAt
     this.#askedAt += sinceMs
+    const blocked = this.#blocked
+    this.#blocked = []
     return {
       nowMs: Date.now(),
       sinceMs,
       threads: [{ name: 'server', utilisation: this.#ownUtilisation() }, ...this.#threads()],
       queueWaits: this.#queueWaits(),
-      blocked: this.#loop.take(),
+      blocked,
     }
-  }
-
-  close(): void {
-    this.#loop.close()
   }
 
   #ownUtilisation(): number {
@@ -182,100 +163,6 @@ export class Profiler {
   }
 }
 
-/** From one bucket to the next it is 1.1 %, so that the middle of a bucket is within 0.6 % of all that is in it. */
-const BUCKETS_PER_DOUBLING = 64
-/** Shorter waits are told as this. */
-const SHORTEST_WAIT_MS = 0.001
-
-/** Counts waits in logarithmic buckets. Few of them are ever used, so that they are held and told sparsely. */
-class Waits {
-  readonly #counts = new Map<number, number>()
-  #count = 0
-  #maxMs = 0
-
-  add(ms: number): void {
-    const bucket = Math.floor(Math.log2(Math.max(SHORTEST_WAIT_MS, ms)) * BUCKETS_PER_DOUBLING)
-    this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + 1)
-    this.#count++
-    if (ms > this.#maxMs) this.#maxMs = ms
-  }
-
-  answer(): ProfileAnswer['queueWaits'][string] {
-    const distribution = [...this.#counts]
-      .toSorted(([one], [other]) => one - other)
-      .map(([bucket, count]): [number, number] => [2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING), count])
-    const at = (share: number): number => {
-      let before = 0
-      const found = distribution.find(([, count]) => (before += count) >= share * this.#count)
-      return Math.min(this.#maxMs, found?.[0] ?? 0)
-    }
-    return { count: this.#count, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: this.#maxMs, distribution }
-  }
-}
-
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
-}
-
-/** Sees when the loop was blocked: a timer comes late. */
-class LoopWatch {
-  readonly #blockedMs: number
-  readonly #eachMs: number
-  readonly #timer: NodeJS.Timeout
-  #lookedAt = performance.now()
-  /** Producers on this thread, by route. */
-  readonly #running = new Map<string, number>()
-  /** Routes whose producers are gone since the last look, or have come. */
-  readonly #seen = new Set<string>()
-  /** What producers have been seen to hold the thread for, since the last look. */
-  #explainedMs = 0
-  #incidents: BlockedLoop[] = []
-
-  constructor(blockedMs: number) {
-    this.#blockedMs = blockedMs
-    this.#eachMs = Math.ceil(blockedMs / LOOKS)
-    this.#timer = setInterval(() => this.#look(), this.#eachMs).unref()
-  }
-
-  enter(route: string): void {
-    this.#seen.add(route)
-    this.#running.set(route, (this.#running.get(route) ?? 0) + 1)
-  }
-
-  leave(route: string): void {
-    const left = (this.#running.get(route) ?? 0) - 1
-    if (left > 0) this.#running.set(route, left)
-    else this.#running.delete(route)
-  }
-
-  ran(route: string, ms: number): void {
-    this.#explainedMs += ms
-    if (ms >= this.#blockedMs) this.#note(ms, [route])
-  }
-
-  take(): BlockedLoop[] {
-    // The question may come first in the turn after a block.
-    this.#look()
-    const incidents = this.#incidents
-    this.#incidents = []
-    return incidents
-  }
-
-  close(): void {
-    clearInterval(this.#timer)
-  }
-
-  #look(): void {
-    const now = performance.now()
-    const lateMs = now - this.#lookedAt - this.#eachMs - this.#explainedMs
-    if (lateMs >= this.#blockedMs) this.#note(lateMs, [...new Set([...this.#running.keys(), ...this.#seen])])
-    this.#lookedAt = now
-    this.#explainedMs = 0
-    this.#seen.clear()
-  }
-
-  #note(forMs: number, routes: string[]): void {
-    this.#incidents.push({ atMs: Date.now(), forMs, routes })
-    if (this.#incidents.length > MOST_INCIDENTS) this.#incidents.shift()
-  }
 }

@@ -2,7 +2,7 @@ import { Heartbeat } from '../sse/heartbeat.ts'
 import type { CloseReason } from '../sse/stream.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
 import { allOf, type Moments } from './moments.ts'
-import type { ResolvedOptions } from './options.ts'
+import type { ResolvedOptions } from './resolve-options.ts'
 
 /** The streams of one route, since the start; `open` is of now. */
 export interface RouteStats {

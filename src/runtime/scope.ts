@@ -1,12 +1,13 @@
 import { HF_ERR_EXECUTOR_UNKNOWN, HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { ClosingSessions } from '../sse/closing-sessions.ts'
 import { encodeComment, encodeRetry } from '../sse/event.ts'
-import { Clients } from './clients.ts'
+import { Clients, Seat } from './clients.ts'
 import type { Connection } from './connection.ts'
 import type { ExecutorSlot } from './executor-slot.ts'
 import type { ExecutorStats } from './executor.ts'
-import { checkRouteOptions, resolveOptions, type RouteOptions } from './options.ts'
-import type { Profiler } from './profile.ts'
+import type { RouteOptions } from './options.ts'
+import type { Observation } from './observation.ts'
+import { checkRouteOptions, resolveOptions } from './resolve-options.ts'
 import { Route, type RouteStats } from './route.ts'
 
 /** What `app.sse.stats()` answers. */
@@ -30,8 +31,8 @@ export class Scope<Request> {
   readonly #sessions = new ClosingSessions()
   /** Of all registrations of an app together. */
   readonly #clients: Clients
-  /** Set where the option `profile` asks for it; nested registrations have that of the outermost. */
-  profiler: Profiler | undefined
+  /** Undefined without subscribers; nested registrations have that of the outermost. */
+  observation: Observation | undefined
   #closing = false
   #onEmpty: (() => void) | undefined
 
@@ -71,13 +72,13 @@ export class Scope<Request> {
     connection.begin()
   }
 
-  enter(client: string, most: number): boolean {
-    return this.#clients.enter(client, most)
+  /** @param client undefined for one without a limit, as `most` for a route without one */
+  seat(client: string | undefined, most: number | undefined): Seat | undefined {
+    return client === undefined || most === undefined ? undefined : new Seat(this.#clients, client, most)
   }
 
   delete(connection: Connection<Request>): void {
     this.#connections.delete(connection)
-    if (connection.countedFor !== undefined) this.#clients.leave(connection.countedFor)
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 

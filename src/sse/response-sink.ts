@@ -1,7 +1,8 @@
-/** Longer than most, because flush modes, bounds and codings all meet at the one place where bytes leave, in order. */
+/** Long, because flush modes and bounds meet at the one place where bytes leave, in order. */
 import { Backlog, type Chunk, type DropPolicy } from './backlog.ts'
-import { CodedBody, Compressor, type Checksum, type ContentCoding } from './compression.ts'
+import type { Checksum, ContentCoding } from './compression.ts'
 import { HEARTBEAT } from './event.ts'
+import { CompressedBody, ForwardedBody, PLAIN, type ResponseBody } from './response-body.ts'
 import type { Sink } from './sink.ts'
 
 /**
@@ -65,15 +66,7 @@ export class ResponseSink implements Sink {
   #immediate: NodeJS.Immediate | undefined
   #ready: PromiseWithResolver<boolean> | undefined
   #closed = false
-  #coded: CodedBody | undefined
-  /** Set where this sink compresses the body itself. */
-  #compressor: Compressor | undefined
-  /** Of what was compressed elsewhere. */
-  #checksum: Readonly<Checksum> | undefined
-  /** What a body that is compressed elsewhere begins with, until something of it has come. */
-  #firstWords = ''
-  /** What was said on this thread in a body that is compressed elsewhere: it stands at its end. */
-  #lastWords = ''
+  #body: ResponseBody = PLAIN
 
   /**
    * In mode `tick`: what came last, and whose bytes are not counted yet. Counting the bytes of each short text would
@@ -121,35 +114,30 @@ export class ResponseSink implements Sink {
 
   /** The body is to be compressed here. To be called before anything is written. */
   compress(coding: ContentCoding): void {
-    this.#coded = new CodedBody(coding)
-    this.#compressor = new Compressor(coding)
+    this.#body = new CompressedBody(coding)
   }
 
   /**
-   * The body is compressed elsewhere, and comes through {@link writeCoded}. As {@link compress}.
+   * The body is compressed elsewhere, and comes through {@link writeCoded}. To be called before anything is written.
    *
-   * @param firstWords what it begins with there; said here where nothing ever comes
+   * @param firstWords what it begins with there; written here where nothing ever comes
    */
   expectCoded(coding: ContentCoding, firstWords: string): void {
-    this.#coded = new CodedBody(coding)
-    this.#firstWords = firstWords
+    this.#body = new ForwardedBody(coding, firstWords)
   }
 
   write(chunk: Chunk, events: number): boolean {
     if (this.#closed) return false
-    if (this.#joinsTurn && typeof chunk === 'string') return this.#takeText(chunk, events)
+    const body = this.#body
+    if (this.#settings.flush === 'tick' && typeof chunk === 'string' && body.keep === undefined) {
+      return this.#takeText(chunk, events)
+    }
     this.#countText()
     const length = Buffer.byteLength(chunk)
     this.#count(events, length)
-    if (this.#coded !== undefined && this.#compressor === undefined) {
-      this.#lastWords += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()
-      return true
-    }
-    return this.#take(chunk, length)
-  }
-
-  get #joinsTurn(): boolean {
-    return this.#settings.flush === 'tick' && (this.#coded === undefined || this.#compressor !== undefined)
+    if (body.keep === undefined) return this.#take(chunk, length)
+    body.keep(chunk)
+    return true
   }
 
   #takeText(text: string, events: number): boolean {
@@ -181,9 +169,7 @@ export class ResponseSink implements Sink {
    */
   writeCoded(blocks: Uint8Array, events: number, checksum: Readonly<Checksum>): boolean {
     if (this.#closed) return false
-    this.#count(events, (checksum.size - (this.#checksum?.size ?? 0)) >>> 0)
-    this.#checksum = checksum
-    this.#firstWords = ''
+    this.#count(events, this.#body.advance?.(checksum) ?? blocks.byteLength)
     return this.#take(blocks, blocks.byteLength)
   }
 
@@ -241,8 +227,9 @@ export class ResponseSink implements Sink {
    */
   beat(): boolean {
     if (this.#closed || this.buffered > 0) return false
-    if (this.#coded === undefined) return this.write(HEARTBEAT, 0)
-    this.#respond([this.#coded.prefix(), this.#coded.empty])
+    const sign = this.#body.heartbeat?.()
+    if (sign === undefined) return this.write(HEARTBEAT, 0)
+    this.#respond(sign)
     return (this.touched = true)
   }
 
@@ -250,11 +237,11 @@ export class ResponseSink implements Sink {
     if (this.#closed) return
     this.#countText()
     // No system call of its own: it leaves with the end of the response.
-    if (this.#backlog.bytes > 0) this.#write(this.#takeOut(Infinity))
-    if (this.#coded !== undefined) {
-      this.#count(0, Buffer.byteLength(this.#firstWords))
-      const words = this.#firstWords + this.#lastWords
-      this.#write([this.#coded.end(words, this.#compressor?.checksum ?? this.#checksum)])
+    if (this.#backlog.bytes > 0) this.#write(this.#body.encode(this.#backlog.take()))
+    const end = this.#body.end?.()
+    if (end !== undefined) {
+      this.#count(0, end.bytes)
+      this.#write([end.chunk])
     }
     this.#close()
     this.#settings.onEnd()
@@ -269,7 +256,7 @@ export class ResponseSink implements Sink {
 
   #close(): void {
     this.#closed = true
-    this.#compressor?.close()
+    this.#body.close?.()
     if (this.#immediate !== undefined) clearImmediate(this.#immediate)
     this.#ready?.resolve(false)
     this.#ready = undefined
@@ -286,16 +273,8 @@ export class ResponseSink implements Sink {
   #flush(): void {
     this.#countText()
     while (this.#backlog.bytes > 0 && this.#response.writableLength === 0) {
-      this.#respond(this.#takeOut(this.#portion))
+      this.#respond(this.#body.encode(this.#backlog.take(this.#portion)))
     }
-  }
-
-  /** What waits, as it goes to the response. */
-  #takeOut(most: number): Chunk[] {
-    const chunks = this.#backlog.take(most)
-    if (this.#coded === undefined) return chunks
-    const blocks = this.#compressor === undefined ? chunks : [this.#compressor.compress(joinBytes(chunks))]
-    return [this.#coded.prefix(), ...blocks]
   }
 
   #respond(chunks: Chunk[]): void {
@@ -330,11 +309,6 @@ export class ResponseSink implements Sink {
       this.#ready = undefined
     }
   }
-}
-
-function joinBytes(chunks: Chunk[]): Buffer {
-  if (chunks.every((chunk) => typeof chunk === 'string')) return Buffer.from(chunks.join(''))
-  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
 }
 
 interface PromiseWithResolver<T> {

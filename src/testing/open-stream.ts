@@ -2,7 +2,7 @@ import { request, type IncomingHttpHeaders, type IncomingMessage, type OutgoingH
 import type { AddressInfo } from 'node:net'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { HF_ERR_OPTION_INVALID, HF_ERR_TEXT_TOO_LONG } from '../errors.ts'
-import { checkOptions, type Rule } from '../runtime/options.ts'
+import { checkOptions, type Rule } from '../runtime/option-rules.ts'
 import { show } from '../sse/event.ts'
 
 /** The part of a Fastify app that is needed to reach it. */

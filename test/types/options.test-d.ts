@@ -16,7 +16,7 @@ import headfirst, {
   type TaskSink,
 } from '../../src/index.ts'
 
-declare module '../../src/runtime/executor.ts' {
+declare module '../../src/runtime/executor-name.ts' {
   interface Executors {
     reports: true
   }

@@ -1,5 +1,5 @@
 /** A producer's lines on their way to the server's log, in the order of its events. */
-import { isObject } from '../../runtime/options.ts'
+import { isObject } from '../../runtime/option-rules.ts'
 import { LOG_LEVELS, type LogLevel, type StreamLog } from '../../sse/stream.ts'
 import { decodeError, encodeError } from './error-transport.ts'
 

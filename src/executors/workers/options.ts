@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { ResourceLimits } from 'node:worker_threads'
-import { checkOptions, isObject, milliseconds, whole, type Rule } from '../../runtime/options.ts'
+import { checkOptions, isObject, milliseconds, whole, type Rule } from '../../runtime/option-rules.ts'
 
 export interface WorkersOptions {
   /** Worker threads, from 1 to 256. Default: as many as the machine runs in parallel. */

@@ -12,10 +12,12 @@ import type {
 import type { CloseReason } from '../../sse/stream.ts'
 import { Modules, type LoadFailure } from './modules.ts'
 import { resolveWorkersOptions, type WorkersOptions } from './options.ts'
+import { Queue } from './queue.ts'
 import { orderOf, referenceOf } from '../elsewhere/order.ts'
 import { checkPortable, moduleFailed, moduleKey, type ProducerReference } from '../elsewhere/portable.ts'
 import type { StreamOrder } from './protocol.ts'
 import { Running } from './running.ts'
+import { ServiceTime } from './service-time.ts'
 import type { Thread } from './thread.ts'
 import { LONGEST_BACK_OFF_MS, Threads } from './threads.ts'
 
@@ -32,8 +34,7 @@ export function workers(options: WorkersOptions = {}): Executor {
 /** Admission, the queue, and placement; the threads' own life is that of {@link Threads}. */
 class WorkerPool implements Executor {
   readonly #options: Required<WorkersOptions>
-  /** Waiting for a place, in the order of their arrival, with the time when each gives up. */
-  #queue = new Map<Task, number>()
+  readonly #queue: Queue
   /** Where each task is that a thread was given. */
   readonly #places = new Map<Task, { thread: Thread; running: Running }>()
   /** Started with the first stream. */
@@ -45,13 +46,15 @@ class WorkerPool implements Executor {
   readonly #home = new AsyncResource('headfirst.workers')
   #observer: ThreadMoments | undefined
   #streamCount = 0
-  #queueTimer: NodeJS.Timeout | undefined
   #onIdle: (() => void) | undefined
-  /** How long a stream occupies its place, in ms: a moving average; 0 while none is known. */
-  #serviceMs = 0
+  readonly #serviceTime = new ServiceTime()
 
   constructor(options: Required<WorkersOptions>) {
     this.#options = options
+    const { maxQueueWaitMs } = options
+    this.#queue = new Queue(maxQueueWaitMs, (task) => {
+      task.cut('timeout', streamTimeout('maxQueueWaitMs', maxQueueWaitMs))
+    })
   }
 
   get mayBlock(): boolean {
@@ -112,14 +115,15 @@ class WorkerPool implements Executor {
     if (this.#onIdle !== undefined) throw this.#refusal(task, 'it is closing')
     const failure = this.#threads?.failure
     if (failure !== undefined) throw this.#refusal(task, 'its threads do not start', failure)
-    if (running + waiting < threads * streamsPerThread + maxQueue) return
-    const retryAfterMs = (this.#serviceMs * (waiting + 1)) / (threads * streamsPerThread)
-    throw Object.assign(new HF_ERR_EXECUTOR_FULL(task.executor, running, waiting), retryAfter(retryAfterMs))
+    const places = threads * streamsPerThread
+    if (running + waiting < places + maxQueue) return
+    const error = new HF_ERR_EXECUTOR_FULL(task.executor, running, waiting)
+    throw Object.assign(error, retryAfter(this.#serviceTime.expected(waiting, places)))
   }
 
   run(task: Task): void {
     this.#started()
-    this.#queue.set(task, performance.now() + this.#options.maxQueueWaitMs)
+    this.#queue.add(task)
     this.#place()
   }
 
@@ -163,7 +167,7 @@ class WorkerPool implements Executor {
     this.#leaveIfIdle()
     await idle
     clearTimeout(timer)
-    clearTimeout(this.#queueTimer)
+    this.#queue.close()
     await this.#threads?.close()
   }
 
@@ -183,7 +187,7 @@ class WorkerPool implements Executor {
         break
       }
     }
-    this.#watchQueue()
+    this.#queue.watch()
   }
 
   /** A module that did not load on any thread that is there. */
@@ -251,22 +255,14 @@ class WorkerPool implements Executor {
 
   #free({ task, since, credit }: Running): void {
     this.#places.delete(task)
-    if (credit.begun) this.#measure(performance.now() - since)
+    if (credit.begun) this.#serviceTime.add(performance.now() - since)
     this.#place()
     this.#leaveIfIdle()
   }
 
-  #measure(serviceMs: number): void {
-    this.#serviceMs =
-      this.#serviceMs === 0 ? serviceMs : this.#serviceMs + (serviceMs - this.#serviceMs) * NEWEST_SHARE
-  }
-
   /** Streams whose thread died before it began them wait for another one, in the order of arrival among the rest. */
   #queueAgain(streams: readonly Running[]): void {
-    const again = streams.filter(({ task }) => !task.closed).map(({ task, until }) => [task, until] as const)
-    this.#queue = new Map([...again, ...this.#queue].toSorted(([, one], [, other]) => one - other))
-    clearTimeout(this.#queueTimer)
-    this.#queueTimer = undefined
+    this.#queue.addAgain(streams.filter(({ task }) => !task.closed))
     this.#place()
   }
 
@@ -280,32 +276,13 @@ class WorkerPool implements Executor {
     void thread.worker.terminate()
   }
 
-  /** One timer, for the stream that has waited longest. */
-  #watchQueue(): void {
-    if (this.#queueTimer !== undefined || this.#queue.size === 0) return
-    const [deadline] = this.#queue.values() as Iterable<number> as [number]
-    this.#queueTimer = setTimeout(
-      () => {
-        this.#queueTimer = undefined
-        const now = performance.now()
-        for (const [task, until] of this.#queue) {
-          if (until > now) break
-          this.#queue.delete(task)
-          task.cut('timeout', streamTimeout('maxQueueWaitMs', this.#options.maxQueueWaitMs))
-        }
-        this.#watchQueue()
-      },
-      Math.max(deadline - performance.now(), 0),
-    ).unref()
-  }
-
   #leaveIfIdle(): void {
     if (this.#places.size === 0) this.#onIdle?.()
   }
 
   /** A pool has no log of its own: that of the stream that has waited longest has to do. */
   #logFailure(cause: Error): void {
-    const [task] = this.#queue.keys()
+    const task = this.#queue.oldest
     task?.log.error({ err: cause, executor: task.executor }, 'a worker thread did not start')
   }
 
@@ -323,10 +300,7 @@ class WorkerPool implements Executor {
  */
 const LOADING_MS = 30_000
 
-/** How much the newest service time counts in their moving average. */
-const NEWEST_SHARE = 0.1
-
-/** What a refusal tells the client: the header, in whole seconds (RFC 9110, 10.2.3). */
+/** When a refused client may come again: its header is in whole seconds (RFC 9110, 10.2.3). */
 function retryAfter(ms: number): { headers: { 'retry-after': string }; retryAfterMs: number } {
   return { headers: { 'retry-after': String(Math.max(1, Math.ceil(ms / 1_000))) }, retryAfterMs: ms }
 }
