@@ -139,6 +139,8 @@ describe('on a real pool', () => {
     'a module that %s on threads only is refused before the head, from the first client on',
     async (_, own, code) => {
       const testbed = await Testbed.make({ ...producers, ...own })
+      // On a busy machine threads may take longer to start than a first client waits.
+      await testbed.serves()
       const [name] = Object.keys(own) as [string]
       for (let round = 0; round < 3; round++) {
         const client = testbed.request(name)
