@@ -19,7 +19,7 @@ import type { Executor } from './runtime/executor.ts'
 import { Observation } from './runtime/observation.ts'
 import { isObject, milliseconds } from './runtime/option-rules.ts'
 import { refusesServer } from './runtime/producer-thread.ts'
-import { checkProfile, Profiler, type ProfileOptions } from './runtime/profile.ts'
+import { checkProfile, ServerProfile, type ProfileOptions } from './runtime/server-profile.ts'
 import { checkRouteOptions } from './runtime/resolve-options.ts'
 import { Scope } from './runtime/scope.ts'
 import { SteadyLog } from './runtime/steady-log.ts'
@@ -52,8 +52,10 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   const scope = new Scope(parent, defaults, slots, graceMs)
   if (parent === undefined) decorate(app)
   for (const slot of slots) slot.claim()
-  const profiler = checkedProfile && new Profiler(checkedProfile)
-  scope.observation = profiler ? new Observation([profiler], checkedProfile.blockedMs) : parent?.observation
+  const serverProfile = checkedProfile && new ServerProfile(checkedProfile)
+  scope.observation = serverProfile
+    ? new Observation([serverProfile], checkedProfile.blockedMs)
+    : parent?.observation
   for (const slot of slots) scope.observation?.observe(slot)
   app[kScope] = scope
   if (parent !== undefined) {
@@ -61,7 +63,7 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
     return
   }
 
-  if (profiler) addProfile(app, checkedProfile.path, profiler, scope)
+  if (serverProfile) addProfile(app, checkedProfile.path, serverProfile, scope)
   app.addHook('preClose', async () => {
     scope.observation?.close()
     const running = await scope.close()
@@ -71,7 +73,7 @@ async function plugin(app: Scoped, options: HeadfirstOptions): Promise<void> {
   })
 }
 
-/** Once for an instance and all below it: whose scope is meant is looked up where a route is declared. */
+/** Once for an instance and all below it: a route finds its scope where it is declared. */
 function decorate(app: Scoped): void {
   if (app.hasReplyDecorator('sse') || app.hasDecorator('sse')) {
     throw new HF_ERR_REPLY_SSE_TAKEN('it has decorated the reply or the server with "sse"')
@@ -109,18 +111,18 @@ function checkOutermost(
   throw new HF_ERR_OPTION_INVALID('profile', "headfirst's options", expected, 'one of its own')
 }
 
-function addProfile(app: Scoped, url: string, profiler: Profiler, scope: Scope<FastifyRequest>): void {
+function addProfile(app: Scoped, url: string, profile: ServerProfile, scope: Scope<FastifyRequest>): void {
   app.route({
     method: 'GET',
     url,
     exposeHeadRoute: false,
     handler(request, reply) {
-      if (!profiler.isAllowed(request.headers.authorization)) {
+      if (!profile.isAllowed(request.headers.authorization)) {
         reply.callNotFound()
         return
       }
       scope.observation?.look()
-      reply.header('cache-control', 'no-store').send({ ...profiler.answer(), stats: scope.stats() })
+      reply.header('cache-control', 'no-store').send({ ...profile.answer(), stats: scope.stats() })
     },
   })
 }

@@ -1,11 +1,11 @@
-/** What a response owes to its request's `Accept` header. */
+/** The request's `Accept` header, and `Vary: Accept` where the response depends on it (RFC 9110, 12.5). */
 import type { FastifyRequest, onSendHookHandler } from 'fastify'
 import { HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { show } from '../sse/event.ts'
 import { acceptsEventStream, isMediaType, prefersEventStream } from '../sse/negotiation.ts'
 import { varyOn } from '../sse/vary.ts'
 
-/** Requests whose `Accept` header has had a say in what they are answered. */
+/** Requests whose response depends on their `Accept` header. */
 const negotiated = new WeakSet<FastifyRequest>()
 
 /** Whether the request allows an event stream. Its response, whichever it is, gets `Vary: Accept`. */

@@ -8,7 +8,7 @@ const encoded = new WeakSet<FastifyRequest>()
 
 const HEADERS = Object.entries(EVENT_STREAM_HEADERS)
 
-/** A class rather than closures: an idle stream should hold little. */
+/** A Fastify reply, as its connection sees it. A class and no closures, so that an idle stream holds little memory. */
 export class ReplyHost implements Host<FastifyRequest> {
   readonly #reply: FastifyReply
   readonly #coding: ContentCoding | undefined
@@ -47,7 +47,7 @@ export class ReplyHost implements Host<FastifyRequest> {
       reply.header('content-encoding', this.#coding)
       encoded.add(reply.request)
     } else if (reply.server.hasPlugin('@fastify/compress')) {
-      // Its word for a response that it is to leave alone: it would hold events back.
+      // With this header the plugin does not compress the response. It would hold events back.
       reply.request.headers['x-no-compression'] = 'event stream'
     }
     reply.send(payload)
@@ -70,12 +70,12 @@ export class ReplyHost implements Host<FastifyRequest> {
   finished(): void {
     const { raw } = this.#reply.request
     for (const listener of this.#signalListeners ?? []) raw.removeListener('close', listener)
-    // Once more, for a signal that was first asked for in the meantime.
+    // Once more, for a `request.signal` that was first read in the meantime.
     this.#reply.hijack()
   }
 }
 
-/** What leaves instead of the event stream (the error of a hook that has thrown) is not compressed as that was. */
+/** If a hook throws, its error leaves in place of the event stream, and is not compressed. */
 export const unmarkOther: onSendHookHandler = (request, reply, payload, done) => {
   // To a HEAD request Fastify has replaced the payload by none.
   if (encoded.has(request) && payload != null && !(payload instanceof HeadPayload)) {

@@ -135,7 +135,7 @@ function clientOf(request: FastifyRequest, { name, options }: Route<FastifyReque
   throw new HF_ERR_OPTION_INVALID('clientKey', `route ${name}`, expected, `one that returned ${show(key)}`)
 }
 
-/** HTTP gives bytes, Node shows them as Latin-1; the standard says that they are UTF-8 (9.2.4). */
+/** Node reads header bytes as Latin-1; here they are UTF-8 (HTML Living Standard, 9.2.4). */
 function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers['last-event-id']
   if (typeof header !== 'string' || header === '') return undefined

@@ -1,4 +1,4 @@
-/** Who has how many streams open: an open stream costs a client nothing, and the server memory and descriptors. */
+/** Counts the open streams of each client: an open stream costs a client nothing, but the server memory and descriptors. */
 import ipaddr from 'ipaddr.js'
 
 export class Clients {
@@ -46,19 +46,19 @@ export class Seat {
   }
 }
 
-/** Bytes of an IPv6 address that name a network: the rest is its owner's to choose freely (RFC 4291, 2.5.4). */
+/** Bytes of an IPv6 address that name a network: its owner chooses the rest freely (RFC 4291, 2.5.4). */
 const NETWORK_BYTES = 8
 
-/** IPv6 addresses that a translator makes of the IPv4 addresses of its clients, which are their ends (RFC 6052, 2.1). */
+/** IPv6 addresses that a translator makes from IPv4 addresses: their last bytes (RFC 6052, 2.1). */
 const TRANSLATED = ipaddr.IPv6.parseCIDR('64:ff9b::/96')
 const TRANSLATED_AT = 12
 
 /**
- * What tells one client from another, of its address: an IPv4 address as it is, an IPv6 address up to its network of
- * 64 bits, anything else as it stands.
+ * The client that an address stands for: of IPv4 the address, of IPv6 its network of 64 bits, of anything else the text
+ * as it is.
  *
- * @param written as a proxy may have written it: with a port, which is another one for each connection, in brackets
- *   and in quotes (RFC 7239, 6)
+ * @param written as a proxy may write it: with a port (each connection has another one), in brackets and in quotes
+ *   (RFC 7239, 6)
  */
 export function clientOfAddress(written: string): string {
   const address = ipaddr.isValid(written) ? written : bare(written)
@@ -70,7 +70,7 @@ export function clientOfAddress(written: string): string {
   return new ipaddr.IPv6(bytes.fill(0, NETWORK_BYTES)).toString()
 }
 
-/** What is left without quotes, brackets and port. */
+/** The address without quotes, brackets and port. */
 function bare(written: string): string {
   const [, inBrackets, plain] = /^"?(?:\[([^\]]+)\]|([^"]+?))(?::\d+)?"?$/.exec(written) ?? []
   return inBrackets ?? plain ?? written

@@ -11,7 +11,7 @@ export type TimeLimit = keyof Timeouts | 'maxQueueWaitMs' | 'connectionTimeout'
 /** What `onClose` gets as `info.error` where a time limit has closed the stream. */
 export interface StreamTimeoutError extends Error {
   code: 'HF_ERR_STREAM_TIMEOUT'
-  /** The limit that struck. */
+  /** The limit that was passed. */
   timeout: TimeLimit
 }
 
@@ -20,7 +20,7 @@ export function streamTimeout(timeout: keyof typeof MISSED, ms: number): StreamT
   return makeError(timeout, MISSED[timeout](ms))
 }
 
-/** The server's own limit has struck: the connection is gone already. */
+/** For the server's own limit: the connection is gone already. */
 export function connectionTimeout(): StreamTimeoutError {
   return makeError(
     'connectionTimeout',
@@ -38,16 +38,16 @@ const MISSED: Readonly<Record<Exclude<TimeLimit, 'connectionTimeout'>, (ms: numb
   maxQueueWaitMs: (ms) => `no thread was free within ${ms} ms`,
 }
 
-/** How long a client may take what waits for it after a limit has struck, in ms. */
+/** How long a client may take what waits for it after a limit was passed, in ms. */
 const DRAIN_MS = 1_000
 
-/** How often a stream is looked at in the time that its shortest silence may last. */
+/** How many times a stream is looked at in its shortest limit. */
 const LOOKS = 4
 
-/** What is closed when a limit strikes: a connection. */
+/** What is closed when a limit is passed: a connection. */
 export interface Limited {
   readonly sink: { readonly events: number; readonly closed: boolean }
-  /** Does nothing where a reason is known already. */
+  /** Does nothing where the end is decided already. */
   cut(reason: CutReason, error: Error): void
   destroy(): void
 }
@@ -55,18 +55,18 @@ export interface Limited {
 /**
  * The time limits of one open stream, from its head until its response is over.
  *
- * A silence is measured by looking again and again whether there was an event. So an event costs nothing (no clock is
- * read for it, no timer moved), and the time for which the server's thread was blocked counts as one look: what came
- * meanwhile from elsewhere is read before the next. The price is that `idleMs` strikes up to a quarter late.
+ * A timer looks again and again whether an event has come. So an event costs nothing (no clock is read for it, no timer
+ * moved). If the server's thread is blocked, that time counts as one look: what came meanwhile from elsewhere is read
+ * before the next. The price is that `idleMs` acts up to a quarter late.
  */
 export class Deadlines {
   readonly #timeouts: Readonly<Required<Timeouts>>
   readonly #limited: Limited
-  /** For the next look; once a limit has struck, for the end of the drain. */
+  /** For the next look; after a limit was passed, for the end of the drain. */
   #timer: NodeJS.Timeout | undefined
   readonly #total: NodeJS.Timeout | undefined
   #eventsSeen = 0
-  /** How long the looks that found nothing new were apart, in ms. */
+  /** Time between the looks without a new event, in ms. */
   #silentMs = 0
 
   /** The head has left. */
@@ -74,8 +74,8 @@ export class Deadlines {
     this.#timeouts = timeouts
     this.#limited = limited
     const { totalMs } = timeouts
-    // All are unref'd: what they wait for has a socket, which keeps the process alive as long as it is open.
-    if (totalMs > 0) this.#total = setTimeout(() => this.#strike('totalMs'), totalMs).unref()
+    // All timers are unref'd: the socket keeps the process alive as long as it is open.
+    if (totalMs > 0) this.#total = setTimeout(() => this.#pass('totalMs'), totalMs).unref()
     this.#lookLater()
   }
 
@@ -93,7 +93,7 @@ export class Deadlines {
 
   #lookLater(): void {
     const { firstEventMs, idleMs } = this.#timeouts
-    // The first event has to be seen in time for idleMs, too.
+    // The first event has to be seen in time for idleMs too.
     const limits = this.#eventsSeen === 0 ? [firstEventMs, idleMs] : [idleMs]
     const shortestMs = Math.min(...limits.filter((ms) => ms > 0))
     if (shortestMs === Infinity) return
@@ -103,17 +103,17 @@ export class Deadlines {
 
   readonly #look = (sinceLastMs: number): void => {
     const { events, closed } = this.#limited.sink
-    // No event can come any more; the rest is for totalMs.
+    // No event can come any more; only totalMs is left.
     if (closed) return
     this.#silentMs = events === this.#eventsSeen ? this.#silentMs + sinceLastMs : 0
     this.#eventsSeen = events
     const limit = events === 0 ? 'firstEventMs' : 'idleMs'
     const limitMs = this.#timeouts[limit]
-    if (limitMs > 0 && this.#silentMs >= limitMs) this.#strike(limit)
+    if (limitMs > 0 && this.#silentMs >= limitMs) this.#pass(limit)
     else this.#lookLater()
   }
 
-  #strike(limit: keyof Timeouts): void {
+  #pass(limit: keyof Timeouts): void {
     const limited = this.#limited
     const hasEnded = limited.sink.closed
     clearTimeout(this.#timer)

@@ -22,7 +22,7 @@ const owned = new WeakSet<Executor>()
 export class ExecutorSlot {
   readonly name: string
   readonly executor: Executor
-  /** Of its streams, those of all routes, and of its threads. */
+  /** Moments of its streams, on all routes, and of its threads. */
   #moments: Moments = {}
   /** Tasks whose admission is being decided. */
   readonly #undecided = new Set<Task>()
@@ -75,7 +75,7 @@ export class ExecutorSlot {
   }
 
   /**
-   * @returns a promise where the executor takes its time
+   * @returns a promise where the executor answers one
    * @throws (or rejects with) what the executor refuses with
    */
   admit(task: Task): void | Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The contract between the runtime and an executor: where does a producer run, and what carries its events back.
- * docs/writing-an-executor.md builds one; the suite in `headfirst/testing` tests any.
+ * The contract between the runtime and an executor: where a producer runs, and what carries its events back.
+ * docs/writing-an-executor.md builds two; the suite in `headfirst/testing` tests any.
  */
 import type { Checksum, ContentCoding } from '../sse/compression.ts'
 import type { CloseReason, StreamContext, StreamLog } from '../sse/stream.ts'
@@ -12,6 +12,10 @@ import type { Pause, Producer } from './producer.ts'
  *
  * Every stream that is admitted is given to `run()` or taken back by `cancel()`, exactly once. After `run()` there may
  * be a `cancel()` as well.
+ *
+ * @example
+ * const inTheNextTurn: Executor = { run: (task) => void setImmediate(() => task.produce()) }
+ * await app.register(headfirst, { executors: { inTheNextTurn } })
  */
 export interface Executor {
   /**
@@ -30,43 +34,43 @@ export interface Executor {
    */
   admit?(task: Task, load: ExecutorLoad): void | Promise<void>
   /**
-   * The head has left: see to it that the producer runs, now or later. On the server's thread call
-   * `task.produce()` once (see {@link HereTask}). Elsewhere see {@link ElsewhereTask}. What it throws or rejects with
-   * ends the stream as `error`.
+   * The head has left: runs the producer, now or later. On the server's thread call `task.produce()` once (see
+   * {@link HereTask}). Elsewhere see {@link ElsewhereTask}. What it throws or rejects with ends the stream as `error`.
    */
   run(task: Task): void | Promise<void>
   /**
-   * A stream that was admitted comes to nothing: its client left before the head, a hook threw, `onOpen` closed it.
-   * Or a stream that was given to `run()` was closed from outside before its producer was done. Its `EventStream` on
-   * the server's thread knows; an executor with a queue forgets it, one that runs it elsewhere passes it on.
+   * A stream that was admitted does not run: its client left before the head, a hook threw, `onOpen` closed it. Or a
+   * stream that was given to `run()` was closed from outside before its producer was done. On the server's thread its
+   * `EventStream` is closed already; an executor with a queue forgets the task, one that runs it elsewhere passes the
+   * reason on.
    */
   cancel?(task: Task, reason: CloseReason): void
   /**
-   * A stream is about to be closed from outside: hand over now what its producer has sent so far, where that stands
-   * somewhere and has not been handed over yet.
+   * A stream is about to be closed from outside: hands over now what its producer has sent and the sink does not have
+   * yet.
    */
   collect?(task: Task): void
-  /** True when its producers have threads to spare, so that they may wait in place (`overflow: 'block'`). */
+  /** True when its producers may wait in place (`overflow: 'block'`), because their threads serve nothing else. */
   readonly mayBlock?: boolean
-  /** True when it compresses what a task's `coded` asks for by itself, where its producers run. */
+  /** True when it compresses by itself, where its producers run, what a task's `coded` names. */
   readonly compresses?: boolean
-  /** What only this executor knows, for `app.sse.stats()`. */
+  /** Its own part of `app.sse.stats()`. */
   stats?(): ExecutorDetails
   /** How busy each of its threads has been, for the plugin's option `profile`. */
   threadTimes?(): readonly ThreadTime[]
-  /** Called once if there is a subscriber: report each thread (or process, or machine) that starts or ends. */
+  /** Called once where a subscriber takes such moments: report each thread (or process, or machine) that starts or ends. */
   observe?(threads: ThreadMoments): void
-  /** The server closes and all streams were cancelled: release threads and timers within `graceMs`. */
+  /** The server closes, and all streams were cancelled: releases threads and timers within `graceMs`. */
   close?(graceMs: number): void | Promise<void>
 }
 
 /** Why a stream may be closed from outside while its client is still there. */
 export type CutReason = Extract<CloseReason, 'timeout' | 'overflow' | 'shutdown' | 'lost'>
 
-/** One stream, as its executor sees it. An executor runs its producer in one of two ways: here, or elsewhere. */
+/** One stream, as its executor sees it. Its producer runs in one of two ways: here, or elsewhere. */
 export interface Task extends HereTask, ElsewhereTask {}
 
-/** What every executor may know of a stream, and do with it. */
+/** What every executor may read of a stream, and do with it. */
 export interface AnyTask {
   /** The name under which the executor was registered. */
   readonly executor: string
@@ -84,7 +88,7 @@ export interface AnyTask {
   /**
    * Closes the stream from outside, after what was taken so far; `cancel()` is called as for any such close.
    *
-   * @param error what `onClose` gets as `info.error`. It is no error of the server's, and is logged as `debug`
+   * @param error `onClose` gets it as `info.error`. It is no error of the server, and is logged as `debug`
    */
   cut(reason: CutReason, error?: Error): void
 }
@@ -92,11 +96,11 @@ export interface AnyTask {
 /** For executors that run producers on the server's thread. */
 export interface HereTask extends AnyTask {
   /**
-   * Starts the producer on this thread, in this very call, and sees it to its end. Does nothing for a stream
-   * that is closed already.
+   * Starts the producer on this thread, in this very call, and sends what it yields until it is done. Does nothing for
+   * a stream that is closed already.
    *
-   * @param pause asked after each event of a generator whether it has to wait. Default: a turn of the event loop
-   *   every 5 ms
+   * @param pause called after each event of a generator: its promise makes the generator wait. Default: a turn of the
+   *   event loop every 5 ms
    * @returns resolves when the producer is done; never rejects
    */
   produce(pause?: Pause): Promise<void>
@@ -110,13 +114,13 @@ export interface ElsewhereTask extends AnyTask {
   /** Where the executor writes what the producer sends: whole events, in order. */
   readonly sink: TaskSink
   /**
-   * Set where the executor `compresses`: the body has to go through `sink.writeCoded()`, in this coding, and begins
-   * with this text. Else what is written to the sink is compressed there, if it has to be.
+   * Set where the executor `compresses` this stream: the body goes through `sink.writeCoded()`, in this coding, and
+   * begins with this text. Without it the sink compresses what is written to it, where the client accepts that.
    */
   readonly coded: { readonly coding: ContentCoding; readonly firstWords: string } | undefined
   /** The producer starts now. */
   start(): void
-  /** The producer has returned nothing, its stream is open, and it has never asked for the signal: warns of it. */
+  /** The producer has returned nothing, its stream is open, and it has never read `stream.signal`: logs a warning. */
   leftOpen(): void
   /** The producer has called `stream.close()`, and may go on for a while. */
   close(): void
@@ -124,7 +128,7 @@ export interface ElsewhereTask extends AnyTask {
   end(): void
   /** The producer threw. */
   fail(error: unknown): void
-  /** What ran the producer has died: a thread, a process, a machine. */
+  /** The thread, process or machine of the producer has died. */
   lose(error: Error): void
 }
 
@@ -172,19 +176,19 @@ export interface ExecutorDetails {
   threads?: number
 }
 
-/** What an executor tells of its threads. */
+/** What an executor reports of its threads. */
 export interface ThreadMoments {
-  /** It can be given streams. `thread` is never that of another thread of this executor. */
+  /** It can take streams. `thread` is a number of its own, also among those that are gone. */
   threadUp(thread: number): void
-  /** It has ended, or did not start. `cause` is undefined where it was told to end. */
+  /** It has ended, or did not start. `cause` is undefined where the executor has ended it. */
   threadGone(thread: number, cause: Error | undefined): void
 }
 
 /** One thread alive, since its start. */
 export interface ThreadTime {
-  /** Never that of another thread of this executor. */
+  /** A number of its own, also among those that are gone. */
   id: number
-  /** For how long its event loop did something, in ms. */
+  /** For how long its event loop was busy, in ms. */
   activeMs: number
   /** For how long it waited, in ms. */
   idleMs: number

@@ -1,4 +1,4 @@
-/** Longer than most: half of it is what users read in their editor, and keys, ids and followers share one invariant. */
+/** Long: half of it is what users read in their editor, and keys, ids and followers share one invariant. */
 import { HF_ERR_EVENT_FIELD, HF_ERR_EVENT_TOO_LARGE, HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { EventRing } from '../sse/event-ring.ts'
 import { encodeEvent, show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'
@@ -8,46 +8,64 @@ import { checkOptions, whole, type Rule } from './option-rules.ts'
 /** What a {@link History} takes: an event without an id, since it gives the ids itself. */
 export type HistoryEvent = string | Omit<EventFields, 'id'>
 
-/** What a follower is told when events that it should have had are gone. */
+/** What a follower has missed, because it is gone. */
 export interface BehindInfo {
   /** The key that it follows. */
   key: string
   /**
    * Events that it will not get. `null` when that is not known: its Last-Event-ID is none of this key's history
-   * (the server was started anew, the key was deleted or forgotten, or somebody made the id up).
+   * (the server was restarted, the key was deleted or forgotten, or the id was made up).
    */
   missed: number | null
 }
 
 export interface HistoryOptions {
-  /** Events that are kept per key. Default 1000, from 1. */
+  /**
+   * Events that are kept per key, from 1.
+   *
+   * @default 1000
+   */
   maxEvents?: number
-  /** Bytes that are kept per key, of the events' text. Also the most that one event may have. Default 1048576. */
+  /**
+   * Bytes that are kept per key, of the events' text, from 1. Also the most that one event may have.
+   *
+   * @default 1048576
+   */
   maxBytes?: number
   /**
-   * Keys that are kept. Over that, those go that nobody follows: first keys without any event, then the ones that
-   * were not used for longest. Keys with followers stay, also where they are more. Default 10000, from 1.
+   * Keys that are kept, from 1. Over that, keys without followers are forgotten: first those without any event, then
+   * those that were not used for longest. Keys with followers stay, also where they are more.
+   *
+   * @default 10000
    */
   maxKeys?: number
   /**
-   * Makes the event that tells a follower that it has fallen behind. Default
-   * `{ event: 'behind', data: { missed } }`. What it throws ends that follower's stream as `error`.
+   * Makes the event that a follower gets when it has missed some. What it throws ends that follower's stream as
+   * `error`.
+   *
+   * @default `{ event: 'behind', data: { missed } }`
    */
   behind?: (info: BehindInfo) => HistoryEvent
-  /** Turns `data` that is not a string into one, once, when it is pushed. Default `JSON.stringify`. */
+  /**
+   * Turns `data` that is not a string into one, once, when it is pushed.
+   *
+   * @default JSON.stringify
+   */
   serializer?: Serializer
 }
 
 export interface FollowOptions {
   /**
-   * Where a client goes on that has no place in the history: because it is new, because its Last-Event-ID is
-   * unknown, or because it was too slow and its place is gone. `now`: with the events that are pushed from now on.
-   * `oldest`: with the oldest event that is still there. Default `now`.
+   * Where a client goes on that has no place in the history, because it is new, its Last-Event-ID is unknown, or it
+   * was too slow and its place is gone. `now`: with the events that are pushed from now on. `oldest`: with the oldest
+   * event that is still there.
+   *
+   * @default 'now'
    */
   from?: 'now' | 'oldest'
   /**
-   * The id of the last event that a new client has already, as {@link History.lastId} gave it. A Last-Event-ID
-   * that the client sends wins over it.
+   * The id of the last event that a new client has already, as {@link History.lastId} gave it. A Last-Event-ID that
+   * the client sends is used in its place.
    */
   after?: string | undefined
 }
@@ -60,19 +78,19 @@ export interface HistoryStats {
   bytes: number
   /** Streams that follow, also those of keys that have been deleted. */
   followers: number
-  /** Those of them that have had everything, and wait for what comes. */
+  /** Those of them that have everything, and wait for the next event. */
   waiting: number
 }
 
-/** One key: its events, and who follows them. */
+/** One key: its events, and its followers. */
 interface Channel {
   readonly key: string
   readonly ring: EventRing
   /** Streams that hold a place in the ring. */
   followers: number
-  /** Wakes those that have had everything. */
+  /** Wakes the followers that have everything. */
   readonly waiting: Set<() => void>
-  /** Nothing more will be pushed here: who has had everything has come to the end. */
+  /** Nothing more will be pushed here: a follower that has everything is at the end. */
   deleted: boolean
 }
 
@@ -93,11 +111,15 @@ const FOLLOW_RULES: Readonly<Record<keyof FollowOptions, Rule>> = {
  * Keeps the last events of each key, and lets streams join them: first what a client has missed, then what comes,
  * without a hole and without a duplicate.
  *
- * A follower holds a place in the history, not a queue of its own. One that is slow therefore costs no memory; one
- * that is so slow that its place is lost gets one event that says so, and goes on.
+ * A follower holds a place in the history, not a queue of its own. So a slow one costs no memory. If it is so slow that
+ * its place is gone, it gets one event of that (see `behind`), and goes on.
  *
- * A key is whatever the caller makes it: two users who may not see each other's events need two keys. A history lives
- * in the memory of one thread.
+ * Two users who may not see each other's events need two keys. A history lives in the memory of one thread.
+ *
+ * @example
+ * const history = new History()
+ * history.push('room 1', { event: 'message', data: { text: 'hello' } })
+ * app.get('/room', { sse: true }, (request, reply) => reply.sse(history.follow('room 1')))
  */
 export class History {
   readonly #maxEvents: number
@@ -122,8 +144,8 @@ export class History {
   }
 
   /**
-   * Adds an event to the history of a key, and wakes its followers. What is done to `data` afterwards changes
-   * nothing: it has been serialized.
+   * Adds an event to the history of a key, and wakes its followers. It is serialized in this call: later changes of
+   * `data` have no effect.
    *
    * @param key not empty
    * @returns the id that it was given
@@ -150,10 +172,10 @@ export class History {
    * A producer that sends what a key's history has after the client's Last-Event-ID, then what is pushed, at the pace
    * of the client, until the client leaves or the key is deleted. It can be used for any number of streams.
    *
-   * A client that joins at `now` is first sent an event with nothing but an id, so that it misses nothing if it is cut
+   * A client that joins at `now` first gets an event with nothing but an id, so that it misses nothing if it is cut
    * before the first event. A browser shows no such event; some clients do: see docs/replay.md.
    *
-   * Its generator may be wrapped in one of your own, which then decides what a client sees of the events.
+   * Its generator may be wrapped in one of your own, which then filters or changes the events.
    *
    * @param key not empty
    * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
@@ -172,8 +194,8 @@ export class History {
   }
 
   /**
-   * The id of the last event of a key. For a client that is first given the state and then follows the events after
-   * it: `follow(key, { after })`. Of a key without events it is the id of the place before the first.
+   * The id of the last event of a key. For a client that first gets the state, and then the events after it:
+   * `follow(key, { after })`. Of a key without events it is the id of the place before the first.
    *
    * @param key not empty
    */
@@ -186,8 +208,8 @@ export class History {
   }
 
   /**
-   * Forgets a key. Its followers get what was pushed before, then their streams end. What is pushed under the same
-   * key from then on is a new history, in which the old ids are unknown.
+   * Forgets a key. Its followers get what was pushed before, then their streams end. What is pushed under the same key
+   * later is a new history, in which the old ids are unknown.
    *
    * @returns false when there was no such key
    */
@@ -231,7 +253,7 @@ export class History {
       wake()
     }
     this.#join(channel)
-    // Not left to `finally`: a generator around this one may forget to return it.
+    // `finally` is not enough: a generator around this one may not return it.
     stream.signal.addEventListener('abort', leave)
     try {
       const last = stream.lastEventId ?? after
@@ -272,7 +294,7 @@ export class History {
   }
 
   /**
-   * Checks an event, and takes it so that nobody can change it any more.
+   * Checks an event, and takes a copy that cannot change any more.
    *
    * @returns `bytes` of its text, without the id that it will be given
    */
@@ -284,7 +306,7 @@ export class History {
     let serialized: string | undefined
     const text = encodeEvent(event, (data) => (serialized = this.#serializer(data)))
     const { event: name, data, retry }: EventFields = typeof event === 'string' ? { data: event } : event
-    // A retry alone is no more than its line, until it is given an id.
+    // A retry alone is only its line; with an id an empty line follows.
     const emptyLine = name === undefined && data === undefined ? '\n'.length : 0
     return {
       fields: { event: name, id: undefined, retry, data: serialized ?? data },
@@ -298,7 +320,7 @@ export class History {
     return { key, ring, followers: 0, waiting: new Set(), deleted: false }
   }
 
-  /** Keeps a channel, if it is a new one; others may have to go for it. */
+  /** Keeps a channel, if it is a new one; over `maxKeys` others are forgotten. */
   #keep(channel: Channel): void {
     if (this.#channels.has(channel.key)) return
     while (this.#channels.size >= this.#maxKeys) {
@@ -315,7 +337,7 @@ export class History {
     this.#idle.delete(channel)
   }
 
-  /** The channel was used: of those that may go it is the last to go. */
+  /** The channel was used: it is the last of those that may be forgotten. */
   #touch(channel: Channel): void {
     this.#silent.delete(channel)
     this.#idle.delete(channel)
@@ -338,7 +360,7 @@ export class History {
   }
 }
 
-/** A key that is missing by mistake would throw all who have none into one. */
+/** With a missing key by mistake, clients of different keys would share one history. */
 function checkKey(key: unknown, place: string): void {
   if (typeof key === 'string' && key !== '') return
   throw new HF_ERR_OPTION_INVALID('key', place, 'a string that is not empty', show(key))

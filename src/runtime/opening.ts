@@ -10,7 +10,7 @@ import type { Task } from './executor.ts'
 import { isThenable } from './producer.ts'
 import type { Route } from './route.ts'
 
-/** What a connection needs of the web framework that it lives in. */
+/** What a connection needs from its web framework. */
 export interface Host<Request> {
   readonly request: Request
   readonly rawRequest: IncomingMessage
@@ -18,15 +18,15 @@ export interface Host<Request> {
   readonly log: StreamLog & { readonly level: string }
   /** Replies with an error. */
   refuse(error: Error): void
-  /** Replies with a payload that all hooks see, and that is then piped to the response. */
+  /** Replies with a payload, which goes through all hooks and is then piped to the response. */
   sendHead(payload: HeadPayload): void
-  /** The head leaves: from now on the response is not the framework's to end. */
+  /** The head leaves: from now on the framework does not end the response. */
   detach(): void
   /** The response has finished. */
   finished(): void
 }
 
-/** What is ended when a stream is: the response, or the payload where the framework ends the response after it. */
+/** What ends with a stream: the response, or the payload where the framework ends the response after it. */
 export interface Body {
   end(): unknown
 }
@@ -35,23 +35,23 @@ export interface Body {
 export interface Openable extends Task {
   /** The response is over: the client has left, or got something else. */
   readonly over: boolean
-  /** The server closes: no producer is to start any more. */
+  /** The server closes: no producer starts any more. */
   readonly shuttingDown: boolean
   /** Counts the stream for its client. False when the client has as many as it may have. */
   enter(): boolean
-  /** The client has left before the response had its turn, or before it was asked for. */
+  /** The client has left before the response had its turn, or before `reply.sse()`. */
   abandon(): void
-  /** The executor has agreed. False when the client has left meanwhile: then that was taken back. */
+  /** The executor has admitted it. False when the client has left meanwhile: then the executor's `cancel()` was called. */
   admitted(): boolean
   /** The head has left. */
   open(body: Body): void
 }
 
 /**
- * The way of a connection to its head. Each step may be its last: the client may leave, the executor refuse, a
- * hook throw or reply with something else.
+ * The way of a connection to its head. Each step may be the last: the client leaves, the executor refuses, a hook throws
+ * or replies with something else.
  *
- * 1. the client has not too many streams already, those included that wait for their turn
+ * 1. the client has no more streams than it may have, those included that wait for their turn
  * 2. the response's turn on a pipelined connection
  * 3. the executor prepares for the task, and admits it
  * 4. the reply goes through the framework's hooks, up to the moment when its payload is piped
@@ -76,16 +76,16 @@ export class Opening<Request> {
     else this.#whenResponseOwnsSocket(() => this.#prepare())
   }
 
-  /** A slow handler may call `reply.sse()` after its client has left: the response then emits no 'close' any more. */
+  /** If the client disconnects before a slow handler calls `reply.sse()`, the response emits no 'close' any more. */
   #hasLeft(): boolean {
     const { response, rawRequest } = this.#host
     const stream = http2Stream(response)
     if (stream !== undefined) return stream.destroyed
-    // Where the response still waits for its turn, it has no socket, and does not hear of its end.
+    // A response that waits for its turn has no socket, and never emits 'close'.
     return response.destroyed || (response.socket === null && rawRequest.socket.destroyed)
   }
 
-  /** Without a body there is nothing to produce, so that nobody needs to be asked. */
+  /** Without a body there is nothing to produce, and no executor is needed. */
   #hasNoBody(): boolean {
     const { response, rawRequest } = this.#host
     return hasNoBody(rawRequest.method ?? '', response.statusCode)
@@ -160,7 +160,7 @@ export class Opening<Request> {
     })
   }
 
-  /** False when the client has left, or the server closes: then the client is told so. */
+  /** False when the client has left, or the server closes: then the client gets 503. */
   #isWanted(): boolean {
     if (this.#connection.over) return false
     if (!this.#connection.shuttingDown) return true
@@ -168,7 +168,7 @@ export class Opening<Request> {
     return false
   }
 
-  /** It can never run: to come back would not help. */
+  /** The stream can never run, so that a client should not come back. */
   #refuseAsError(error: Error): void {
     this.#route.moments.refused?.(this.#connection, error)
     this.#host.refuse(error)
@@ -183,17 +183,17 @@ export class Opening<Request> {
     }
   }
 
-  /** @param body sent instead of a stream's events, where none is to start */
+  /** @param body sent in place of events, where no stream starts */
   #sendHead(body = ''): void {
     const { response } = this.#host
     const payload: HeadPayload = new HeadPayload(response, (destination, endsResponse) => {
       if (destination !== response) {
-        // The hook that pipes it on finds the error there. Without a listener the error would end the process first.
+        // The hook that has piped it on gets the error there. Without a listener the error would end the process first.
         destination.on('error', () => {})
         ;(destination as Partial<Writable>).destroy?.(new HF_ERR_PAYLOAD_WRAPPED(this.#route.name))
         return
       }
-      // Something else was replied meanwhile: the response is not ours.
+      // Another reply was sent meanwhile.
       if (response.headersSent) return
       dropConnectionHeaders(response)
       // Fastify ends the response after a payload with trailers itself.
@@ -216,12 +216,14 @@ export class Opening<Request> {
   }
 }
 
-/** By connection, what is told when it closes. */
+/** By connection, what is called when it closes. */
 const closing = new WeakMap<Socket, Set<() => void>>()
 
 /**
- * Calls back when a connection closes; answers what takes the callback back. Any number of requests may wait on one: a
- * listener each would be taken for a leak.
+ * Calls back when a connection closes. Any number of requests may wait on one connection, and with a listener for each
+ * Node would warn of a leak.
+ *
+ * @returns takes the callback back
  */
 function onceClosed(socket: Socket, callback: () => void): () => void {
   let callbacks = closing.get(socket)
@@ -236,13 +238,13 @@ function onceClosed(socket: Socket, callback: () => void): () => void {
   return () => void closing.get(socket)?.delete(callback)
 }
 
-/** A refused client is asked to wait this long where the executor does not say, in ms. */
+/** How long a refused client waits where the executor names no time, in ms. */
 const DEFAULT_RETRY_MS = 1_000
 
-/** When a client with too many streams may try again, in ms: nobody knows when it closes one. */
+/** When a client with too many streams may try again, in ms: when it closes one is not known. */
 const CLIENT_RETRY_MS = 10_000
 
-/** Between once and twice as much, so that those who were refused together do not come back together. */
+/** Between once and twice as much, so that clients that are refused together do not come back together. */
 const jittered = (ms: number): number => Math.ceil(Math.max(ms, DEFAULT_RETRY_MS) * (1 + Math.random()))
 
 const asError = (thrown: unknown): Error =>

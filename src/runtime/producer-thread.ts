@@ -1,6 +1,6 @@
 /**
- * Whether this is a thread that runs producers. Known to all copies of this module on a thread: what a producer imports
- * may bring its own.
+ * Whether this thread runs producers. All copies of this module on a thread share it: what a producer imports may bring
+ * its own copy.
  */
 const THREAD: unique symbol = Symbol.for('headfirst.producerThread') as never
 

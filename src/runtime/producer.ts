@@ -1,5 +1,5 @@
 /**
- * What a producer is, how one is marked as portable, and how one is run: the same on every thread.
+ * What a producer is, how one is marked as portable, and how one runs: the same on every thread.
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { Interface } from 'node:readline'
@@ -29,7 +29,11 @@ export type Producer<Input = void> = (stream: EventStream, input: Input) => Prod
 export interface PortableOptions {
   /** The name under which the module exports it. May be left out where it exports only one producer. */
   name?: string
-  /** Turns `data` that is not a string into one, on any executor. Default `JSON.stringify`. */
+  /**
+   * Turns `data` that is not a string into one, on any executor.
+   *
+   * @default JSON.stringify
+   */
   serializer?: Serializer
 }
 
@@ -55,6 +59,11 @@ type InputOf<Fn extends AnyProducer> = Parameters<Fn> extends [] | [EventStream]
 
 /**
  * Marks a producer as portable. Export what it returns, from a module that starts nothing.
+ *
+ * @example
+ * export const report = producer(import.meta.url, async (stream, { year }: { year: number }) => {
+ *   for (const row of compute(year)) stream.send({ data: row })
+ * })
  *
  * @param module `import.meta.url` of the module that exports it
  * @throws HF_ERR_PRODUCER_INVALID, HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
@@ -93,17 +102,17 @@ export function portability(candidate: unknown): Portability | undefined {
   return typeof candidate === 'function' ? (candidate as Partial<PortableProducer>)[PORTABLE] : undefined
 }
 
-/** Called between two events of a generator: a promise if the generator has to wait for its next turn. */
+/** Called between two events of a generator. It answers a promise if the generator has to wait. */
 export type Pause = () => Promise<void> | undefined
 
-/** How long a generator may go on before others have a turn, in ms, where its executor does not say. */
+/** How long a generator runs before others have a turn, in ms, where its executor has no limit of its own. */
 export const SLICE_MS = 5
 
 /**
- * Gives others a turn of the event loop when a generator has gone on for a slice. Without it a generator that
- * never waits, and whose client keeps up, would hold its thread for ever.
+ * Gives others a turn of the event loop when a generator has run for a slice. Without it a generator that never waits,
+ * and whose client keeps up, would hold its thread for ever.
  *
- * @param sliceMs looked at after each event: what computes between two of them is never cut
+ * @param sliceMs checked after each event: a computation between two events is never cut
  * @param next calls back when the generator may go on
  */
 export function slices(sliceMs: number, next: (resume: () => void) => void): Pause {
@@ -123,7 +132,7 @@ export function slices(sliceMs: number, next: (resume: () => void) => void): Pau
  * Calls a producer and sends what it yields.
  *
  * @returns a promise that settles when the producer is done; undefined when it has returned nothing, so that
- *   its stream stays open until somebody closes it
+ *   its stream stays open until it is closed
  * @throws what the producer throws
  */
 export function run(
@@ -181,7 +190,7 @@ function refuseInUse(source: object): Error {
   const { on, destroy, close } = source as Partial<
     Pick<Readable, 'on' | 'destroy'> & Pick<Interface, 'close'>
   >
-  // Nobody is left to hear how it ends, and an error without a listener would end the process.
+  // Its own listeners are gone, and an error without a listener would end the process.
   on?.call(source, 'error', () => {})
   if (destroy === undefined) close?.call(source)
   else destroy.call(source)
@@ -189,7 +198,7 @@ function refuseInUse(source: object): Error {
 }
 
 async function endReading(reader: ReadableStreamDefaultReader): Promise<IteratorReturnResult<undefined>> {
-  // A source that cannot even be cancelled has nobody left to be told.
+  // What cancelling rejects with has no use any more: the stream is closed.
   await reader.cancel().catch(() => {})
   return { done: true, value: undefined }
 }
@@ -200,7 +209,7 @@ async function stopOnClose(
   stream: EventStream,
   stop: (reason: Error) => void,
 ): Promise<void> {
-  // A stream is seldom closed by its own request.
+  // A stream is seldom closed in the context of its own request.
   const forget = onStreamClosed(stream, AsyncResource.bind(stop))
   try {
     await pumped

@@ -21,9 +21,9 @@ export class Route<Request> {
   readonly slot: ExecutorSlot
   readonly heartbeat: Heartbeat | undefined
   readonly stats: RouteStats
-  /** Who is told of its streams. */
+  /** Called at the moments of its streams. */
   readonly moments: Moments
-  /** It was said that a producer has left its stream open for good. */
+  /** The warning that a producer has left its stream open was logged. */
   warnedLeftOpen = false
 
   /**

@@ -18,11 +18,11 @@ export interface Stats {
 
 const DEFAULT_GRACE_MS = 5_000
 
-/** One registration: its executors, its routes and their open connections. A nested one inherits by name. */
+/** One registration: its executors, its routes and their open connections. A nested one inherits executors by name. */
 export class Scope<Request> {
   readonly #parent: Scope<Request> | undefined
   readonly #defaults: RouteOptions<Request>
-  readonly #executors: ReadonlyMap<string, ExecutorSlot>
+  readonly #slots: ReadonlyMap<string, ExecutorSlot>
   readonly #routes = new Map<string, Route<Request>>()
   readonly #connections = new Set<Connection<Request>>()
   /** Nested registrations: they are closed with this one. */
@@ -47,7 +47,7 @@ export class Scope<Request> {
     this.#graceMs = graceMs
     this.#clients = parent === undefined ? new Clients() : parent.#clients
     this.#defaults = defaults
-    this.#executors = new Map(executors.map((slot) => [slot.name, slot]))
+    this.#slots = new Map(executors.map((slot) => [slot.name, slot]))
     if (defaults.executor !== undefined) this.#executor(defaults.executor, "headfirst's options")
     resolveOptions("headfirst's options", ...this.#layers())
   }
@@ -83,7 +83,7 @@ export class Scope<Request> {
   }
 
   stats(): Stats {
-    const executors = [...this.#executors.values()].map((slot) => [slot.name, slot.stats()] as const)
+    const executors = [...this.#slots.values()].map((slot) => [slot.name, slot.stats()] as const)
     const routes = [...this.#routes].map(
       ([name, { stats }]) => [name, { ...stats, closed: { ...stats.closed } }] as const,
     )
@@ -96,9 +96,8 @@ export class Scope<Request> {
   }
 
   /**
-   * Ends every stream, with a farewell that keeps browsers from coming back before this server is gone, and
-   * stops the executors; those of nested registrations likewise. Resolves when all is over, or when their
-   * grace is.
+   * Ends every stream, with a `retry` that keeps browsers from coming back before this server is gone, and stops the
+   * executors; those of nested registrations likewise. Resolves when all is over, or when their grace is.
    *
    * @returns the producers that still run, as `executor: route`
    * @throws what an executor's `close()` has thrown, when everything else is over
@@ -119,7 +118,7 @@ export class Scope<Request> {
     return [this, ...this.#children.flatMap((child) => child.#family())]
   }
 
-  /** @param graceMs how long clients should stay away at least */
+  /** @param graceMs clients stay away at least so long */
   #endStreams(graceMs: number): void {
     this.#closing = true
     const atLeastMs = graceMs + 1_000
@@ -131,7 +130,7 @@ export class Scope<Request> {
   }
 
   async #stop(): Promise<string[]> {
-    const slots = [...this.#executors.values()]
+    const slots = [...this.#slots.values()]
     const failures: unknown[] = []
     const closed = slots.map(async ({ executor }) => {
       try {
@@ -140,7 +139,7 @@ export class Scope<Request> {
         failures.push(error)
       }
     })
-    // Producers that obey their signal have their `finally` behind them when the server goes on closing.
+    // The server goes on closing only after producers that obey their signal have run their `finally`.
     const over = Promise.all([
       this.#emptied(),
       this.#sessions.closed(),
@@ -161,7 +160,7 @@ export class Scope<Request> {
     if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
   }
 
-  /** What a route gets where it sets nothing itself: outer registrations first. */
+  /** Defaults of a route: outer registrations first. */
   #layers(): RouteOptions<Request>[] {
     return [...(this.#parent === undefined ? [] : this.#parent.#layers()), this.#defaults]
   }
@@ -173,7 +172,7 @@ export class Scope<Request> {
   }
 
   #find(name: string): ExecutorSlot | undefined {
-    const slot = this.#executors.get(name)
+    const slot = this.#slots.get(name)
     if (slot !== undefined || this.#parent === undefined) return slot
     return this.#parent.#find(name)
   }
@@ -182,7 +181,7 @@ export class Scope<Request> {
     return [
       ...new Set([
         ...(this.#parent === undefined ? [] : this.#parent.#executorNames()),
-        ...this.#executors.keys(),
+        ...this.#slots.keys(),
       ]),
     ]
   }

@@ -6,14 +6,14 @@ type Entry = Parameters<StreamLog[LogLevel]>
 /**
  * A log whose methods never throw.
  *
- * A logger may: one that writes in place to a disk that is full, or one that cannot read what it is given. Where a
- * line is written is often just before a stream is closed or a thread is stopped, and neither may depend on it.
+ * A logger may throw: because its disk is full, or because it cannot read what it gets. Often a line is written just
+ * before a stream is closed or a thread is stopped, and neither may depend on the logger.
  */
 export class SteadyLog implements StreamLog {
   readonly #log: StreamLog & { readonly level: string }
   readonly #context: AsyncResource | undefined
 
-  /** @param context where each line is written, for a logger that adds what it finds there. Default: the caller's */
+  /** @param context the async context of each line, for a logger that adds values of it. Default: the caller's */
   constructor(log: StreamLog & { readonly level: string }, context?: AsyncResource) {
     this.#log = log
     this.#context = context
@@ -56,19 +56,19 @@ export class SteadyLog implements StreamLog {
     }
   }
 
-  /** The line without what the logger may have stumbled over. One that it does not take either is dropped. */
+  /** The same line with an error that every logger can read. If that throws too, the line is dropped. */
   #writeLegibly(level: LogLevel, [first, message]: Entry): void {
     try {
       if (typeof first !== 'string' && 'err' in first) {
         this.#log[level]({ ...first, err: legible(first.err) }, message ?? '')
       }
     } catch {
-      // There is no other place to tell it.
+      // There is no other place for it.
     }
   }
 }
 
-/** What a logger could not take, such as a frozen error or one whose getters throw, as far as it can be read. */
+/** A copy of an error that a logger cannot read: a frozen one, or one whose getters throw. */
 function legible(thrown: unknown): Error {
   try {
     const { message, stack } = thrown as { message: unknown; stack: unknown }

@@ -1,4 +1,4 @@
-import type { ProfileAnswer } from './profile.ts'
+import type { ProfileAnswer } from './server-profile.ts'
 
 /** From one bucket to the next it is 1.1 %, so that the middle of a bucket is within 0.6 % of all that is in it. */
 const BUCKETS_PER_DOUBLING = 64

@@ -60,5 +60,5 @@ test('nothing but the profile and its watch over the loop asks for the date', ()
     .filter((file) => /\bnew Date\b|\bDate[.(]/.test(readFileSync(`${src}/${file}`, 'utf8')))
     .toSorted()
   // There it is a stamp for people to read, from which nothing is computed.
-  expect(dated).toEqual(['runtime/loop-watch.ts', 'runtime/profile.ts'])
+  expect(dated).toEqual(['runtime/loop-watch.ts', 'runtime/server-profile.ts'])
 })

@@ -11,7 +11,7 @@ import headfirst, {
   type ProfileAnswer,
   type Stats,
 } from '../../src/index.ts'
-import { Profiler } from '../../src/runtime/profile.ts'
+import { ServerProfile } from '../../src/runtime/server-profile.ts'
 import { Testbed } from '../plugin/testbed.ts'
 import { run } from './profiling.ts'
 import { computing } from './server-profile-producers.ts'
@@ -101,7 +101,7 @@ describe('the option profile', () => {
   })
 
   test('tells waits so that a profiler can add up what it is told one after the other', () => {
-    const profiler = new Profiler(PROFILE)
+    const profiler = new ServerProfile(PROFILE)
     const moments = profiler.watch({ name: 'own', executor: {} })
     const stream = {
       executor: 'own',

@@ -13,17 +13,21 @@ import type { Subscriber, Watched } from './observation.ts'
 import { checkOptions, whole, type Rule } from './option-rules.ts'
 import { Waits } from './waits.ts'
 
-/** Where a profiler may ask the server how it is. */
+/** The route on which `headfirst profile` reads the server's own view. */
 export interface ProfileOptions {
   /** The route's path, as `/internal/profile`. It answers GET; without the right token 404, as if there was none. */
   path: string
-  /** What the profiler has to send, as `Authorization: Bearer …`. At least 16 characters. */
+  /** The profiler sends it as `Authorization: Bearer …`. At least 16 characters. */
   token: string
-  /** From how many ms on the server's loop counts as blocked. Default 50, from 5 to 60000. */
+  /**
+   * From how many ms on the server's loop counts as blocked, from 5 to 60000.
+   *
+   * @default 50
+   */
   blockedMs?: number
 }
 
-/** What the profile's route answers, with `stats` beside it. All is since it was last asked. */
+/** What the profile's route answers, with `stats` beside it. All is since the last answer. */
 export interface ProfileAnswer {
   /** The server's clock, in ms since 1970. */
   nowMs: number
@@ -41,8 +45,8 @@ export interface ProfileAnswer {
       p99Ms: number
       maxMs: number
       /**
-       * How many have waited about so long, within one percent; shortest first. Answers can be added up by it, as
-       * percentiles can't: the same wait is always told by the same number.
+       * How many streams have waited about so long, within one percent; shortest first. Unlike percentiles, several
+       * answers can be added up: the same wait has the same number in all of them.
        */
       distribution: [waitMs: number, count: number][]
     }
@@ -78,7 +82,7 @@ export function checkProfile(options: ProfileOptions): Required<ProfileOptions> 
 }
 
 /** Collects what the profile's route answers. */
-export class Profiler implements Subscriber {
+export class ServerProfile implements Subscriber {
   readonly #token: Buffer
   readonly #slots = new Map<string, Watched>()
   readonly #waits = new Map<Watched, Waits>()
