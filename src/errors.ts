@@ -1,8 +1,8 @@
 /**
- * Every error code, one table. A code is never reused. `docs/errors.md` lists exactly these.
+ * All error codes, in one table. A code is never reused. `docs/errors.md` lists exactly these.
  *
- * Messages say what was expected, what came, and what to do. The placeholders are filled in order. Where an error may be
- * replied to a client, its message holds no path and quotes no cause: those are properties, for the log.
+ * A message has what was expected, what came, and what to do. Its placeholders are filled in order. The message of an
+ * error that may be replied to a client has no path and does not quote the cause: both are properties, for the log.
  */
 import createError, { type FastifyErrorConstructor } from '@fastify/error'
 
@@ -11,7 +11,7 @@ type Coded = FastifyErrorConstructor<{ code: string; statusCode?: number }, unkn
 const define = (code: string, message: string, statusCode = 500, base: ErrorConstructor = Error): Coded =>
   createError(code, message, statusCode, base)
 
-// Set up
+// While the server is set up
 
 export const HF_ERR_OPTION_UNKNOWN: Coded = define(
   'HF_ERR_OPTION_UNKNOWN',

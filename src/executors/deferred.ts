@@ -3,29 +3,38 @@ import type { Executor, Task } from '../runtime/executor.ts'
 import { checkOptions, milliseconds } from '../runtime/option-rules.ts'
 import { SLICE_MS, slices } from '../runtime/producer.ts'
 
+/** Options of {@link deferred}. */
 export interface DeferredOptions {
   /**
-   * How long a generator may go on before it waits for its next turn, in ms. Default 5, from 1. It is looked at
-   * after each event, so that what computes between two of them is never cut.
+   * How long a generator runs before it waits for its next turn, in ms: a whole number from 1 to 2147483647. It is
+   * checked after each event. A computation between two events is never interrupted.
+   *
+   * @default 5
    */
   sliceMs?: number
 }
 
 /**
- * However busy the loop is with input and output, a producer waits no longer for it than this many turns. Turns, not
- * time: a turn accepts at most one connection, and the length of a turn is no measure of how many clients wait.
+ * If the event loop is busy with input and output all the time, a producer waits for at most this many turns. Turns,
+ * not ms: a turn accepts at most one connection, so that its length does not show how many clients wait.
  */
 const LONGEST_LOOK_TURNS = 64
 
 /**
- * Runs producers from a fair queue on the event loop, one at a time, each as soon as a turn of the loop has
- * brought nothing new: then every client that has come meanwhile has its head, and waits for the producer that
- * runs, not for all that are queued. A generator is resumed slice by slice.
+ * Runs producers on the server's thread, one at a time, from a first-in, first-out queue. For producers that compute
+ * for some milliseconds.
  *
- * `setImmediate` would not do: Node runs all callbacks that are due in one phase. Nor would one producer per
- * turn: the loop accepts one connection per turn, so that clients would queue before the door instead.
+ * The next producer starts when a turn of the event loop has processed no event. By then every client that has
+ * connected has its head: it waited for one producer, not for the whole queue. A generator runs in slices of `sliceMs`.
  *
- * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
+ * `setImmediate` for each producer would not do this: Node runs all immediates that are due in one phase. One producer
+ * per turn would not either: a turn accepts one connection, so that clients would wait for their connection instead.
+ *
+ * @throws HF_ERR_OPTION_UNKNOWN if an option does not exist
+ * @throws HF_ERR_OPTION_INVALID if `sliceMs` is out of its range
+ * @example
+ * await app.register(headfirst, { executors: { slow: deferred({ sliceMs: 2 }) } })
+ * app.get('/report', { sse: { executor: 'slow' } }, async (request, reply) => reply.sse(report))
  */
 export function deferred(options: DeferredOptions = {}): Executor {
   const { sliceMs = SLICE_MS } = checkOptions(options, { sliceMs: milliseconds(1) }, 'deferred()')
@@ -50,13 +59,13 @@ export function deferred(options: DeferredOptions = {}): Executor {
   }
 }
 
-/** Jobs in the order of their arrival, one at a time, each after a turn of the loop without news. */
+/** Runs jobs in the order of their arrival, one at a time, each after a turn of the event loop without events. */
 class FairQueue {
   readonly #jobs = new Set<() => void>()
   #scheduled = false
-  /** What the loop had processed when it was last looked at; none while it was not since the last job. */
+  /** Events that the loop had processed at the last check; undefined if there was no check since the last job. */
   #eventsSeen: number | undefined
-  /** Turns that the loop was looked at since the last job. */
+  /** Checks of the loop since the last job, one per turn. */
   #looks = 0
 
   add(job: () => void): void {
@@ -82,7 +91,7 @@ class FairQueue {
       this.#jobs.delete(job)
       this.#eventsSeen = undefined
       this.#looks = 0
-      // What is scheduled while immediates run comes in the next turn of the loop.
+      // An immediate that is scheduled by an immediate runs in the next turn of the loop.
       this.#schedule()
       job()
     } else {
@@ -90,7 +99,7 @@ class FairQueue {
     }
   }
 
-  /** Whether the loop has polled since the last look, and found nothing to do. */
+  /** True if the loop has processed no event since the last check, or after LONGEST_LOOK_TURNS checks. */
   #isQuiet(): boolean {
     const { events } = performance.nodeTiming.uvMetricsInfo
     const quiet = events === this.#eventsSeen || this.#looks === LONGEST_LOOK_TURNS

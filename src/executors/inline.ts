@@ -1,11 +1,14 @@
 import type { Executor } from '../runtime/executor.ts'
 
 /**
- * Runs the producer in the same turn, right after the head was flushed; where no hook waits, inside
- * `reply.sse()` itself.
+ * Runs the producer right after the head was flushed, in the same turn of the event loop. If no hook is asynchronous,
+ * it runs inside `reply.sse()` itself.
  *
- * For producers that only subscribe and return, and to see the cost that the others avoid: while a producer
- * computes, nothing else on the server moves.
+ * For producers that subscribe and return, or only await. While a producer computes, nothing else runs on the server's
+ * thread.
+ *
+ * @example
+ * await app.register(headfirst, { executors: { here: inline() } })
  */
 export function inline(): Executor {
   return { run: (task) => void task.produce() }

@@ -1,28 +1,37 @@
-/** Text, or UTF-8 bytes: whole blocks, each an event up to its empty line, or one line: a comment or a `retry`. */
+/**
+ * Whole blocks, as text or as UTF-8 bytes. A block is an event with the empty line at its end, or one line: a comment
+ * or a `retry`.
+ */
 export type Chunk = string | Uint8Array
 
 /**
- * What is dropped when too much waits for a slow client: the oldest events, or those that a newer one of the same
- * name (`event`) or `id` has made worthless.
+ * Which events are dropped when more than `maxBuffered` bytes wait for a slow client.
+ *
+ * - `'drop-oldest'`: the oldest events
+ * - `{ latest }`: events that a newer one of the same name (`event`) or the same `id` replaces; then the oldest
  */
 export type DropPolicy = 'drop-oldest' | { readonly latest: 'event' | 'id' }
 
 /**
- * What waits in a sink, in order.
+ * The chunks that wait in a sink, in order.
  *
- * As long as nothing has to be dropped it keeps chunks as they came. From the first drop until nothing waits any
- * more it keeps single blocks under keys, so that a newer one finds the one that it replaces.
+ * Before the first drop, chunks are stored as they came. From the first drop until the backlog is empty, single blocks
+ * are stored under keys, so that a newer block replaces the older one with its key.
  */
 export class Backlog {
-  /** In order; those before `#next`, at most half, are gone. (Each shift of a long array would move all of it.) */
+  /**
+   * In order. Those before `#next`, at most half, are taken already. (`shift()` would move the whole array each time.)
+   */
   #chunks: Chunk[] = []
   #next = 0
   #bytes = 0
-  /** Blocks by key, in order: set from the first drop until nothing waits. A block that nothing replaces has a number. */
+  /**
+   * Blocks by key, in order; defined from the first drop until the backlog is empty. A number where nothing replaces.
+   */
   #blocks: Map<string | number, Chunk> | undefined
-  /** Key of the newest event in `#blocks`, which is not dropped. */
+  /** Key of the newest event in `#blocks`, which is never dropped. */
   #newest: string | number | undefined
-  /** Stands before the oldest of `#blocks`. (Each walk from the map's start would pass all that was deleted.) */
+  /** Its next entry is the oldest of `#blocks`. (A new iterator would first pass over all deleted entries.) */
   #oldest: Iterator<[key: string | number, block: Chunk]> | undefined
   #policy: DropPolicy = 'drop-oldest'
   #numbered = 0
@@ -33,7 +42,7 @@ export class Backlog {
     return this.#bytes
   }
 
-  /** Events that were dropped so far. */
+  /** Events dropped so far. */
   get dropped(): number {
     return this.#dropped
   }
@@ -48,7 +57,7 @@ export class Backlog {
     }
   }
 
-  /** Takes out what waits, in order: all of it, or whole blocks until they are more than `most` bytes. */
+  /** Removes and returns what waits, in order: all of it, or whole blocks until they are more than `most` bytes. */
   take(most: number = Infinity): Chunk[] {
     if (this.#bytes <= most) {
       const all = this.#blocks === undefined ? this.#chunks.slice(this.#next) : [...this.#blocks.values()]
@@ -66,9 +75,9 @@ export class Backlog {
   }
 
   /**
-   * Drops events and comments until at most `most` bytes wait, but neither the newest event nor the newest `retry`.
-   * With `latest`, first those for which a newer one waits, also of what will be added until nothing waits any more;
-   * then the oldest.
+   * Drops events and comments until at most `most` bytes wait. The newest event and the newest `retry` always stay.
+   * With `latest`, an event goes first when a newer one with its key waits, and so does each event that is added until
+   * the backlog is empty. Then the oldest go.
    */
   drop(policy: DropPolicy, most: number): void {
     this.#policy = policy
@@ -81,7 +90,7 @@ export class Backlog {
     }
     for (let unseen = this.#blocks.size; unseen > 0 && this.#bytes > most; unseen--) {
       const [key, block] = this.#shiftEntry(this.#blocks)
-      // Behind the newest event stands nothing but lines, and where among events a retry stands does not matter.
+      // Both move to the end: only lines follow the newest event, and the place of a retry among events has no effect.
       if (key === this.#newest || key === RETRY) this.#put(key, block, this.#blocks)
       else this.#countDropped(block)
     }
@@ -96,13 +105,13 @@ export class Backlog {
     this.#bytes = 0
   }
 
-  /** Takes out the oldest chunk, or as much of it as is just over `most` bytes. */
+  /** Removes and returns the oldest chunk, or the first blocks of it that are together more than `most` bytes. */
   #shiftChunk(most: number): Chunk {
     const chunk = this.#chunks[this.#next] as Chunk
     const end = endOver(chunk, most)
     const isWhole = end === chunk.length
     const taken = isWhole ? chunk : cut(chunk, 0, end)
-    // What is taken is held here no longer.
+    // The array must not keep the memory of what was taken.
     this.#chunks[this.#next] = isWhole ? '' : cut(chunk, end)
     if (isWhole && ++this.#next * 2 > this.#chunks.length) {
       this.#chunks.splice(0, this.#next)
@@ -155,7 +164,7 @@ const byteLength = (chunk: Chunk): number =>
 const cut = (chunk: Chunk, from: number, to?: number): Chunk =>
   typeof chunk === 'string' ? chunk.slice(from, to) : chunk.subarray(from, to)
 
-/** The same memory, with the search that text has. */
+/** The same memory as a Buffer, which can search for text. */
 const bufferOf = ({ buffer, byteOffset, byteLength: length }: Uint8Array): Buffer =>
   Buffer.from(buffer, byteOffset, length)
 
@@ -170,28 +179,28 @@ const startsWith = (chunk: Chunk, text: string, from = 0): boolean => {
   return true
 }
 
-/** What a block that is a `retry` begins with; also its key, since a newer one replaces it. */
+/** The beginning of a `retry` line; also its key, because a newer `retry` replaces it. */
 const RETRY = 'retry: '
 const LINE_FEED = 0x0a
 
-/** Comments are no events, nor is a `retry` alone: no client shows them. In an event a retry stands after an id or a name. */
+/** True where a line begins that no client dispatches: a comment, or a `retry` that is alone or only before data. */
 const isLine = (chunk: Chunk, from: number): boolean =>
   startsWith(chunk, ':', from) || startsWith(chunk, RETRY, from)
 
 const isEvent = (block: Chunk): boolean => !isLine(block, 0)
 
-/** Bytes of their own: a part would keep all of the batch that it came in, which may be a thousand times as long. */
+/** Memory of its own: a part of a batch would keep the whole batch, which may be a thousand times as long. */
 const alone = (block: Chunk): Chunk =>
   typeof block === 'string' || block.byteLength === block.buffer.byteLength ? block : new Uint8Array(block)
 
 /**
- * Where the block that begins at `from` is over: an encoded event holds no empty line but the one at its end. Lines
- * before an event are blocks of their own, so that whatever replaces the event takes neither of them with it.
+ * The end of the block that begins at `from`. The only empty line of an encoded event is its last. Lines before an
+ * event are blocks of their own: they stay when the event is dropped or replaced.
  */
 function endOfBlock(chunk: Chunk, from: number): number {
   if (!isLine(chunk, from)) return endAfter('\n\n', chunk, from)
   const end = endAfter('\n', chunk, from)
-  // An executor of the user's own may close its lines with an empty one.
+  // A custom executor may end its lines with an empty one.
   return codeAt(chunk, end) === LINE_FEED ? end + 1 : end
 }
 
@@ -200,7 +209,7 @@ function endAfter(text: string, chunk: Chunk, from: number): number {
   return at === -1 ? chunk.length : at + text.length
 }
 
-/** Where the blocks end that are the first to be more than `most` bytes; or all of them. */
+/** The end of the first blocks that are together more than `most` bytes, or of all blocks. */
 function endOver(chunk: Chunk, most: number): number {
   if (byteLength(chunk) <= most) return chunk.length
   let end = 0
@@ -220,15 +229,15 @@ function* split(chunk: Chunk): Generator<Chunk, void, undefined> {
   }
 }
 
-/** The event's name or id; undefined for a block that no newer one replaces. */
+/** The key of an event, from its name or its id; undefined for a block that no newer one replaces. */
 function keyOf(block: Chunk, field: 'event' | 'id'): string | undefined {
-  // Data, which may be long, stands after all other fields: see encodeEvent().
+  // Data, which may be long, comes after all other fields: see encodeEvent().
   const data = startsWith(block, 'data') ? 0 : indexIn(block, '\ndata', 0)
   if (data === -1) return undefined
   const fields = cut(block, 0, data)
   const lines = (typeof fields === 'string' ? fields : bufferOf(fields).toString()).split('\n')
   const value = lines.findLast((line) => line.startsWith(`${field}: `))?.slice(field.length + 2)
   if (field === 'id') return value === undefined ? undefined : `id: ${value}`
-  // A client calls an event without a name a `message` (HTML Living Standard, 9.2.6).
+  // A client dispatches an event without a name as `message` (HTML Living Standard, 9.2.6).
   return `event: ${value || 'message'}`
 }

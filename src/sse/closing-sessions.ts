@@ -6,19 +6,19 @@ import { http2Stream } from './head.ts'
 /**
  * The HTTP/2 sessions that carry streams when their server closes.
  *
- * A server waits for its sessions, which clients keep when their streams have ended, and for ever for that of a
- * client that has vanished.
+ * `server.close()` waits until its sessions end. A client keeps its session when its streams have ended, and the
+ * session of a client that has vanished never ends by itself.
  */
 export class ClosingSessions {
   readonly #sockets = new Map<ServerHttp2Session, Socket>()
   #onEmpty: (() => void) | undefined
 
-  /** Tells the client (GOAWAY; RFC 9113, 6.8): what it has open goes on to its end, and then its session ends. */
+  /** Sends GOAWAY (RFC 9113, 6.8): open streams continue to their end, then the session ends. */
   close(response: ServerResponse): void {
     const session = http2Stream(response)?.session as ServerHttp2Session | undefined
     if (session === undefined || session.destroyed || this.#sockets.has(session)) return
-    // A session shows its socket through a proxy that hides destroy(). once() is passed on to the socket, and
-    // answers with it. Its close, not that of the session, is what the server waits for.
+    // `session.socket` is a proxy without destroy(). Its once() runs on the real socket and returns it. The server
+    // waits for the socket's close, not for the session's.
     const socket = session.socket.once('close', () => {
       this.#sockets.delete(session)
       if (this.#sockets.size === 0) this.#onEmpty?.()
@@ -27,12 +27,14 @@ export class ClosingSessions {
     session.close()
   }
 
-  /** Resolves when none is left. */
+  /** Resolves when all of them are closed. */
   async closed(): Promise<void> {
     if (this.#sockets.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
   }
 
-  /** Ends the connections that are left, in the next turn of the loop: what this one wrote may still leave. */
+  /**
+   * Ends the remaining connections in the next turn of the event loop, so that what this turn wrote can still leave.
+   */
   destroy(): void {
     for (const socket of this.#sockets.values()) setImmediate(() => socket.destroy())
   }

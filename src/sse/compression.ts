@@ -1,10 +1,12 @@
 /**
- * Content codings for event streams (RFC 9110, 8.4): each hand-over is compressed and flushed, so that no event
- * waits in the compressor, in place, so that a producer may block right after it. (The streams of `node:zlib`
- * answer by a callback, for which a producer that blocks its thread would make its own events wait.)
+ * Content codings for event streams (RFC 9110, 8.4).
  *
- * A coded body is made of whole blocks. That lets the server's thread say something in a body that is compressed on
- * another thread: a sign of life that decodes to nothing, and an uncompressed end.
+ * Each hand-over is flushed, so that no event waits in the compressor. Compression is synchronous: a producer may block
+ * right after `send()`. (The streams of `node:zlib` return their output in a callback, which runs only when the
+ * producer stops blocking its thread.)
+ *
+ * A coded body consists of whole blocks. So the server's thread can add to a body that is compressed on another thread:
+ * a heartbeat that decodes to nothing, and an uncompressed end.
  */
 import zlib, { constants, crc32 } from 'node:zlib'
 import * as minizlib from 'minizlib'
@@ -13,16 +15,18 @@ import Negotiator from 'negotiator'
 /** Content codings that browsers decode in event streams. */
 export type ContentCoding = 'zstd' | 'br' | 'gzip'
 
-/** All of them, best first: the cheapest to make, the smallest, the one that all can read. */
+/**
+ * All of them, best first for events of some KB: zstd costs least CPU, br makes fewest bytes, all clients decode gzip.
+ */
 export const KNOWN_CODINGS: readonly ContentCoding[] = ['zstd', 'br', 'gzip']
 
-/** Those that this Node can make: zstd is newer than the oldest Node that is supported. */
+/** Those that this Node supports: zstd exists from Node 22.15 and 23.8 on. */
 export const CONTENT_CODINGS: readonly ContentCoding[] = KNOWN_CODINGS.filter(
   (coding) => coding !== 'zstd' || 'createZstdCompress' in zlib,
 )
 
 /**
- * The coding for a client, after RFC 9110, 12.5.3.
+ * The coding for a client, by RFC 9110, 12.5.3.
  *
  * @param accepted the request's `Accept-Encoding`
  * @param offered best first
@@ -32,7 +36,7 @@ export function negotiateCoding(
   accepted: string | undefined,
   offered: readonly ContentCoding[],
 ): ContentCoding | undefined {
-  // Without the header any coding is allowed; but such a client may decode none.
+  // Without the header any coding is allowed, but such a client may decode none.
   if (accepted === undefined || accepted.length > LONGEST_HEADER) return undefined
   const negotiator: NegotiatesEncodings = new Negotiator({ headers: { 'accept-encoding': accepted } })
   const available = [...offered.filter((coding) => CONTENT_CODINGS.includes(coding)), 'identity']
@@ -40,25 +44,27 @@ export function negotiateCoding(
   return best === 'identity' ? undefined : (best as ContentCoding | undefined)
 }
 
-/** No client means more than this; to parse the longest that Node takes would hold everybody else up. */
+/**
+ * In characters. No real header is longer, and to parse the longest that Node accepts would block the server's thread.
+ */
 const LONGEST_HEADER = 1_000
 
-/** What the library has, and its types have not yet. */
+/** The option `preferred` exists in negotiator, but not in its types. */
 interface NegotiatesEncodings {
   encodings(available: readonly string[], options?: { preferred: readonly string[] }): string[]
 }
 
-/** How one coding is made, and what of it is the same in every body. */
+/** One coding: its compressor, and the bytes that are the same in every body. */
 interface Format {
-  /** What each body begins with. */
+  /** The first bytes of each body. */
   readonly prefix: Uint8Array
-  /** How many bytes of the compressor's own output are that prefix. */
+  /** How many of the first bytes of the compressor's output are that prefix. */
   readonly ownPrefix: number
   /** A block that decodes to nothing. */
   readonly empty: Uint8Array
-  /** Makes what compresses a body: each write is flushed. */
+  /** Makes the compressor of one body. It flushes each write. */
   compressor(): Compressing
-  /** Uncompressed text, and the end of the body. */
+  /** The end of the body, with uncompressed `text` before it. */
   end(text: Buffer, checksum: Checksum): Uint8Array[]
 }
 
@@ -68,9 +74,9 @@ interface Compressing {
   close(): void
 }
 
-/** Of all that a body decodes to. */
+/** Checksum of everything that a body decodes to. */
 export interface Checksum {
-  /** CRC-32, where the coding wants one; else 0. */
+  /** CRC-32 where the coding has one (gzip), else 0. */
   crc: number
   /** Bytes, modulo 2^32. */
   size: number
@@ -79,7 +85,7 @@ export interface Checksum {
 const littleEndian = (value: number, bytes: 2 | 3 | 4): number[] =>
   Array.from({ length: bytes }, (_, index) => (value >>> (8 * index)) & 0xff)
 
-/** Uncompressed blocks of at most `most` bytes each, with what stands before each. */
+/** Uncompressed blocks of at most `most` bytes each, with a header before each. */
 function blocks(text: Buffer, most: number, header: (length: number) => number[]): Buffer[] {
   const parts: Buffer[] = []
   for (let at = 0; at < text.length; at += most) {
@@ -89,30 +95,30 @@ function blocks(text: Buffer, most: number, header: (length: number) => number[]
   return parts
 }
 
-/** zstd can look back this far: 128 KiB. */
+/** The window of zstd: 128 KiB. */
 const ZSTD_WINDOW_LOG = 17
-/** Brotli can look back this far: 64 KiB. */
+/** The window of brotli: 64 KiB. */
 const BROTLI_WINDOW_LOG = 16
 const BROTLI_QUALITY = 5
 const ZSTD_LEVEL = 1
 
-// The types of minizlib know nothing of what it hands on to `node:zlib`.
+// The types of minizlib lack the options that it passes on to `node:zlib`.
 const { BrotliCompress, DeflateRaw, ZstdCompress } = minizlib as unknown as Record<
   'BrotliCompress' | 'DeflateRaw' | 'ZstdCompress',
   new (options: object) => Compressing
 >
 
-/** For `node:zlib`: bytes of output at a time. Its default is four times as much, for each stream. */
+/** For `node:zlib`: the output buffer of each stream, in bytes. Node's default is four times as large. */
 const OUTPUT = { chunkSize: 4_096 }
 
-// Newer than the types of the oldest Node that is supported.
+// `@types/node` for Node 20 lacks these.
 const { ZSTD_e_flush, ZSTD_c_compressionLevel, ZSTD_c_windowLog } = constants as unknown as Record<
   'ZSTD_e_flush' | 'ZSTD_c_compressionLevel' | 'ZSTD_c_windowLog',
   number
 >
 
 const FORMATS: Readonly<Record<ContentCoding, Format>> = {
-  // RFC 1952 around RFC 1951.
+  // A gzip wrapper (RFC 1952) around raw deflate (RFC 1951).
   gzip: {
     prefix: Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]),
     ownPrefix: 0,
@@ -123,7 +129,7 @@ const FORMATS: Readonly<Record<ContentCoding, Format>> = {
       Buffer.from([1, 0, 0, 0xff, 0xff, ...littleEndian(crc, 4), ...littleEndian(size, 4)]),
     ],
   },
-  // RFC 7932. The prefix is what a compressor of this window says when it is flushed with nothing in it.
+  // RFC 7932. The prefix is the output of a compressor with this window when it is flushed without input.
   br: {
     prefix: Buffer.from([0x0c]),
     ownPrefix: 1,
@@ -139,12 +145,12 @@ const FORMATS: Readonly<Record<ContentCoding, Format>> = {
         },
       }),
     end: (text) => [
-      // A meta-block: not the last, four nibbles of length less one, uncompressed.
+      // A meta-block: not the last, four nibbles for the length minus one, uncompressed.
       ...blocks(text, 0x10000, (length) => littleEndian(((length - 1) << 3) | (1 << 19), 3)),
       Buffer.from([0x03]),
     ],
   },
-  // RFC 8878. The prefix is a frame's header: no checksum, no size, the window.
+  // RFC 8878. The prefix is a frame header: no checksum, no content size, the window.
   zstd: {
     prefix: Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (ZSTD_WINDOW_LOG - 10) << 3]),
     ownPrefix: 6,
@@ -162,10 +168,10 @@ const FORMATS: Readonly<Record<ContentCoding, Format>> = {
   },
 }
 
-/** Of a body in which nothing has been said. */
+/** The checksum of an empty body. */
 const nothing = (): Checksum => ({ crc: 0, size: 0 })
 
-/** Compresses one body, on whichever thread. What it holds is made with the first text. */
+/** Compresses one body, on any thread. Its memory is allocated with the first text. */
 export class Compressor {
   readonly #format: Format
   readonly #hasCrc: boolean
@@ -178,15 +184,15 @@ export class Compressor {
     this.#hasCrc = coding === 'gzip'
   }
 
-  /** Of all that was compressed so far. */
+  /** Of everything that was compressed so far. */
   get checksum(): Readonly<Checksum> {
     return this.#checksum
   }
 
-  /** Whole blocks that decode to `text`. */
+  /** Returns whole blocks that decode to `text`. */
   compress(text: Buffer): Buffer {
     if (this.#closed) throw new Error('the compressor is closed')
-    // Not every compressor writes its header before the first event.
+    // Without input some compressors write their header, and some write nothing.
     if (text.length === 0) return NO_BYTES
     this.#checksum.size = (this.#checksum.size + text.length) >>> 0
     if (this.#hasCrc) this.#checksum.crc = crc32(text, this.#checksum.crc)
@@ -194,11 +200,11 @@ export class Compressor {
     const compressing = (this.#compressing = this.#format.compressor())
     const { ownPrefix } = this.#format
     if (ownPrefix === 0) return pass(compressing, text)
-    // Flushed with nothing in it, so that its prefix is whole bytes.
+    // Flushed without input first, so that the prefix ends at a byte boundary.
     return Buffer.concat([pass(compressing, NO_BYTES), pass(compressing, text)]).subarray(ownPrefix)
   }
 
-  /** Frees its memory. Nothing can be compressed after it. */
+  /** Frees its memory. `compress()` throws after it. */
   close(): void {
     this.#closed = true
     this.#compressing?.close()
@@ -213,7 +219,7 @@ function pass(compressing: Compressing, text: Buffer): Buffer {
   return compressing.read() ?? NO_BYTES
 }
 
-/** One coded body as the thread that writes the response sees it: what stands around the compressed blocks. */
+/** One coded body on the thread that writes the response: the bytes around the compressed blocks. */
 export class CodedBody {
   readonly #format: Format
   readonly #hasCrc: boolean
@@ -224,14 +230,14 @@ export class CodedBody {
     this.#hasCrc = coding === 'gzip'
   }
 
-  /** To be sent before anything else of the body; empty at every call but the first. */
+  /** The first bytes of the body. Empty at every call but the first. */
   prefix(): Uint8Array {
     if (this.#begun) return NO_BYTES
     this.#begun = true
     return this.#format.prefix
   }
 
-  /** A block that decodes to nothing: a sign of life, wherever a block may begin. */
+  /** A block that decodes to nothing, for heartbeats. It may stand between any two blocks. */
   get empty(): Uint8Array {
     return this.#format.empty
   }
@@ -239,7 +245,7 @@ export class CodedBody {
   /**
    * The end of the body.
    *
-   * @param lastWords are sent before it, uncompressed
+   * @param lastWords text before it, uncompressed
    * @param checksum of the body so far
    */
   end(lastWords: string, { crc, size }: Readonly<Checksum> = nothing()): Buffer {

@@ -2,51 +2,51 @@ import { randomBytes } from 'node:crypto'
 import type { EventFields } from './event.ts'
 
 interface Entry {
-  /** As it is sent, its id with it. Frozen. */
+  /** With its id, as it is sent. Frozen. */
   readonly event: EventFields
-  /** Of its text. */
+  /** Length of its text. */
   readonly bytes: number
 }
 
-/** Random bytes of an epoch: enough that no two rings ever share one. */
+/** Random bytes of an epoch: 72 bits, enough that two rings never share one. */
 const EPOCH_BYTES = 9
 
 /**
  * The last events of one source, by position. Positions count from 1; 0 is the place before the first event.
  *
- * An event's id is the ring's epoch and its position. The epoch is random, and each ring has its own, so that an
- * id from another ring, from an earlier process or from nowhere is known for a stranger.
+ * An event's id is the ring's epoch and the event's position. Each ring has its own random epoch, so that an id from
+ * another ring, from an earlier process, or one that a client made up, is recognised as unknown.
  */
 export class EventRing {
   readonly #epoch = randomBytes(EPOCH_BYTES).toString('base64url')
   readonly #maxEvents: number
   readonly #maxBytes: number
-  /** The event at position `n` stands at `(n - 1) % maxEvents`. */
+  /** The event at position `n` is at index `(n - 1) % maxEvents`. */
   readonly #entries: (Entry | undefined)[] = []
   #oldest = 1
   #next = 1
   #bytes = 0
 
   /**
-   * @param maxEvents events that are kept
-   * @param maxBytes bytes that are kept, of the events' text
+   * @param maxEvents events that are kept at most
+   * @param maxBytes bytes that are kept at most, of the events' text
    */
   constructor(maxEvents: number, maxBytes: number) {
     this.#maxEvents = maxEvents
     this.#maxBytes = maxBytes
   }
 
-  /** Position of the oldest event that is still there; that of the next one where there is none. */
+  /** Position of the oldest event that is kept; equal to `next` if none is. */
   get oldest(): number {
     return this.#oldest
   }
 
-  /** Position that the next event will have. */
+  /** Position of the next event that is pushed. */
   get next(): number {
     return this.#next
   }
 
-  /** Bytes of the text of the events that are there. */
+  /** Bytes of the text of all events that are kept. */
   get bytes(): number {
     return this.#bytes
   }
@@ -55,23 +55,23 @@ export class EventRing {
     return `${this.#epoch}.${position}`
   }
 
-  /** The position of an id that this ring has given, also of an event that it has lost; else undefined. */
+  /** The position of an id that this ring has given, also of an event that it no longer keeps; else undefined. */
   position(id: string): number | undefined {
     const position = Number(id.slice(id.lastIndexOf('.') + 1))
     if (!Number.isSafeInteger(position) || position < 0 || position >= this.#next) return undefined
-    // Comparing text with text leaves no second spelling of a number.
+    // Compared as text, since `Number()` accepts several spellings of a number.
     return this.id(position) === id ? position : undefined
   }
 
-  /** The event at a position from `oldest` on, and before `next`. */
+  /** The event at a position from `oldest` to `next - 1`. */
   at(position: number): EventFields {
     return (this.#entries[(position - 1) % this.#maxEvents] as Entry).event
   }
 
   /**
-   * Adds an event at position `next`, and drops the oldest ones for it.
+   * Adds an event at position `next`, and drops the oldest ones to make room.
    *
-   * @param bytes of its text; not more than the ring may hold
+   * @param bytes length of its text, at most `maxBytes`
    */
   push(event: EventFields, bytes: number): void {
     if (this.#next - this.#oldest === this.#maxEvents) this.#drop()

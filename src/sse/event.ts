@@ -1,36 +1,59 @@
 /**
- * Events to text, in the format of the HTML Living Standard, 9.2.5 "Parsing an event stream".
+ * Encodes events as text, in the format of the HTML Living Standard, 9.2.5 "Parsing an event stream".
  *
- * Encoding is pure and is the hot path of every executor. It lets no value forge a field: a line end of any
- * kind (CR, LF, CRLF) in `data` starts a new `data` line, and is refused in `event` and `id`.
+ * Encoding is pure and is the hot path of every executor. No value can forge a field: a line end of any kind (CR, LF,
+ * CRLF) in `data` starts a new `data` line, and in `event` or `id` it is an error.
  */
 import { HF_ERR_EVENT_DATA, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_INVALID } from '../errors.ts'
 
-/** The fields of one event. At least one must be there; a field that is `undefined` is absent. */
+/**
+ * The fields of one event. At least one is required. A field that is `undefined` is absent.
+ *
+ * @example
+ * const event: EventFields = { event: 'price', id: 7, data: { ACME: 12.5 } }
+ */
 export interface EventFields {
   /**
-   * The payload. A string is sent as it is (each line as a `data` line of its own), anything else goes through
-   * the serializer. `''` and `null` are values. An event without data is dispatched by no browser.
+   * The payload. A string is sent as it is, each of its lines as one `data` line. The serializer turns any other value
+   * into a string. `''` and `null` are values. Browsers dispatch no event without data.
    */
   data?: unknown
-  /** The name that the client listens for. No line ends. `''` means `message`. */
+  /**
+   * The name that the client listens for, without line ends. `''` means `message`.
+   *
+   * @default absent: the client dispatches the event as `message`
+   */
   event?: string | undefined
-  /** What a client that reconnects sends back as `Last-Event-ID`. No line ends, no NUL. `''` resets it. */
+  /**
+   * What a client that reconnects sends back as `Last-Event-ID`: a finite number, or a string without line ends and
+   * NUL. `''` resets it.
+   *
+   * @default absent: the client keeps the id that it has
+   */
   id?: string | number | undefined
-  /** How long the client waits before it reconnects, in ms: a whole number from 0. Alone it is a line, and no event. */
+  /**
+   * How long the client waits before it reconnects, in ms: a whole number from 0. A `retry` without other fields is
+   * sent as a single line and is not an event.
+   *
+   * @default absent: the client keeps the time that it has
+   */
   retry?: number | undefined
 }
 
-/** What a producer sends: a string (its data), or the fields. */
+/** What a producer sends: a string, which is the data of an event without other fields, or the fields. */
 export type EventInput = string | EventFields
 
-/** Turns `data` that is not a string into one. */
+/**
+ * Turns `data` that is not a string into a string. If it throws, or returns anything else, `send()` throws
+ * HF_ERR_EVENT_DATA.
+ */
 export type Serializer = (data: unknown) => string
 
 /**
- * A comment without text: it keeps proxies from cutting an idle stream, and no client shows it.
+ * A comment without text. If a stream is idle, a proxy does not cut it, and no client dispatches an event.
  *
- * A line, as HTML 9.2.7 says: an empty line after it would make an empty event in clients that dispatch at every one.
+ * One line, as in HTML 9.2.7. An empty line after it would become an empty event in clients that dispatch at every
+ * empty line.
  */
 export const HEARTBEAT = ':\n'
 
@@ -39,7 +62,8 @@ const LINE_END = /\r\n|\r|\n/
 const hasLineEnd = (text: string): boolean => text.includes('\n') || text.includes('\r')
 
 /**
- * The text of one event, with its closing empty line; of one that is only a `retry`, the line, as {@link encodeRetry}.
+ * Returns the text of one event, with the empty line that ends it. If `retry` is the only field, returns its line
+ * alone, like {@link encodeRetry}.
  *
  * Lone surrogates become U+FFFD when the text is written as UTF-8.
  *
@@ -54,7 +78,7 @@ export function encodeEvent(event: EventInput, serializer: Serializer = JSON.str
   }
 }
 
-/** A getter or a proxy may throw anything: what can't be read is no event. */
+/** A getter or a proxy may throw anything. What cannot be read is not an event. */
 function coded(error: unknown): unknown {
   if (error instanceof HF_ERR_EVENT_INVALID) return error
   if (error instanceof HF_ERR_EVENT_FIELD || error instanceof HF_ERR_EVENT_DATA) return error
@@ -77,13 +101,13 @@ function encodeFields(event: EventFields, serializer: Serializer): string {
   if (retry !== undefined) text += encodeRetry(retry)
   if (data !== undefined) text += dataLines(typeof data === 'string' ? data : serialize(data, serializer))
   if (text === '') throw new HF_ERR_EVENT_INVALID('it has no field')
-  // A retry holds as soon as its line is read (9.2.6). An id holds from the empty line on.
+  // A client applies a retry when it has read the line (9.2.6), and an id when it has read the empty line.
   return name === undefined && id === undefined && data === undefined ? text : text + '\n'
 }
 
 /**
- * The data of an event that is nothing else than one line of data; undefined for any other. Such an event is the
- * usual one, and a sink may have a faster way for it than {@link encodeEvent}: its text is `data: ${line}\n\n`.
+ * If an event is one line of data and nothing else, returns that line, else undefined. Most events are like this, and a
+ * sink may write them faster than {@link encodeEvent} can: the text is `data: ${line}\n\n`.
  *
  * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_DATA
  */
@@ -101,13 +125,13 @@ function soleLineOfFields(event: EventFields, serializer: Serializer): string | 
   for (const field in event) if (field !== 'data') return undefined
   const { data } = event
   if (typeof data === 'string') return hasLineEnd(data) ? undefined : data
-  // Only of the default is it known that its text holds no line end.
+  // Only the text of the default serializer is known to have no line ends.
   return serializer === JSON.stringify ? serialize(data, serializer) : undefined
 }
 
 /**
- * Comment lines, one for each line of `text`: no client dispatches them. An empty line after them would be taken for
- * an event's end, as for {@link HEARTBEAT}.
+ * Returns comment lines, one for each line of `text`. No client dispatches them. No empty line follows, for the reason
+ * given at {@link HEARTBEAT}.
  *
  * @throws HF_ERR_EVENT_FIELD when `text` is not a string
  */
@@ -117,7 +141,7 @@ export function encodeComment(text: string): string {
   return `: ${text.split(LINE_END).join('\n: ')}\n`
 }
 
-/** A `retry` line, which stands alone or in an event. */
+/** Returns a `retry` line, to be sent alone or within an event. */
 export function encodeRetry(retryMs: number): string {
   if (!Number.isSafeInteger(retryMs) || retryMs < 0) {
     throw new HF_ERR_EVENT_FIELD('retry', 'a whole number of milliseconds from 0', show(retryMs))
@@ -161,14 +185,14 @@ function checkName(name: unknown): string {
 
 function checkId(id: unknown): string | number {
   if (Number.isFinite(id)) return id as number
-  // A client ignores an id that holds NUL (9.2.6), so that a reconnect would resume at the wrong place.
+  // A client ignores an id with NUL (9.2.6), and would resume at the wrong place after a reconnect.
   if (typeof id !== 'string' || hasLineEnd(id) || id.includes('\0')) {
     throw new HF_ERR_EVENT_FIELD('id', 'a finite number, or a string without line ends and NUL', show(id))
   }
   return id
 }
 
-/** A value as an error message shows it: short, and on one line. */
+/** Describes a value for an error message, shortened and on one line. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'bigint') return `${value}n`
@@ -183,7 +207,7 @@ export function show(value: unknown): string {
   return String(value)
 }
 
-/** A class may have put anything in the place of a name. */
+/** The property `name` of a class may hold any value. */
 function nameOf(value: { name?: unknown } | undefined): string | undefined {
   const name = value?.name
   return typeof name === 'string' && name !== '' ? name.slice(0, 40) : undefined

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type Http2ServerResponse } from 'node:http2'
 
 /**
- * What a response needs to be an event stream, unless the handler has set it.
+ * The headers of an event stream. A header that the handler has set is kept.
  *
- * `no-transform` asks intermediaries not to compress or merge (RFC 9111, 5.2.2.6), `X-Accel-Buffering` stops
- * nginx from buffering the response.
+ * `no-transform` asks intermediaries not to compress or merge the response (RFC 9111, 5.2.2.6). With
+ * `X-Accel-Buffering: no` nginx does not buffer it.
  */
 export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'content-type': 'text/event-stream',
@@ -14,29 +14,31 @@ export const EVENT_STREAM_HEADERS: Readonly<Record<string, string>> = Object.fre
   'x-accel-buffering': 'no',
 })
 
-/** True where HTTP allows no body (RFC 9110, 9.3.2, 15.2, 15.3.5, 15.3.6, 15.4.5). */
+/** True if HTTP allows no body (RFC 9110, 9.3.2, 15.2, 15.3.5, 15.3.6, 15.4.5). */
 export function hasNoBody(method: string, status: number): boolean {
   return method === 'HEAD' || status < 200 || status === 204 || status === 205 || status === 304
 }
 
-/** The stream of HTTP/2 that a response is, if it is one. (A client of HTTP/1.1 may well say that it speaks 2.0.) */
+/**
+ * The HTTP/2 stream of a response, if it has one. (`httpVersion` is no proof: an HTTP/1 client may send `HTTP/2.0`.)
+ */
 export const http2Stream = (response: ServerResponse): Http2ServerResponse['stream'] | undefined =>
   (response as Partial<Pick<Http2ServerResponse, 'stream'>>).stream
 
 /**
- * True for a response that emits 'finish' because all of it was handed over. Node also emits it when the
- * socket broke under what still waited, and of a stream of HTTP/2 that was reset.
+ * True if a response has emitted 'finish' because all of it was handed over. Node also emits 'finish' if the socket
+ * broke while bytes waited, and if an HTTP/2 stream was reset.
  */
 export function isDelivered(response: ServerResponse): boolean {
   return http2Stream(response)?.writableFinished ?? response.socket?.destroyed !== true
 }
 
-/** True for a response that was ended when nothing waited: whatever becomes of its socket, the kernel has all. */
+/** True if a response was ended and nothing waits: the kernel has all of it, whatever happens to its socket. */
 export function isHandedOver(response: ServerResponse): boolean {
   return http2Stream(response) === undefined && response.writableEnded && response.writableLength === 0
 }
 
-/** They speak of a connection that HTTP/2 does not have (RFC 9113, 8.2.2). */
+/** Headers of a connection, which HTTP/2 forbids (RFC 9113, 8.2.2). */
 const CONNECTION_HEADERS = [
   'keep-alive',
   'proxy-connection',
@@ -46,14 +48,14 @@ const CONNECTION_HEADERS = [
 ]
 
 /**
- * A client of HTTP/1.0 knows no chunks and finds the end of a body by that of its connection (RFC 9112, 6.1 and 9.3):
- * where the handler has said otherwise, Node would believe it.
+ * An HTTP/1.0 client cannot read chunks: the end of the connection is the end of its body (RFC 9112, 6.1 and 9.3). If
+ * the handler has set one of these, Node would frame the body differently.
  */
 const FRAMING_HEADERS = ['transfer-encoding', 'trailer', 'keep-alive']
 
 /**
- * Removes headers that contradict how the body is framed. HTTP/2 forbids some: Node would throw when the head leaves. It
- * drops `connection` there itself.
+ * Removes headers that contradict the framing of the body. On HTTP/2 Node would throw for them when the head leaves; it
+ * drops `connection` itself.
  */
 export function dropConnectionHeaders(response: ServerResponse): void {
   if (http2Stream(response) !== undefined) {
@@ -67,17 +69,18 @@ export function dropConnectionHeaders(response: ServerResponse): void {
 const isBeforeHttp11 = ({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean =>
   httpVersionMajor < 1 || (httpVersionMajor === 1 && httpVersionMinor < 1)
 
-/** Ends a response so that the client sees that it is not complete. */
+/** Ends a response in a way that the client can detect as incomplete. */
 export function breakOff(response: ServerResponse): void {
   const stream = http2Stream(response)
-  // A stream of HTTP/2 that is merely destroyed looks like one that has come to its end.
+  // To its client, an HTTP/2 stream that is only destroyed looks complete.
   stream?.close(constants.NGHTTP2_INTERNAL_ERROR)
   response.destroy()
 }
 
 /**
- * Calls back when status line and headers have been handed to the kernel: at once where Node writes at once
- * (plaintext HTTP/1.1), else when the bytes that wait on the connection have left.
+ * Calls back when status line and headers have been handed to the kernel. On plaintext HTTP/1.1, where Node writes at
+ * once, that is now; over TLS, or when bytes already wait on the connection, when those have left; on HTTP/2 in the
+ * next turn of the event loop.
  */
 export function sendHead(response: ServerResponse, sent: () => void): void {
   response.flushHeaders()
@@ -90,20 +93,20 @@ export function sendHead(response: ServerResponse, sent: () => void): void {
 /**
  * The payload of a reply that becomes an event stream.
  *
- * A framework pipes a stream payload to the response at the one moment when all of its hooks have run and no
- * byte has left. This `Readable` yields nothing: being piped is all it is for.
+ * A framework pipes a stream payload to the response when all of its hooks have run and no byte has left. This
+ * `Readable` yields nothing: only the call of `pipe()` matters.
  *
- * Just before, the framework begins to watch both, in order to destroy one when the other fails. Its listeners would
- * hold the payload, and more, for as long as the response lasts: a quarter more heap for an idle stream. They are
- * taken from the response when the payload ends, since there is nothing left to destroy then.
+ * Just before, the framework adds listeners to both, to destroy one when the other fails. Those listeners would keep
+ * the payload and more in memory until the response ends: a quarter more heap for an idle stream. So they are removed
+ * from the response when the payload ends. Nothing is left to destroy then.
  */
 export class HeadPayload extends Readable {
   readonly #response: ServerResponse
   readonly #onPipe: (destination: NodeJS.WritableStream, endsResponse: boolean) => void
-  /** What has come to listen to the response since anything last came to listen to this payload. */
+  /** Listeners that were added to the response since the last one was added to this payload. */
   #watchers: [event: string, listener: () => void][] | undefined
 
-  /** @param onPipe told where to, and whether the one who pipes ends the response itself (for its trailers) */
+  /** @param onPipe gets the destination, and true if the framework ends the response itself (to send trailers) */
   constructor(
     response: ServerResponse,
     onPipe: (destination: NodeJS.WritableStream, endsResponse: boolean) => void,
@@ -115,7 +118,7 @@ export class HeadPayload extends Readable {
 
   override _read(): void {}
 
-  // Listeners of other hooks come before the framework's, which has its first ones here and the next on the response.
+  // Hooks add their listeners earlier. The framework adds its own to this payload first, and then to the response.
   override on(event: string | symbol, listener: Parameters<Readable['on']>[1]): this {
     if (this.#watchers === undefined) this.#response.on('newListener', this.#onListener)
     this.#watchers = []
@@ -132,9 +135,9 @@ export class HeadPayload extends Readable {
     return destination
   }
 
-  /** Tells the one who piped that the stream has come to its end. */
+  /** Emits 'end' for the framework that has piped it. */
   end(): void {
-    // Without any listener an error of the response would end the process.
+    // An 'error' of the response without a listener would end the process.
     this.#response.on('error', () => {})
     for (const [event, listener] of this.#watchers ?? []) this.#response.removeListener(event, listener)
     this.push(null)

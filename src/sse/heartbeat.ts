@@ -1,20 +1,22 @@
 import type { ResponseSink } from './response-sink.ts'
 
-/** Streams that one turn of the event loop looks at: each may cost a system call, and new clients wait for it. */
+/**
+ * Streams that are checked in one turn of the event loop: each may cost a system call, and new clients wait meanwhile.
+ */
 const SINKS_PER_TURN = 32
 
 /**
- * Sends a comment to each stream that has been silent, from one timer for all streams of a rhythm.
+ * Sends a comment to each silent stream. One timer serves all streams of a route.
  *
- * The timer looks twice per rhythm and sends where nothing has moved since its last look, so that no silence
- * lasts longer than `heartbeatMs`. That costs a stream one flag, and no clock is read when an event is sent. A look
- * at many streams is spread over turns of the event loop.
+ * The timer fires twice per `heartbeatMs`. If nothing was sent on a stream since the last time, it sends a comment
+ * there: no silence lasts longer than `heartbeatMs`. This costs a flag for each stream, and sending an event reads no
+ * clock. If there are many streams, they are checked over several turns of the event loop.
  */
 export class Heartbeat {
   readonly #heartbeatMs: number
   readonly #sinks = new Set<ResponseSink>()
   #timer: NodeJS.Timeout | undefined
-  /** Set while a look goes on: the streams that it has still to look at. */
+  /** Defined during a beat: the streams that are not yet checked. */
   #unseen: Iterator<ResponseSink> | undefined
 
   constructor(heartbeatMs: number) {
@@ -27,13 +29,15 @@ export class Heartbeat {
     this.#timer ??= setInterval(this.#beat, this.#heartbeatMs / 2).unref()
   }
 
-  /** The timer is stopped when it finds nobody: short streams would else set one each, which costs more than a beat. */
+  /**
+   * The timer goes on until a beat finds no stream: to restart it for each short stream would cost more than a beat.
+   */
   delete(sink: ResponseSink): void {
     this.#sinks.delete(sink)
   }
 
   readonly #beat = (): void => {
-    // A look that outlasts half a rhythm is not overtaken by the next.
+    // The last beat is not done yet.
     if (this.#unseen !== undefined) return
     if (this.#sinks.size === 0) {
       clearInterval(this.#timer)
@@ -59,6 +63,6 @@ export class Heartbeat {
 
 function beat(sink: ResponseSink): void {
   sink.lookBehind()
-  // What is sent counts as a move, so that the next look passes over it.
+  // A comment that is sent sets the flag again: the next one follows after a whole `heartbeatMs`.
   if (sink.touched || !sink.beat()) sink.touched = false
 }

@@ -1,36 +1,36 @@
-/** Whether a client takes an event stream, or prefers it: `Accept` (RFC 9110, 12.5.1). */
+/** Whether the `Accept` header of a request allows an event stream, or prefers it (RFC 9110, 12.5.1). */
 import Negotiator from 'negotiator'
 
 const EVENT_STREAM = 'text/event-stream'
 
 /**
- * Types with the parameter that they are often asked for with. A range that has a parameter takes only a type
- * that has it too, and both JSON and event streams are UTF-8 whether they say so or not.
+ * The types, each without and with `charset=utf-8`. A range with a parameter matches only a type with the same
+ * parameter, clients often send this one, and both JSON and event streams are always UTF-8.
  */
 const withCharset = (types: readonly string[]): string[] =>
   types.flatMap((type) => (type.includes(';') ? [type] : [type, `${type};charset=utf-8`]))
 
 const EVENT_STREAMS = withCharset([EVENT_STREAM])
 
-/** A header without a member says as little as none. */
+/** A header without any member counts as absent. */
 const saysNothing = (accept: string | undefined): boolean => accept === undefined || !/[^\s,]/.test(accept)
 
 const ranked = (accept: string | undefined, types: readonly string[]): string[] =>
   new Negotiator({ headers: { accept } }).mediaTypes(types)
 
 /**
- * True when an `Accept` header allows an event stream.
+ * True if an `Accept` header allows an event stream.
  *
  * @param accept the header's value; several headers are joined with commas
  */
 export function acceptsEventStream(accept: string | undefined): boolean {
-  // What a browser's EventSource sends needs no parsing.
+  // A browser's EventSource sends exactly this: no parsing needed.
   return accept === EVENT_STREAM || saysNothing(accept) || ranked(accept, EVENT_STREAMS).length > 0
 }
 
 /**
- * True when an `Accept` header prefers an event stream: by the weight, then by the more exact range, then by
- * what is named first. Where the header tells nothing apart, or allows none of them, the other types win.
+ * True if an `Accept` header prefers an event stream to the other types: by weight, then by the more exact range, then
+ * by order. False if the header makes no difference between them, or allows none.
  *
  * @param accept the header's value; several headers are joined with commas
  * @param over the other types
@@ -43,5 +43,5 @@ export function prefersEventStream(accept: string | undefined, over: readonly st
 
 const MEDIA_TYPE = /^[^\s/;,*]+\/[^\s/;,*]+(\s*;[^,]*)?$/
 
-/** True for a type without wildcards, such as `application/json`. */
+/** True for a media type without wildcards, such as `application/json`. */
 export const isMediaType = (value: unknown): boolean => typeof value === 'string' && MEDIA_TYPE.test(value)

@@ -1,4 +1,4 @@
-/** Long, because flush modes and bounds meet at the one place where bytes leave, in order. */
+/** Long, because flush modes and limits together decide the order in which the bytes of a response leave. */
 import { Backlog, type Chunk, type DropPolicy } from './backlog.ts'
 import type { Checksum, ContentCoding } from './compression.ts'
 import { HEARTBEAT } from './event.ts'
@@ -6,10 +6,11 @@ import { CompressedBody, ForwardedBody, PLAIN, type ResponseBody } from './respo
 import type { Sink } from './sink.ts'
 
 /**
- * When an event goes to the kernel.
+ * When an event is handed to the kernel.
  *
- * - `event`: before `send()` returns, so that a producer may block right after it (one system call an event)
- * - `tick`: at the end of the event loop's turn, all that the turn sent in one write
+ * - `event`: before `send()` returns, so that a producer may block right after it. One system call per event. Over TLS
+ *   and HTTP/2 Node writes later, at the end of the event loop's turn or after it
+ * - `tick`: at the end of the event loop's turn, everything that the turn has sent in one write
  */
 export type FlushMode = 'event' | 'tick'
 
@@ -24,54 +25,54 @@ export interface WritableResponse {
 
 export interface ResponseSinkSettings {
   flush: FlushMode
-  /** Bytes over which `write()` answers false. */
+  /** Bytes over which `write()` returns false. */
   highWaterMark: number
-  /** Bytes over which events are dropped as `drop` says, or else `onOverflow` is called. */
+  /** Bytes over which events are dropped by the policy `drop`; without one, `onOverflow` is called. */
   maxBuffered: number
   drop?: DropPolicy | undefined
   onOverflow: () => void
   /** Called once, when the first event is taken. */
   onFirstEvent?: () => void
-  /** Called at each look of the heartbeat where the client has still to take something, be it the end. */
+  /** Called at each check of the heartbeat if bytes, or the end of the response, still wait for the client. */
   onBehind?: () => void
-  /** Ends the response: all that was taken has been handed over. */
+  /** Ends the response. Everything that was taken has been handed over. */
   onEnd: () => void
 }
 
-/** In `tick` mode a write leaves before the turn's end once it has this many bytes. */
+/** In mode `tick`, this many bytes (64 KiB) are written before the turn ends. */
 const WRITE_BYTES = 65_536
 
-/** A code unit of UTF-16 takes at most so many bytes in UTF-8 (a pair of them four). */
+/** Bytes in UTF-8 of one UTF-16 code unit, at most. (A surrogate pair takes four.) */
 const MOST_BYTES_PER_UNIT = 3
 
 /**
- * The sink on the server's thread: it writes an HTTP response.
+ * The sink on the server's thread. It writes an HTTP response.
  *
- * Bytes wait in one of two places: in the response (handed over, but not yet taken by the kernel), or here, in the
- * backlog. In mode `event` nothing waits here as long as the kernel takes all. Once it does not, all that comes
- * waits here until the response is empty, and then leaves in one write; where events may be dropped in several,
- * since what was handed over can no longer be.
+ * Bytes wait in one of two places: in the response (handed over, but not yet taken by the kernel), or in the backlog of
+ * this sink. In mode `event`, as long as the kernel takes everything, the backlog stays empty. Otherwise new chunks
+ * wait there until the response is empty, and then leave in one write. If events may be dropped, they leave in several
+ * writes, because bytes that were handed over can no longer be dropped.
  *
- * A coded body is compressed at the hand-over, or on the thread that the producer runs on.
+ * A coded body is compressed at the hand-over, or on the producer's thread.
  */
 export class ResponseSink implements Sink {
   readonly #response: WritableResponse
   readonly #settings: ResponseSinkSettings
   readonly #backlog = new Backlog()
-  /** Bytes up to which nothing has to be done before the turn's end. */
+  /** The smallest limit, in bytes. In mode `tick`, nothing has to be done below it before the turn ends. */
   readonly #leastLimit: number
-  /** Bytes that are handed over at once. */
+  /** Bytes that are handed over at a time. */
   readonly #portion: number
-  /** Set while a turn of the loop is awaited in mode `tick`. */
+  /** Defined in mode `tick` while something waits for the end of the turn. */
   #immediate: NodeJS.Immediate | undefined
   #ready: PromiseWithResolver<boolean> | undefined
   #closed = false
   #body: ResponseBody = PLAIN
 
   /**
-   * In mode `tick`: what came last, and whose bytes are not counted yet. Counting the bytes of each short text would
-   * take longer than all else that is done for it here; so they are counted for many at once, as soon as they could
-   * matter for a limit.
+   * In mode `tick`: the newest text, whose bytes are not counted yet. To count the bytes of each short text would cost
+   * more than everything else that this sink does for it. So the bytes of many are counted together, as soon as they
+   * may exceed a limit.
    */
   #uncounted = ''
   #bytes = 0
@@ -80,14 +81,14 @@ export class ResponseSink implements Sink {
   events = 0
   /** When the first event was taken, on the clock of `performance.now()`. */
   firstEventAt: number | undefined
-  /** True when something was taken since it was last set to false: what a heartbeat looks at. */
+  /** Set to true by each chunk that is taken, and to false by the heartbeat, which sends only where it is false. */
   touched = false
 
   constructor(response: WritableResponse, settings: ResponseSinkSettings) {
     this.#response = response
     this.#settings = settings
     this.#leastLimit = Math.min(settings.highWaterMark, settings.maxBuffered, WRITE_BYTES)
-    // Half of the bound at most, so that the other half is left for newer events.
+    // At most half of `maxBuffered`, so that the other half is left for newer events.
     this.#portion = settings.drop === undefined ? Infinity : Math.min(WRITE_BYTES, settings.maxBuffered / 2)
   }
 
@@ -101,26 +102,27 @@ export class ResponseSink implements Sink {
     return this.#bytes
   }
 
-  /** Bytes taken that the kernel has not. */
+  /** Bytes that were taken, and that the kernel has not taken yet. */
   get buffered(): number {
     this.#countText()
     return this.#response.writableLength + this.#backlog.bytes
   }
 
-  /** Events that were taken, and then dropped for a slow client. */
+  /** Events that were taken, and then dropped because the client is slow. */
   get dropped(): number {
     return this.#backlog.dropped
   }
 
-  /** The body is to be compressed here. To be called before anything is written. */
+  /** Makes this sink compress the body. Call it before anything is written. */
   compress(coding: ContentCoding): void {
     this.#body = new CompressedBody(coding)
   }
 
   /**
-   * The body is compressed elsewhere, and comes through {@link writeCoded}. To be called before anything is written.
+   * Makes this sink expect a body that is compressed elsewhere, by {@link writeCoded}. Call it before anything is
+   * written.
    *
-   * @param firstWords what it begins with there; written here where nothing ever comes
+   * @param firstWords the first text of the body there. If the stream ends before any block has come, it is sent here
    */
   expectCoded(coding: ContentCoding, firstWords: string): void {
     this.#body = new ForwardedBody(coding, firstWords)
@@ -165,7 +167,7 @@ export class ResponseSink implements Sink {
   /**
    * Takes whole blocks of a body that is compressed elsewhere.
    *
-   * @param checksum of the body so far, these included
+   * @param checksum of the body so far, these blocks included
    */
   writeCoded(blocks: Uint8Array, events: number, checksum: Readonly<Checksum>): boolean {
     if (this.#closed) return false
@@ -188,11 +190,11 @@ export class ResponseSink implements Sink {
     return this.#settle()
   }
 
-  /** Sees to it that what waits leaves when it should, and looks at the limits. */
+  /** Hands over what waits, now or at the end of the turn, and checks the limits. */
   #settle(): boolean {
     const { flush, highWaterMark, maxBuffered } = this.#settings
     const { bytes } = this.#backlog
-    // What only waits for the end of the turn may well go before it is too much.
+    // In mode `tick`, chunks that only wait for the end of the turn must not count as overflow.
     if (flush === 'event' || bytes >= WRITE_BYTES || bytes > maxBuffered) this.#flush()
     else this.#immediate ??= setImmediate(this.#onTurn)
     const buffered = this.#response.writableLength + this.#backlog.bytes
@@ -214,16 +216,17 @@ export class ResponseSink implements Sink {
     return this.#ready.promise
   }
 
-  /** Calls `onBehind` where the client has still to take something. */
+  /** Calls `onBehind` if bytes, or the end of the response, still wait for the client. */
   lookBehind(): void {
     if (this.#settings.onBehind !== undefined && (this.#closed || this.buffered > 0))
       this.#settings.onBehind()
   }
 
   /**
-   * A sign of life, unless the client is behind: then it needs none, and its buffer should not grow for one.
+   * Sends a heartbeat. If bytes wait for the client, it sends none: the connection is not idle, and its buffer must not
+   * grow.
    *
-   * @returns whether it was sent
+   * @returns true if it was sent
    */
   beat(): boolean {
     if (this.#closed || this.buffered > 0) return false
@@ -236,7 +239,7 @@ export class ResponseSink implements Sink {
   end(): void {
     if (this.#closed) return
     this.#countText()
-    // No system call of its own: it leaves with the end of the response.
+    // Not corked: it leaves in the same system call as the end of the response.
     if (this.#backlog.bytes > 0) this.#write(this.#body.encode(this.#backlog.take()))
     const end = this.#body.end?.()
     if (end !== undefined) {
@@ -247,7 +250,7 @@ export class ResponseSink implements Sink {
     this.#settings.onEnd()
   }
 
-  /** Takes nothing more, and drops what still waits here. */
+  /** Closes the sink, and discards what waits in the backlog. */
   destroy(): void {
     this.#countText()
     this.#backlog.clear()
@@ -262,14 +265,14 @@ export class ResponseSink implements Sink {
     this.#ready = undefined
   }
 
-  /** Ends the turn early in mode `tick`: what waits for its end leaves now. */
+  /** In mode `tick`: hands over now what waits for the end of the turn. */
   endTurn(): void {
     if (this.#immediate === undefined) return
     clearImmediate(this.#immediate)
     this.#onTurn()
   }
 
-  /** Hands what waits here to the response, unless that is still busy with what it has. */
+  /** Hands what waits here to the response, if the response is empty. */
   #flush(): void {
     this.#countText()
     while (this.#backlog.bytes > 0 && this.#response.writableLength === 0) {
@@ -279,8 +282,8 @@ export class ResponseSink implements Sink {
 
   #respond(chunks: Chunk[]): void {
     const response = this.#response
-    // Under the response's own cork the writes become one system call, made before uncork() returns. Without it
-    // Node would hold a second write back until the next tick.
+    // Between the response's cork() and uncork(), all writes become one system call, made before uncork() returns.
+    // Otherwise Node would delay the second write until the next tick.
     response.cork()
     this.#write(chunks)
     response.uncork()
@@ -300,7 +303,7 @@ export class ResponseSink implements Sink {
   }
 
   readonly #onWritten = (): void => {
-    // Node also calls back, without an error, for what was lost with its socket. A producer that waits is then told when
+    // Node also calls back, without an error, for bytes that were lost with the socket. Then `ready()` resolves when
     // the response closes.
     if (this.#closed || this.#response.socket?.destroyed === true) return
     this.#flush()
@@ -316,7 +319,7 @@ interface PromiseWithResolver<T> {
   resolve: (value: T) => void
 }
 
-/** `Promise.withResolvers()`, which Node has from 22 on. */
+/** `Promise.withResolvers()`, which exists from Node 22 on. */
 function promiseWithResolver<T>(): PromiseWithResolver<T> {
   let resolve!: (value: T) => void
   const promise = new Promise<T>((settle) => (resolve = settle))

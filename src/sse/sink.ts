@@ -1,24 +1,24 @@
 /**
- * A sink takes the bytes of one event stream to where they are wanted: on the server's thread into the HTTP
- * response, on a worker into memory that the server's thread reads. {@link EventStream} writes to one and
- * knows nothing of which.
+ * The way of one stream's bytes to its client. On the server's thread a sink writes the HTTP response, on a worker it
+ * writes memory that the server's thread reads. {@link EventStream} depends on this interface only.
  */
 export interface Sink {
   /**
-   * Takes whole events, and lines between them (comments, a `retry`): text, or UTF-8 bytes that the sink may keep.
+   * Takes whole events, and lines between them (comments, a `retry`), as text or as UTF-8 bytes. The sink may keep the
+   * bytes.
    *
-   * @param events how many events are in it; lines are none, but for a `retry` that a producer sends alone
-   * @returns false when the sink is over its high-water mark, or closed (then nothing was taken)
+   * @param events how many events the chunk has. Lines count as none, except a `retry` that a producer sends alone
+   * @returns false if more bytes wait than the high-water mark, or if the sink is closed (then nothing was taken)
    */
   write(chunk: string | Uint8Array, events: number): boolean
-  /** Takes an event that is one line of data, `data: ${line}\n\n`, as {@link write} would, and faster. */
+  /** Takes an event that is one line of data, `data: ${line}\n\n`, like {@link write}, but faster. */
   writeLine?(line: string): boolean
-  /** True once nothing more is taken, for whatever reason. */
+  /** True as soon as nothing more is taken, whatever the reason. */
   readonly closed: boolean
-  /** Resolves with true when the sink is below its high-water mark, with false when it has closed. */
+  /** Resolves with true if at most the high-water mark waits, with false if the sink is closed. */
   ready(): Promise<boolean>
-  /** Waits in place as {@link ready} does, at most `timeoutMs`. Only where that harms nobody else. */
+  /** Waits like {@link ready}, but blocks the thread, at most `timeoutMs` ms. Absent on the server's thread. */
   readySync?(timeoutMs: number): boolean
-  /** No more will be written: what was taken is delivered, then the stream ends. */
+  /** Ends the stream when everything that was taken is delivered. Call no write after it. */
   end(): void
 }

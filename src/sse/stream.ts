@@ -5,32 +5,37 @@ import type { Sink } from './sink.ts'
 /**
  * Why a stream is closed.
  *
- * - `ended`: the producer had finished, or had called `close()`, and all was delivered
- * - `client`: the client left
- * - `error`: the producer threw
- * - `timeout`: a deadline struck
- * - `overflow`: the client was too far behind
- * - `shutdown`: the server closed
- * - `lost`: the thread that ran the producer died
+ * - `ended`: the producer has finished, or has called `close()`, and everything was delivered
+ * - `client`: the client has left before everything was delivered
+ * - `error`: the producer, or the hook `onOpen`, has thrown
+ * - `timeout`: a time limit is over
+ * - `overflow`: more than `maxBuffered` bytes waited for the client
+ * - `shutdown`: the server is closing
+ * - `lost`: the thread (or process, or machine) that ran the producer has died
  */
 export type CloseReason = 'ended' | 'client' | 'error' | 'timeout' | 'overflow' | 'shutdown' | 'lost'
 
-/** What `stream.signal` aborts with. It is named `AbortError`, as what Node's own cancelled calls throw. */
+/**
+ * The reason of `stream.signal`. Its name is `AbortError`, like that of the errors of Node's own cancelled calls.
+ *
+ * @example
+ * const { reason } = stream.signal.reason as StreamClosedError
+ */
 export interface StreamClosedError extends Error {
   name: 'AbortError'
   code: 'HF_ERR_STREAM_CLOSED'
   reason: CloseReason
 }
 
-/** What a stream knows of its request, the same on every thread; plain values. */
+/** Plain values of a stream's request, the same on every thread. */
 export interface StreamContext {
   /** Fastify's `request.id`. */
   readonly requestId: string
   /** The route, as `GET /path/:id`. */
   readonly route: string
-  /** The request's header of that name (W3C Trace Context), if it had one. */
+  /** The request's header `traceparent` (W3C Trace Context); undefined if it has none. */
   readonly traceparent?: string
-  /** What the route's option `context` adds. */
+  /** The values that the route's option `context` adds. */
   readonly [key: string]: unknown
 }
 
@@ -40,7 +45,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 type LogMethod = (...entry: [message: string] | [fields: object, message?: string]) => void
 
-/** The server's logger, with the id of the request in each line. */
+/**
+ * The server's logger, with the id of the request in each line.
+ *
+ * @example
+ * stream.log.info({ rows: 3 }, 'report sent')
+ */
 export type StreamLog = Readonly<Record<LogLevel, LogMethod>>
 
 export interface StreamSettings {
@@ -50,31 +60,51 @@ export interface StreamSettings {
   lastEventId?: string | undefined
 }
 
-/** Closes a stream from outside. Only the owner of its sink calls it: it is no method that producers see. */
+/** Closes a stream from outside. Only the owner of its sink calls it, so it is not a method of the class. */
 export let abortStream: (stream: EventStream, reason: CloseReason) => void
 
-/** Whether somebody has asked for a stream's signal. */
+/** True once `stream.signal` was read. */
 export let isSignalled: (stream: EventStream) => boolean
 
-/** Calls back once when a stream is closed, from whichever side; answers what takes the callback back. */
+/**
+ * Calls `callback` when a stream is closed, by its producer or from outside; at once if it is closed already. One
+ * callback at a time. Returns a function that removes it.
+ */
 export let onStreamClosed: (stream: EventStream, callback: (reason: Error) => void) => () => void
 
-/** What a producer holds: one client's event stream. The same class on every thread. */
+/**
+ * One client's event stream, as its producer gets it. The same class on every thread.
+ *
+ * @example
+ * app.get('/clock', { sse: true }, async (request, reply) =>
+ *   reply.sse((stream) => {
+ *     const timer = setInterval(() => stream.send(new Date().toISOString()), 1000)
+ *     stream.signal.addEventListener('abort', () => clearInterval(timer))
+ *   }),
+ * )
+ */
 export class EventStream {
   readonly #sink: Sink
   readonly #serializer: Serializer | undefined
-  /** Why the stream was closed from outside; stays undefined when its producer ends it. */
+  /** Why the stream was closed from outside; undefined if its producer has ended it. */
   #reason: CloseReason | undefined
   /** True once the producer has ended it, or it was closed from outside. */
   #closed = false
-  /** Made when somebody asks for the signal: an idle stream should cost little. */
+  /** Made when `signal` is first read: an idle stream has none. */
   #controller: AbortController | undefined
-  /** Called when it is closed; set while somebody asks for it. */
+  /** The callback of {@link onStreamClosed}. */
   #onClosed: ((reason: Error) => void) | undefined
 
-  /** The `Last-Event-ID` that the client sent when it reconnected; undefined when it sent none, or ''. */
+  /**
+   * The `Last-Event-ID` that the client sent when it reconnected, unchecked; undefined if it sent none, or ''.
+   *
+   * @example
+   * const from = stream.lastEventId === undefined ? 0 : Number(stream.lastEventId) + 1
+   */
   readonly lastEventId: string | undefined
+  /** Plain values of the request: its id, its route, its `traceparent`, and what the option `context` adds. */
   readonly context: StreamContext
+  /** Writes to the server's logger, in the order of the events. */
   readonly log: StreamLog
 
   constructor(sink: Sink, settings: StreamSettings) {
@@ -88,9 +118,14 @@ export class EventStream {
   /**
    * Sends one event.
    *
-   * @returns true, or false when the client is behind (the event was taken; `await ready()` before the next)
-   *   or the stream is closed (it was not)
-   * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_DATA when it is no event; the stream lives on
+   * @returns true. False if more than `highWaterMark` bytes wait for the client (the event was taken; `await ready()`
+   *   before the next), or if the stream is closed (the event was not taken)
+   * @throws HF_ERR_EVENT_INVALID if it is not an event
+   * @throws HF_ERR_EVENT_FIELD if a field has a value that cannot be sent
+   * @throws HF_ERR_EVENT_DATA if its data cannot be serialized. After each of them the stream stays open
+   * @example
+   * stream.send('text')
+   * stream.send({ event: 'price', id: 7, data: { ACME: 12.5 } })
    */
   send(event: EventInput): boolean {
     if (this.closed) return false
@@ -102,27 +137,39 @@ export class EventStream {
   }
 
   /**
-   * Sends a comment, which no client shows. Answers as {@link send} does.
+   * Sends a comment: one line, which begins with a colon, for each line of `text`. No client dispatches it.
    *
-   * @throws HF_ERR_EVENT_FIELD when `text` is not a string
+   * @returns like {@link send}
+   * @throws HF_ERR_EVENT_FIELD if `text` is not a string
+   * @example
+   * stream.comment('still computing')
    */
   comment(text: string): boolean {
     if (this.closed) return false
     return this.#sink.write(encodeComment(text), 0)
   }
 
-  /** Resolves with true as soon as the client has caught up, with false when the stream is closed. */
+  /**
+   * Waits, without blocking the thread, until at most `highWaterMark` bytes wait for the client.
+   *
+   * @returns resolves with true then, with false if the stream is closed; never rejects
+   * @example
+   * if (!stream.send('row')) await stream.ready()
+   */
   async ready(): Promise<boolean> {
     return this.closed ? false : this.#sink.ready()
   }
 
   /**
-   * Waits in place until the client has caught up: for a producer that blocks anyway. Only where the producer
-   * has a thread to spare, as on `workers`.
+   * Blocks the thread until at most `highWaterMark` bytes wait for the client. For producers that block anyway, on
+   * `workers` only.
    *
-   * @param timeoutMs how long at most, from 0. Default: for ever
-   * @returns true when the client has caught up, false when the stream is closed or the time is over
-   * @throws HF_ERR_CANNOT_BLOCK on the server's thread; HF_ERR_OPTION_INVALID when `timeoutMs` is no such number
+   * @param timeoutMs the longest wait, in ms, from 0. Default: `Infinity`
+   * @returns true if at most `highWaterMark` bytes wait, false if the stream is closed or the time is over
+   * @throws HF_ERR_CANNOT_BLOCK if the executor cannot wait in place, as on the server's thread
+   * @throws HF_ERR_OPTION_INVALID if `timeoutMs` is not a number from 0
+   * @example
+   * if (!stream.send('row')) stream.readySync(5_000)
    */
   readySync(timeoutMs: number = Infinity): boolean {
     if (this.#sink.readySync === undefined) throw new HF_ERR_CANNOT_BLOCK()
@@ -133,7 +180,13 @@ export class EventStream {
     return !this.closed && this.#sink.readySync(timeoutMs)
   }
 
-  /** Ends the stream after what was sent. A second call does nothing. */
+  /**
+   * Ends the stream when everything that was sent is delivered. A second call does nothing.
+   *
+   * @example
+   * stream.send({ event: 'done', data: '' })
+   * stream.close()
+   */
   close(): void {
     if (this.closed) return
     this.#closed = true
@@ -142,16 +195,23 @@ export class EventStream {
   }
 
   /**
-   * True once nothing more can be sent: the client left, the server closes it, or `close()` was called. On a
-   * worker it turns true even inside a loop that never yields.
+   * True as soon as nothing more can be sent: the client has left, the server has closed the stream, or `close()` was
+   * called. On a worker it becomes true even inside a loop that never yields.
+   *
+   * @example
+   * for (let n = 0; !stream.closed; n++) stream.send({ id: n, data: n })
    */
   get closed(): boolean {
     return this.#closed || this.#sink.closed
   }
 
   /**
-   * Aborts when the stream is closed from outside (not by `close()` or by the producer's own end), with a
-   * {@link StreamClosedError} that says why.
+   * Aborts when the stream is closed from outside, with a {@link StreamClosedError} as its reason. `close()`, and a
+   * producer that finishes or throws, do not abort it.
+   *
+   * @example
+   * const timer = setInterval(() => stream.send('tick'), 1000)
+   * stream.signal.addEventListener('abort', () => clearInterval(timer))
    */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {

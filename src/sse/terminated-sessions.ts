@@ -4,31 +4,33 @@ import type { Socket } from 'node:net'
 import { http2Stream } from './head.ts'
 
 /**
- * When a client of HTTP/2 breaks the protocol, the session tells it so (GOAWAY) and takes no more frames, in either
- * direction. Node before 22 then neither closes it nor reads on, so that it does not see its client leave.
+ * If an HTTP/2 client breaks the protocol, its session sends GOAWAY and takes no more frames in either direction. Node
+ * before 22 then neither closes nor reads such a session, and does not notice when its client leaves.
  */
 const LEAVES_THEM_OPEN = Number.parseInt(process.versions.node, 10) < 22
 
-/** PINGs without an answer that a session may have from here. Node allows ten in all, and the app may want some. */
+/**
+ * PINGs of this module that may be unanswered in one session. Node allows ten in all, and the app may send some too.
+ */
 const MOST_PINGS = 3
 
 interface Looked {
-  /** What the session had written to its socket when it was last looked at. */
+  /** Bytes that the session had written to its socket at the last check. */
   bytesWritten: number
-  /** PINGs without an answer so far. */
+  /** Unanswered PINGs of this module. */
   pings: number
-  /** A PING is on its way out: its other streams need none. */
+  /** True while a PING is being sent: the other streams of the session need none. */
   isAsked: boolean
 }
 
 const sessions = new WeakMap<Http2Session, Looked>()
 
 /**
- * Looks at the session of a response whose bytes do not leave: one that is at its end is ended.
+ * Checks the session of a response whose bytes do not leave, and destroys it if it is terminated.
  *
- * Where nothing has left since the last look, and nothing waits in the socket, a PING shows which it is. It leaves by
- * the next turn of the event loop, also where a client reads none of its streams; a session at its end writes nothing
- * any more. The queue of a socket has no public name in Node 20; its internals change no more.
+ * If the session has written nothing since the last check, and nothing waits in its socket, a PING is sent. A live
+ * session writes it by the next turn of the event loop, even if its client reads none of its streams. A terminated
+ * session writes nothing. Node 20 has no public name for the queue of a socket; its internals do not change any more.
  */
 export function endTerminatedSession(response: ServerResponse): void {
   const session = http2Stream(response)?.session
@@ -44,7 +46,7 @@ function ping(session: Http2Session, looked: Looked): void {
   looked.pings++
   if (!session.ping(() => looked.pings--)) return
   looked.isAsked = true
-  // Node writes what a turn has brought before the immediates of the next one.
+  // Node writes the frames of one turn before the immediates of the next one.
   setImmediate(() =>
     setImmediate(() => {
       looked.isAsked = false
@@ -54,7 +56,7 @@ function ping(session: Http2Session, looked: Looked): void {
   )
 }
 
-/** What was written before waits for the client to take it. */
+/** True if earlier writes still wait for the client. */
 function isFull({ socket }: Http2Session): boolean {
   // eslint-disable-next-line no-underscore-dangle -- see above
   const queued = (socket as Socket & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize

@@ -1,9 +1,9 @@
 /**
- * A `Vary` header that names a request header which the choice of the response depended on (RFC 9110, 12.5.5):
- * added to what is there, unless that names it already or is `*`.
+ * Adds a request header to the value of `Vary`, because the response depends on it (RFC 9110, 12.5.5). A value that is
+ * `*` or already has the name stays as it is.
  *
- * @param current the header's value, if there is one
- * @param field as `Accept`
+ * @param current the value of `Vary`, if the response has one
+ * @param field the name of the request header, such as `Accept`
  */
 export function varyOn(current: string | number | string[] | undefined, field: string): string {
   const fields = [current].flat().join(', ')

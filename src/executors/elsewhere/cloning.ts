@@ -1,9 +1,8 @@
 /**
- * What a thread would get other than the server gave it. A message carries a copy (structured clone: HTML Living
- * Standard 2.7), which changes some values without a word: a Buffer arrives as a Uint8Array, a URL as `{}`. A prototype
- * that is lost so is given back on the thread; what cannot be given back is refused before the head.
+ * Finds values that would change on their way to a thread. A message is a copy (structured clone: HTML Living Standard,
+ * that is lost in this way is restored on the thread. Any other loss is an error before the head.
  *
- * To find out, nothing is copied but objects of classes that are not known here: plain data costs a look at each value.
+ * Only objects of classes that this module does not list are copied for the check. Plain data is walked, not copied.
  */
 import { types } from 'node:util'
 import { HF_ERR_INPUT_NOT_CLONEABLE } from '../../errors.ts'
@@ -12,13 +11,13 @@ import { classesOf, kindOf, Loss, property } from './loss.ts'
 
 type Checked = Pick<Task, 'input' | 'context' | 'route'>
 
-/** Of tasks that were checked, what {@link restore} is to be given. Most have none. */
+/** For each checked task, the objects for {@link restore}. Most tasks have none. */
 const stripped = new WeakMap<Checked, readonly object[]>()
 
 /**
- * Checks that a thread will get a task's input and context as they are.
+ * Checks that a task's input and context arrive on a thread as they are.
  *
- * @throws HF_ERR_INPUT_NOT_CLONEABLE
+ * @throws HF_ERR_INPUT_NOT_CLONEABLE if a value would change
  */
 export function checkCloneable(task: Checked): void {
   const survey = new Survey()
@@ -30,36 +29,36 @@ export function checkCloneable(task: Checked): void {
 }
 
 /**
- * The objects within a task's input and context whose prototypes are lost on the way, to be sent beside them: within one
- * message an object stays one, wherever it stands. Undefined where there are none.
+ * The objects within a task's input and context whose prototypes are lost on the way; undefined if there are none. They
+ * are sent in the same message: within one message, all references to an object stay references to one object.
  */
 export function strippedOf(task: Checked): readonly object[] | undefined {
   return stripped.get(task)
 }
 
-/** Gives back, on the thread, the prototypes that were lost on the way. */
+/** Restores, on the thread, the prototypes that were lost on the way. */
 export function restore(objects: readonly object[] = []): void {
   for (const object of objects) {
     Object.setPrototypeOf(object, ArrayBuffer.isView(object) ? Buffer.prototype : null)
   }
 }
 
-/** So many objects are looked at before any is remembered, which costs as much as the look itself. */
+/** The first so many objects are checked without storing them in a set, which costs as much as the check itself. */
 const UNREMEMBERED = 1_000
-/** And only while they stand no deeper than this: a cycle has no end. */
+/** Objects from this depth on are stored from the first: otherwise a cycle would never end. */
 const SHALLOW = 50
-/** And none deeper than this, where a copy may run out of stack: V8's does from some 1,900 on. */
+/** Deepest level that is accepted. V8's copy runs out of stack from some 1,900 levels on. */
 const DEEPEST = 1_000
 
-/** One look through an input and a context. */
+/** One walk through an input and a context. */
 class Survey {
-  /** Buffers, and objects without a prototype. What stands twice may be here twice. */
+  /** Buffers, and objects without a prototype. An object with two references may be here twice. */
   readonly stripped: object[] = []
   #seen: Set<object> | undefined
   #objects = 0
   #depth = 0
 
-  /** What a copy of this value would lose, if anything. */
+  /** What a copy of this value would lose; undefined if nothing. */
   of(name: string, value: unknown): Loss | undefined {
     try {
       return this.#look(value)?.at(() => name)
@@ -72,7 +71,7 @@ class Survey {
     if (typeof value === 'function') return new Loss('a function')
     if (typeof value === 'symbol') return new Loss('a symbol')
     if (typeof value !== 'object' || value === null || this.#isKnown(value)) return undefined
-    // It would answer what it likes, and no copy is made of any.
+    // Its traps may return anything, and structured clone copies no Proxy.
     if (types.isProxy(value)) return new Loss('a Proxy')
     if (this.#depth >= DEEPEST) return new Loss('nested too deep')
     this.#depth++
@@ -103,7 +102,8 @@ class Survey {
       this.stripped.push(value)
       return lossOfBytes(value)
     }
-    // Those of another realm (node:vm, jest) have the same names, and on the thread they are the thread's.
+    // Objects of another realm (node:vm, jest) have classes of the same names. On the thread they get the thread's
+    // classes.
     const classes = classesOf(value)
     if (classes === 'Object') return this.#plain(value)
     if (classes === 'Array<Object' && Array.isArray(value)) return this.#array(value)
@@ -129,7 +129,7 @@ class Survey {
     if (Object.getOwnPropertySymbols(value).length > 0) return new Loss('an array with symbols for keys')
     const { length } = value
     const keys = Object.keys(value)
-    // Indices come first: so there is each of them, and nothing else.
+    // Indices are the first keys. So every index has a value, and there are no other keys.
     const isDense = keys.length === length && keys[length - 1] === String(length - 1)
     return isDense ? this.#each(value, (path, n) => `${path}[${n}]`) : this.#properties(value, keys)
   }
@@ -159,7 +159,7 @@ class Survey {
     }
   }
 
-  /** @param step the path of the n-th value within that of their owner */
+  /** @param step returns the path of the n-th value, from the path of its owner */
   #each(values: Iterable<unknown>, step: (path: string, n: number) => string): Loss | undefined {
     let n = 0
     try {
@@ -175,18 +175,20 @@ class Survey {
   }
 }
 
-/** What a copy leaves out without a word. */
+/** What a copy omits without an error. */
 const HIDDEN = 'symbols for keys, or properties that are not enumerable'
 
-/** Classes whose objects are bytes, of which all is copied or shared. */
+/** Classes whose objects are bytes: they are copied or shared completely. */
 const BYTES = /^(?:\w+Array<TypedArray|DataView|(?:Shared)?ArrayBuffer)<Object$/
 
-/** Of objects without a prototype, as queries and parameters of routes are: some have an empty one, which is faster. */
+/**
+ * True for an empty prototype. `request.query` and `request.params` may have one instead of null, because it is faster.
+ */
 function isBare(prototype: object): boolean {
   return Object.getPrototypeOf(prototype) === null && Reflect.ownKeys(prototype).length === 0
 }
 
-/** Of a built-in that is copied whole, but for what somebody has put on it. */
+/** What the copy of a built-in loses: only properties that were added to it. */
 function lossOfOwn(value: object): Loss | undefined {
   return Reflect.ownKeys(value).length === 0 ? undefined : new Loss(`${kindOf(value)} with ${OWN}`)
 }
@@ -194,7 +196,7 @@ function lossOfOwn(value: object): Loss | undefined {
 const OWN = 'properties of its own'
 
 function lossOfBytes(value: ArrayBufferView | ArrayBufferLike): Loss | undefined {
-  // The names of all its properties would be those of all its bytes, too.
+  // The own keys of a typed array include the index of each byte.
   const isTyped = types.isTypedArray(value)
   if (isTyped ? Object.getOwnPropertySymbols(value).length > 0 : lossOfOwn(value) !== undefined) {
     return new Loss(`${kindOf(value)} with ${OWN}`)
@@ -205,7 +207,7 @@ function lossOfBytes(value: ArrayBufferView | ArrayBufferLike): Loss | undefined
 }
 
 function isDetached(buffer: ArrayBufferLike): boolean {
-  // Its own property `detached` is too young.
+  // `ArrayBuffer.prototype.detached` does not exist in Node 20.
   try {
     return new Uint8Array(buffer, 0, 0).length > 0
   } catch {
@@ -213,7 +215,10 @@ function isDetached(buffer: ArrayBufferLike): boolean {
   }
 }
 
-/** Of an object of any other class: a platform's own, such as a KeyObject or a Blob, may be copied as what it is. */
+/**
+ * What the copy of any other object loses. Node copies some of its own classes, such as KeyObject and Blob, as they
+ * are.
+ */
 function lossOfCopy(value: object): Loss | undefined {
   let copy: object
   try {
@@ -221,7 +226,7 @@ function lossOfCopy(value: object): Loss | undefined {
   } catch (cause) {
     return new Loss(kindOf(value), cause)
   }
-  // Node gives some a class of the same name below their own.
+  // The copy of some Node objects has one more class, with the same name, below the original's.
   if (!`<${classesOf(copy)}`.endsWith(`<${classesOf(value)}`)) return new Loss(kindOf(value))
   if (Reflect.ownKeys(value).some((key) => !Object.hasOwn(copy, key))) {
     return new Loss(`${kindOf(value)} with ${OWN}`)

@@ -1,10 +1,10 @@
 /**
- * Compressed events on their way to the server's thread. It may have to end the body without whatever compressed them
- * (a thread that is dead by then), so that each piece carries what the end needs: CRC-32 and length of all that the body
- * decodes to so far.
+ * Compressed events on their way to the server's thread. If the thread that compresses has died, the server's thread
+ * ends the body without it. So each piece carries what the end of the body needs: CRC-32 and length of everything that
+ * the body decodes to so far.
  *
  * A piece is three little-endian words (bytes of its blocks, CRC-32, length), then its blocks. A frame holds one or
- * more: the writer only ever appends to a frame that the reader may take at any moment.
+ * more pieces: the writer only appends to a frame, and the reader may take the frame at any moment.
  */
 import type { Checksum } from '../../sse/compression.ts'
 
@@ -23,10 +23,10 @@ export function packPiece(blocks: Uint8Array, { crc, size }: Readonly<Checksum>)
 }
 
 /**
- * Takes a frame apart, in place.
+ * Separates the pieces of a frame, within its memory.
  *
- * @returns the blocks of all its pieces, and the checksum of the last
- * @throws RangeError for what is no such frame
+ * @returns the blocks of all its pieces, and the checksum of the last piece
+ * @throws RangeError if the bytes are not such a frame
  */
 export function unpackPieces(frame: Buffer): { blocks: Uint8Array; checksum: Checksum } {
   let checksum: Checksum

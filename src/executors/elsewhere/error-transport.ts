@@ -1,4 +1,4 @@
-/** An error as bytes, to cross from a worker in the order of its stream's events. */
+/** Encodes errors as bytes, so that an error crosses from a worker in order with the events of its stream. */
 
 interface PortableError {
   name: string
@@ -9,15 +9,15 @@ interface PortableError {
   cause?: PortableThrown | undefined
 }
 
-/** What was thrown: an error, or (`value`) anything else that JSON can hold. */
+/** What was thrown: an error, or any other value, as JSON. */
 type PortableThrown = { error: PortableError } | { value: unknown }
 
-/** Longer texts are cut, and cut shorter where all of them together do not fit into one frame of a ring. */
+/** Longer texts are cut, in characters. If all texts together are more than MOST_BYTES, they are cut shorter. */
 const LONGEST_TEXT = 8_000
 const MOST_BYTES = 65_536
 const DEEPEST_CAUSE = 3
 
-/** Never throws, whatever a producer may have thrown; at most MOST_BYTES. */
+/** Encodes any thrown value in at most MOST_BYTES. Never throws. */
 export function encodeError(thrown: unknown): Uint8Array {
   try {
     for (let longest = LONGEST_TEXT; longest > 0; longest = Math.floor(longest / 4)) {
@@ -25,7 +25,7 @@ export function encodeError(thrown: unknown): Uint8Array {
       if (bytes.length <= MOST_BYTES) return bytes
     }
   } catch {
-    // A getter or a toString() of it throws.
+    // One of its getters, or its toString(), throws.
   }
   const error = {
     name: 'Error',
@@ -36,16 +36,17 @@ export function encodeError(thrown: unknown): Uint8Array {
 }
 
 /**
- * What was thrown, anew: an `Error` with the name, message, stack, plain fields and cause of the original.
+ * Decodes what was thrown. An error becomes an `Error` with the name, message, stack, plain fields and cause of the
+ * original.
  *
- * @throws SyntaxError, TypeError or RangeError for what {@link encodeError} has not made
+ * @throws SyntaxError, TypeError or RangeError if {@link encodeError} has not made the bytes
  */
 export function decodeError(bytes: Uint8Array): unknown {
   return fromPortable(JSON.parse(Buffer.from(bytes).toString()), 0)
 }
 
 function toPortable(thrown: unknown, depth: number, longest: number): PortableThrown {
-  // A class may have put anything in the place of a text.
+  // The `message` or `stack` of an error may be any value.
   const cut = (text: unknown): string => String(text).slice(0, longest)
   if (!(thrown instanceof Error)) return { value: plain(thrown, cut) }
   const fields: PortableError['fields'] = {}
@@ -69,10 +70,10 @@ function toPortable(thrown: unknown, depth: number, longest: number): PortableTh
 function plain(value: unknown, cut: (text: unknown) => string): unknown {
   try {
     const text = JSON.stringify(value)
-    // Of what JSON can't hold at all there is none.
+    // For a function, a symbol or undefined there is no JSON: `text` is undefined, and `cut(text)` is a string.
     if (text === cut(text)) return value
   } catch {
-    // A cycle or a bigint: its text has to do.
+    // A cycle or a bigint: `String(value)` is sent instead.
   }
   return cut(value)
 }
@@ -100,7 +101,7 @@ function isPortable(value: unknown): value is PortableError {
     typeof message === 'string' &&
     (stack === undefined || typeof stack === 'string') &&
     isObject(fields) &&
-    // An object in the place of `__proto__` would take the error's class away.
+    // An object under the key `__proto__` would replace the prototype of the error.
     Object.values(fields).every((field) => !isObject(field))
   )
 }

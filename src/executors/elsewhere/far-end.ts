@@ -8,12 +8,16 @@ import type { Order } from './order.ts'
 import { close, produce } from './produce.ts'
 
 /**
- * The producer's end of a stream over a link. From the first on this thread runs producers: a module that starts a
- * server with headfirst here is refused.
+ * The producer's end of a stream over a link.
+ *
+ * From the first `FarEnd` on, this thread runs producers: if a module registers headfirst here, its stream ends with
+ * HF_ERR_SERVER_ON_THREAD.
  *
  * @example
  * const far = new FarEnd(message.order, (frame) => process.send({ stream, frame }))
  * await far.run()
+ *
+ * @see `examples/own-executor/child.js`, a whole process of far ends
  */
 export class FarEnd {
   readonly #order: Order
@@ -22,7 +26,10 @@ export class FarEnd {
   #stream: EventStream | undefined
   #reason: CloseReason | undefined
 
-  /** @param send carries a frame to the near end */
+  /**
+   * @param order from the first message of the near end
+   * @param send sends a frame to the near end, after all frames before it
+   */
   constructor(order: Order, send: (frame: Frame) => void) {
     markProducerThread()
     this.#order = order
@@ -30,7 +37,7 @@ export class FarEnd {
     this.#sink = new LinkSink(send, order.highWaterMark)
   }
 
-  /** Runs the producer. Resolves when it is done, whatever became of it; never rejects. */
+  /** Imports the module and runs the producer. Resolves when the producer has finished or failed; never rejects. */
   async run(): Promise<void> {
     const reason = (): CloseReason | undefined => this.#reason
     await produce(this.#order, {
@@ -48,7 +55,7 @@ export class FarEnd {
     this.#sink.close()
   }
 
-  /** Takes what the near end has sent, but for the order. */
+  /** Takes a message of the near end, except the order. */
   take(message: ToFarEnd): void {
     if ('drained' in message) {
       this.#sink.drained(message.drained)
@@ -60,7 +67,7 @@ export class FarEnd {
   }
 }
 
-/** Sends each event as a frame, and counts what is under way. */
+/** Sends each event as a frame, and counts the bytes that the client has not taken. */
 class LinkSink implements Sink {
   readonly #send: (frame: Frame) => void
   readonly #highWaterMark: number

@@ -4,44 +4,44 @@ import { decodeError } from './error-transport.ts'
 import { FrameKind, FramesInvalid, type EventsKind } from './frames.ts'
 import { readLine, writeLine } from './log.ts'
 
-/** What an executor does at the turns of a stream's life, beside what its task is told. */
+/** Callbacks of an executor for the start and the end of a producer. */
 export interface IncomingEvents<Stream extends Incoming> {
-  /** The producer starts: its task was told. */
+  /** The producer starts. Called after `task.start()`. */
   started(stream: Stream): void
   /**
-   * The last frame has come: its task is told next.
+   * The last frame has come. Called before `task.end()` or `task.fail()`.
    *
-   * @param unloaded what the producer's module failed of, where it did not come to a start
+   * @param unloaded the error of the producer's module, if the producer never started
    */
   ended(stream: Stream, unloaded: Error | undefined): void
 }
 
-/** One stream whose producer runs elsewhere, as the server's thread sees it: frames come in, and go to its task. */
+/** The server's side of one stream whose producer runs elsewhere: takes its frames, and passes them to its task. */
 export class Incoming {
   readonly task: ElsewhereTask
-  /** Its producer has started: before, its module may still be loading. */
+  /** True once its producer has started. Before that, its module may still be loading. */
   started = false
-  /** Bytes of events that came. */
+  /** Bytes of events received. */
   received = 0
-  /** Pieces of an event that is too large for one frame. */
+  /** The parts so far of an event that is too large for one frame. */
   readonly #parts: Uint8Array[] = []
-  /** Its client is behind: somebody waits to tell the producer's side when there is room. */
+  /** True while {@link whenReady} waits for a client that is behind. */
   behind = false
 
   constructor(task: ElsewhereTask) {
     this.task = task
   }
 
-  /** Bytes of what came that the client's kernel has: what the producer's side counts as its credit. */
+  /** Bytes received that the kernel has taken. The producer's side subtracts them from what it has written. */
   get drained(): number {
     return this.received - this.task.sink.buffered
   }
 
   /**
-   * Takes events.
+   * Takes a frame of events.
    *
-   * @returns false when the client is behind, or has left
-   * @throws FramesInvalid
+   * @returns false if more than `highWaterMark` bytes wait for the client, or if the stream is closed
+   * @throws FramesInvalid if the frame is coded and the stream is not, or the other way round
    */
   events(kind: EventsKind, bytes: Buffer, count: number): boolean {
     const { sink, coded } = this.task
@@ -57,7 +57,7 @@ export class Incoming {
   /**
    * Takes a frame of any other kind.
    *
-   * @throws FramesInvalid, or what reading its payload throws; the task can still be told that it is lost
+   * @throws FramesInvalid, or what decoding its payload throws. The caller can still call `task.lose()`
    */
   control<Stream extends Incoming>(
     this: Stream,
@@ -87,9 +87,9 @@ export class Incoming {
         task.end()
         break
       case FrameKind.ERROR: {
-        // First: a stream whose error can't be read is still there to be lost.
+        // Decoded first: if that throws, the stream has not ended yet and can be lost.
         const error = decodeError(payload)
-        // Before its start only what finds it can have thrown.
+        // Before the start, only loading the module can have thrown.
         events.ended(this, this.started ? undefined : (error as Error))
         task.fail(error)
         break
@@ -102,7 +102,9 @@ export class Incoming {
     }
   }
 
-  /** Calls back once its client, which is behind, has room again: then nothing comes that would tell of it. */
+  /**
+   * Calls `tell` once at most `highWaterMark` bytes wait for the client. Until then no event may come that reports it.
+   */
   async whenReady(tell: () => void): Promise<void> {
     if (this.behind || this.task.sink.closed) return
     this.behind = true

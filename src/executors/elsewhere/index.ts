@@ -1,4 +1,4 @@
-/** `headfirst/elsewhere`: what an executor needs that runs producers in another process, or on another machine. */
+/** `headfirst/elsewhere`: the parts of an executor that runs producers in another process or on another machine. */
 export { FarEnd } from './far-end.ts'
 export { FrameKind, FramesInvalid } from './frames.ts'
 export type { Frame, ToFarEnd } from './link.ts'

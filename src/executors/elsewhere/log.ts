@@ -1,23 +1,23 @@
-/** A producer's lines on their way to the server's log, in the order of its events. */
+/** Sends a producer's log lines to the server's log, in order with its events. */
 import { isObject } from '../../runtime/option-rules.ts'
 import { LOG_LEVELS, type LogLevel, type StreamLog } from '../../sse/stream.ts'
 import { decodeError, encodeError } from './error-transport.ts'
 
-/** A line for the server's log, as the JSON of a LOG frame. */
+/** A line for the server's log. The payload of a LOG frame is its JSON. */
 export interface LogLine {
   level: LogLevel
   fields: Record<string, unknown>
   message: string | undefined
 }
 
-/** A line that is longer is cut to its message, so that it always fits into one frame. */
+/** In bytes of JSON. A longer line loses its fields, and its message is cut, so that it fits into one frame. */
 const LONGEST_LINE = 65_536
 
 /**
- * A log elsewhere: what is at or above the server's level crosses.
+ * Makes the log of a producer that runs elsewhere. Lines below the server's level are not sent.
  *
- * @param send takes the payload of a LOG frame
- * @param level the server's; where it is none of pino's own, or where there is none, its logger decides on each line
+ * @param send sends the payload of a LOG frame
+ * @param level the server's. If it is undefined, or not one of pino's levels, all lines are sent and the logger decides
  */
 export function farLog(send: (line: Uint8Array) => void, level: string | undefined): StreamLog {
   const least = level === 'silent' ? Infinity : (LOG_LEVELS as readonly (string | undefined)[]).indexOf(level)
@@ -30,10 +30,10 @@ export function farLog(send: (line: Uint8Array) => void, level: string | undefin
   return Object.fromEntries(methods) as StreamLog
 }
 
-/** @throws SyntaxError, TypeError or RangeError for what {@link farLog} has not made */
+/** @throws SyntaxError, TypeError or RangeError if {@link farLog} has not made the payload */
 export function readLine(payload: Uint8Array): LogLine {
   const line = JSON.parse(Buffer.from(payload).toString()) as LogLine | null
-  // Any other name may well be a method of the logger too.
+  // Any other name could be another method of the logger.
   const isLine = line !== null && LOG_LEVELS.includes(line.level) && isObject(line.fields)
   if (!isLine || !['string', 'undefined'].includes(typeof line.message)) throw new TypeError('no line')
   const { fields } = line
@@ -57,7 +57,7 @@ function encodeLine(level: LogLevel, first: string | object, second: string | un
   return jsonBytes({ level, fields: {}, message: message.slice(0, LONGEST_LINE / 4) }) as Uint8Array
 }
 
-/** As pino has it: an error, alone or as `err`, keeps its name, message and stack. */
+/** An error, alone or as `err`, keeps its name, message and stack, as with pino. */
 function plainFields(fields: object): Record<string, unknown> {
   const plain: Record<string, unknown> = fields instanceof Error ? { err: fields } : { ...fields }
   if ('err' in plain) plain['err'] = Buffer.from(encodeError(plain['err'])).toString()

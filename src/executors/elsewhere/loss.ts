@@ -1,12 +1,12 @@
 import { show } from '../../sse/event.ts'
 
-/** From the path of a value to that of one within it. */
+/** Makes the path of an inner value from the path of its owner. */
 type Step = (path: string) => string
 
-/** A path of more steps than this is cut in the middle. */
+/** A path of more steps than this is shortened in the middle. */
 const MOST_STEPS = 12
 
-/** Something that a copy would not keep: what it is, and where it stands. A client may see both, so they show no value. */
+/** A value that a copy would not keep: what it is, and its path. A client may see both, so they contain no value. */
 export class Loss {
   readonly what: string
   readonly cause: unknown
@@ -18,13 +18,13 @@ export class Loss {
     this.cause = cause
   }
 
-  /** It stands within something, which this step leads from. */
+  /** Adds the step that leads to it from its owner. */
   at(step: Step): this {
     this.#steps.push(step)
     return this
   }
 
-  /** As one would write it in the handler. */
+  /** The path as JavaScript, such as `input.user.avatar`. */
   get path(): string {
     const steps = this.#steps.toReversed()
     if (steps.length > MOST_STEPS) {
@@ -34,13 +34,13 @@ export class Loss {
   }
 }
 
-/** The step to a property. Its name may come from a client. */
+/** The step to a property. Its name may come from a client, so it is quoted and shortened. */
 export function property(key: string): string {
   if (/^[A-Za-z_$][\w$]{0,39}$/.test(key)) return `.${key}`
   return /^(?:0|[1-9]\d{0,9})$/.test(key) ? `[${key}]` : `[${show(key)}]`
 }
 
-/** An object's class and those above, by their names: `TypeError<Error<Object`. */
+/** The names of an object's classes, from its own to the base: `TypeError<Error<Object`. */
 export function classesOf(value: object): string {
   const names: string[] = []
   for (let above = prototypeOf(value); above !== null; above = prototypeOf(above)) {
@@ -52,7 +52,7 @@ export function classesOf(value: object): string {
 
 const prototypeOf = (value: object): object | null => Object.getPrototypeOf(value) as object | null
 
-/** What an object is, for a message. */
+/** Describes an object for a message. */
 export function kindOf(value: object): string {
   const name = classesOf(value).replace(/<.*/s, '')
   return name === '' ? 'an object that inherits from another' : `an object (${name.slice(0, 40)})`

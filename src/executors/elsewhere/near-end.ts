@@ -6,16 +6,18 @@ import type { Frame, ToFarEnd } from './link.ts'
 import { orderOf } from './order.ts'
 
 /**
- * The server's end of a stream whose producer runs at the other end of a link.
+ * The server's end of a stream whose producer runs at the other end of a link. Make it in an executor's `run()`.
  *
  * @example
  * const near = new NearEnd(task, (message) => child.send({ stream, message }))
  * child.on('message', ({ frame }) => near.take(frame))
+ *
+ * @see `examples/own-executor/in-a-process.js`, a whole executor
  */
 export class NearEnd {
   readonly #incoming: Incoming
   readonly #send: (message: ToFarEnd) => void
-  /** The last `drained` that was sent. */
+  /** The last value of `drained` that was sent. */
   #told = 0
   #isOver = false
   readonly #events: IncomingEvents<Incoming> = {
@@ -28,8 +30,8 @@ export class NearEnd {
   /**
    * Sends the order.
    *
-   * @param task that an executor's `run()` was given
-   * @param send carries a message to the far end
+   * @param task the task of an executor's `run()`, checked by {@link checkPortable} before
+   * @param send sends a message to the far end, after all messages before it
    */
   constructor(task: ElsewhereTask, send: (message: ToFarEnd) => void) {
     this.#incoming = new Incoming(task)
@@ -37,14 +39,12 @@ export class NearEnd {
     send({ order: orderOf(task) })
   }
 
-  /** The last frame has come, or the far end is lost: no more frames are taken. */
+  /** True once the last frame has come, or the far end is lost. No more frames are taken. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /**
-   * Takes what the far end has sent. A frame that makes no sense loses the stream.
-   */
+  /** Takes a frame of the far end. If the frame is invalid, the stream ends as `lost`. */
   take({ kind, payload = NOTHING, events = 0 }: Frame): void {
     if (this.#isOver) return
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
@@ -61,12 +61,12 @@ export class NearEnd {
     }
   }
 
-  /** For the executor's `cancel()`: tells the far end. */
+  /** Sends the far end the reason for which the stream was closed. Call it in the executor's `cancel()`. */
   cancel(reason: CloseReason): void {
     if (!this.#isOver) this.#send({ closed: reason })
   }
 
-  /** What ran the producer has died. Does nothing for a stream that is over. */
+  /** Ends the stream as `lost`, because what ran the producer has died. Does nothing if the stream is over. */
   lose(error: Error): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -74,8 +74,8 @@ export class NearEnd {
   }
 
   /**
-   * Sends how far the client is: each time that it has taken half of the high-water mark, and at once where the far end
-   * may be waiting, since it counts all that was not reported as under way.
+   * Sends `drained`: each time that the client has taken half of the high-water mark, and at once if the far end may be
+   * waiting. The far end counts every byte that is not reported as waiting for the client.
    */
   #settle(): void {
     const { drained, received, task } = this.#incoming

@@ -4,18 +4,21 @@ import type { StreamContext } from '../../sse/stream.ts'
 import { strippedOf } from './cloning.ts'
 import type { ProducerReference } from './portable.ts'
 
-/** One stream for somebody elsewhere to produce: all values can be cloned. */
+/** What the far end needs to run one stream's producer. All values can be cloned. */
 export interface Order {
   producer: ProducerReference
+  /** The input of the producer. */
   input: unknown
+  /** The `Last-Event-ID` of the client. */
   lastEventId: string | undefined
   context: StreamContext
-  /** The objects within these two whose prototypes are lost on the way, see cloning.ts. */
+  /** Objects within `input` and `context` whose prototypes are lost on the way, see cloning.ts. */
   stripped?: readonly object[] | undefined
+  /** Set if the far end compresses the body. */
   coded: ElsewhereTask['coded']
-  /** The server's: what is below it need not cross. A logger that is not pino may have none. */
+  /** The server's log level: lines below it need not be sent. Undefined if the logger has none. */
   logLevel: string | undefined
-  /** Bytes that may be under way before `send()` answers false. */
+  /** Bytes that may wait for the client before `send()` returns false. */
   highWaterMark: number
 }
 
@@ -32,7 +35,7 @@ export function orderOf(task: ElsewhereTask): Order {
   }
 }
 
-/** Of a task whose producer was checked to be portable. */
+/** @param task with a portable producer, checked by {@link checkPortable} */
 export function referenceOf({ producer }: Pick<ElsewhereTask, 'producer'>): ProducerReference {
   const { module, name } = portability(producer) as Portability
   return { module, name }

@@ -1,4 +1,4 @@
-/** Finding a portable producer: checked on the server's thread before the head, done on the worker after it. */
+/** Finds a portable producer in its module: on the server's thread before the head, to check it, then where it runs. */
 import { realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { posix } from 'node:path'
@@ -16,24 +16,35 @@ import { isProducerThread, takeRefusal } from '../../runtime/producer-thread.ts'
 import { portability, type PortableProducer } from '../../runtime/producer.ts'
 import { checkCloneable } from './cloning.ts'
 
-/** What a worker is told to find a producer. */
+/** Where a producer is found. */
 export interface ProducerReference {
+  /** The module's URL. */
   module: string
+  /** The name of the export; undefined if the module exports one producer only. */
   name: string | undefined
 }
 
-/** What tells a producer's module from others. */
+/** A key of a reference, for maps and sets. */
 export const moduleKey = ({ module, name }: ProducerReference): string => `${module}\n${name ?? ''}`
 
-/** References that were found, so that a module is looked at once. */
+/** Keys of references that were found: each is checked once. */
 const found = new Set<string>()
 
 /**
- * Checks that a thread will be able to run the task.
+ * Checks, before the head, that a task can run on another thread, in another process or on another machine. Use it as
+ * an executor's `prepare()`.
  *
- * @returns a promise the first time that a producer is seen, while its module is looked at
- * @throws (or rejects with) HF_ERR_PRODUCER_NOT_PORTABLE, HF_ERR_PRODUCER_IN_ENTRY, HF_ERR_PRODUCER_MODULE,
- *   HF_ERR_PRODUCER_NOT_EXPORTED, HF_ERR_PRODUCER_AMBIGUOUS, HF_ERR_INPUT_NOT_CLONEABLE
+ * @returns a promise until the module of a new producer is loaded and checked, else undefined
+ * @throws HF_ERR_PRODUCER_NOT_PORTABLE if the producer is a closure
+ * @throws HF_ERR_INPUT_NOT_CLONEABLE if the input or the context holds a value that a copy would change
+ * @throws HF_ERR_PRODUCER_IN_ENTRY if the producer is in the entry module of the process
+ * @throws (rejects with) HF_ERR_PRODUCER_MODULE if the module does not load, HF_ERR_PRODUCER_NOT_EXPORTED if it does
+ *   not export the producer, HF_ERR_PRODUCER_AMBIGUOUS if it exports several and this one has no name
+ * @example
+ * const elsewhere: Executor = {
+ *   prepare: checkPortable,
+ *   run: (task) => void new NearEnd(task, (message) => child.send(message)),
+ * }
  */
 export function checkPortable(
   task: Pick<Task, 'executor' | 'route' | 'producer' | 'input' | 'context'>,
@@ -49,8 +60,8 @@ export function checkPortable(
 }
 
 /**
- * Imports a module and finds a producer in it: by the name of its export, by the name that it was given (a
- * bundler may rename exports), or because it is the only one.
+ * Imports a module and finds a producer in it: by the name of its export, by its option `name` (a bundler may rename
+ * exports), or as its only producer.
  *
  * @throws HF_ERR_PRODUCER_MODULE, HF_ERR_SERVER_ON_THREAD, HF_ERR_PRODUCER_NOT_EXPORTED, HF_ERR_PRODUCER_AMBIGUOUS
  */
@@ -78,9 +89,9 @@ export async function findProducer({ module, name }: ProducerReference): Promise
   return match[1] as PortableProducer<never>
 }
 
-/** What a module fails of that does not load. */
+/** Makes the error for a module that does not load. */
 export function moduleFailed(module: string, cause: unknown, onThread: boolean): Error {
-  // Whatever the module makes of it.
+  // The module may have caught the refusal, and thrown another error.
   const madeServer = takeRefusal() || codeOf(cause) === 'HF_ERR_SERVER_ON_THREAD'
   if (madeServer) return serverMade(module, cause)
   const where = onThread ? 'on a worker thread' : "on the server's thread"
@@ -92,17 +103,17 @@ export const serverMade = (module: string, cause?: unknown): Error =>
 
 const codeOf = (thrown: unknown): unknown => (thrown as { code?: unknown } | null | undefined)?.code
 
-/** The whole URL is for the log: an error before the head is replied with its message. */
+/** Adds the whole URL as a property, for the log only: before the head, the message is sent to the client. */
 const inModule = <Coded extends Error>(module: string, error: Coded): Coded =>
   Object.assign(error, { module })
 
-/** Of a module, as much as a client may see. */
+/** The part of a module's URL that a client may see. */
 function fileName(module: string): string {
   const { protocol, pathname } = new URL(module)
   return protocol === 'file:' ? posix.basename(pathname) : `${protocol}…`
 }
 
-/** The module that Node was started with: there the server itself is made. */
+/** The path of the module that Node was started with, which starts the server. */
 let entry: string | undefined
 
 function isEntry(module: string): boolean {
@@ -111,14 +122,14 @@ function isEntry(module: string): boolean {
   return entry !== '' && realpath(fileURLToPath(module)) === entry
 }
 
-/** As Node finds what it is started with: a file, one with an extension (`node server`), the main one of a folder. */
+/** Resolves a path like Node's command line: a file, a file without its extension (`node server`), or a folder. */
 function realpath(path: string): string {
   const { resolve } = createRequire(import.meta.url)
   for (const extension of ['', '.mjs', '.ts', '.mts']) {
     try {
       return realpathSync(resolve(path + extension))
     } catch {
-      // Not this one.
+      // The next extension.
     }
   }
   return ''

@@ -8,24 +8,24 @@ import { farLog } from './log.ts'
 import type { Order } from './order.ts'
 import type { ProducerReference } from './portable.ts'
 
-/** The side of a stream that its producer is on. */
+/** The connection of one producer to the server's thread. */
 export interface FarSide {
-  /** Where its events go. */
+  /** Takes the producer's events. */
   readonly sink: Sink & {
     /** Resolves when the stream is closed, by its producer or from outside. */
     untilClosed(): Promise<void>
   }
   /** Why the stream was closed from outside; undefined while it is open. */
   readonly reason: CloseReason | undefined
-  /** Sends a frame that has no events, after all that was written to the sink. */
+  /** Sends a frame without events, after everything that was written to the sink. */
   send(kind: FrameKind, payload?: Uint8Array): void
   /** Imports the producer's module. */
   load(producer: ProducerReference): Promise<PortableProducer<never>>
-  /** The stream is there, and its producer is about to start: what closes it from outside goes to {@link close}. */
+  /** Called before the producer starts. From now on, pass a close from outside to {@link close}. */
   opened(stream: EventStream): void
 }
 
-/** Runs one stream's producer to its end: how it went is told in frames, after its events. Never rejects. */
+/** Runs one stream's producer to its end. Its last frame, after its events, is DONE or ERROR. Never rejects. */
 export async function produce(order: Order, far: FarSide): Promise<void> {
   let stream: EventStream | undefined
   try {
@@ -39,7 +39,7 @@ export async function produce(order: Order, far: FarSide): Promise<void> {
     })
     far.opened(stream)
     if (!stream.closed) {
-      // Not before its module is there: until then nothing of it can be told to stop.
+      // Sent after the module has loaded: only from here on can the producer react when its stream is closed.
       far.send(FrameKind.START)
       const done = run(producer, stream, order.input)
       if (done === undefined && !stream.closed && !isSignalled(stream)) far.send(FrameKind.LEFT_OPEN)
@@ -54,8 +54,8 @@ export async function produce(order: Order, far: FarSide): Promise<void> {
 }
 
 /**
- * Tells a stream that it was closed from outside. A producer that has seen it before it was told has ended first: what
- * it left behind has to hear of it as well.
+ * Closes a stream from outside, if there is a reason. If the producer has read `stream.closed` and returned before
+ * that, this aborts `stream.signal` for what it has left running.
  */
 export function close(stream: EventStream, reason: CloseReason | undefined): void {
   if (reason !== undefined) abortStream(stream, reason)

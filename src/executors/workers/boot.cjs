@@ -1,14 +1,14 @@
-// What piscina loads on each thread: it imports entry.ts.
+// Piscina loads this file on each thread. It imports entry.ts.
 //
-// Piscina tries require() first, which for an ES module is done in one go; and Node (20.20 and 22.23 do) aborts the
-// whole process when a thread is terminated at certain places of that, as by a server that closes while its threads
-// start. An import() is given up without harm.
+// Piscina tries require() first, which loads an ES module synchronously. If a thread is terminated at certain points of
+// that, as when a server closes while its threads start, Node (20.20 and 22.23) aborts the whole process. An import()
+// is cancelled without harm.
 'use strict'
 
 const { workerData } = require('node:worker_threads')
 
 /**
- * Piscina waits for what a module exports: a thread is ready when entry.ts has loaded.
+ * Piscina awaits what a module exports: a thread is ready when entry.ts has loaded.
  *
  * @type {Promise<(order: unknown) => Promise<unknown>>}
  */

@@ -1,14 +1,16 @@
 /**
- * What the server's thread and a worker's stream tell each other without a message: five words of shared memory per
- * stream.
+ * The state of one stream that the server's thread and the worker share without messages: five words of shared memory.
  *
- * - `CLOSED`: 0, or why the stream was closed from outside (its place in REASONS, from 1). Stored by the server.
- * - `DRAINED`: bytes of the stream that the kernel has taken, modulo 2^32. Stored by the server. What the worker
- *   has written less this is what waits.
- * - `WAITING`: how the worker wants to be woken when one of the two changes: 0 not at all, else a bit set of BY_*.
- *   The worker sets it, then looks once more; the server changes a word, then exchanges `WAITING` for 0.
- * - `TURN`: counts wake-ups. A worker that waits in place waits for it to change.
- * - `BEGUN`: 1 once the worker has taken the stream up: from then on it dies with its thread. Stored by the worker.
+ * - `CLOSED`: 0, or the reason for which the stream was closed from outside (its index in REASONS, plus 1). Stored by
+ *   the server's thread.
+ * - `DRAINED`: bytes of the stream that the kernel has taken, modulo 2^32. Stored by the server's thread. Bytes written
+ *   by the worker, minus this, wait for the client.
+ * - `WAITING`: how to wake the worker when one of these two changes: 0 for not at all, else a bit set of BY_*. The
+ *   worker sets it, then reads the two words again; the server's thread changes a word, then exchanges `WAITING` for 0.
+ *   So no change is missed.
+ * - `TURN`: the number of wake-ups. A worker that blocks waits for a change of this word.
+ * - `BEGUN`: 1 once the worker has begun the stream. From then on the stream is lost if its thread dies. Stored by the
+ *   worker.
  */
 import type { CloseReason } from '../../sse/stream.ts'
 
@@ -32,40 +34,40 @@ const REASONS: readonly CloseReason[] = [
   'lost',
 ]
 
-/** @param streams how many streams may have a slot at a time */
+/** @param streams number of slots: streams of one thread at a time */
 export function allocateCredit(streams: number): SharedArrayBuffer {
   return new SharedArrayBuffer(streams * WORDS * Int32Array.BYTES_PER_ELEMENT)
 }
 
-/** One stream's slot, as the server's thread sees it. */
+/** The end of a stream's slot on the server's thread. */
 export class Creditor {
   readonly #words: Int32Array<SharedArrayBuffer>
 
-  /** Clears the slot: its last stream must be gone from its thread. */
+  /** Clears the slot. The last stream of the slot must have ended on its thread. */
   constructor(memory: SharedArrayBuffer, slot: number) {
     this.#words = new Int32Array(memory, slot * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
     this.#words.fill(0)
   }
 
-  /** Whether the worker had taken the stream up. To be asked when it is gone. */
+  /** True if the worker has begun the stream. Read it when the thread has died, or the stream has ended. */
   get begun(): boolean {
     return Atomics.load(this.#words, BEGUN) !== 0
   }
 
-  /** @returns true when the worker asked for a message */
+  /** @returns true if the worker waits for a message */
   drained(bytes: number): boolean {
     Atomics.store(this.#words, DRAINED, bytes | 0)
     return this.#wake()
   }
 
-  /** @returns true when the worker asked for a message */
+  /** @returns true if the worker waits for a message */
   close(reason: CloseReason): boolean {
     Atomics.store(this.#words, CLOSED, REASONS.indexOf(reason) + 1)
     return this.#wake()
   }
 
   #wake(): boolean {
-    // Read before it is written: almost always nobody waits, and a write would move the cache line.
+    // Loaded before it is exchanged: the worker seldom waits, and a write would move the cache line.
     if (Atomics.load(this.#words, WAITING) === 0) return false
     const waiting = Atomics.exchange(this.#words, WAITING, 0)
     if ((waiting & BY_NOTIFY) !== 0) {
@@ -76,7 +78,7 @@ export class Creditor {
   }
 }
 
-/** One stream's slot, as its worker sees it. */
+/** The end of a stream's slot on the worker. */
 export class Debtor {
   readonly #words: Int32Array<SharedArrayBuffer>
   #written = 0
@@ -107,15 +109,15 @@ export class Debtor {
     this.#written = (this.#written + bytes) | 0
   }
 
-  /** Asks for a message at the next change. Look at the words once more after it. */
+  /** Requests a message at the next change. Read the words again after the call: they may have changed before it. */
   askForMessage(): void {
     Atomics.or(this.#words, WAITING, BY_MESSAGE)
   }
 
   /**
-   * Waits in place until `holds`, at most `timeoutMs`.
+   * Blocks the thread until `holds()` is true, at most `timeoutMs` ms.
    *
-   * @returns whether it holds
+   * @returns the last value of `holds()`
    */
   waitUntil(holds: () => boolean, timeoutMs: number): boolean {
     const deadline = performance.now() + timeoutMs

@@ -1,6 +1,6 @@
 /**
- * What runs on each thread: piscina loads this module (by boot.cjs) once per thread and calls its default export once
- * per order. Streams of a thread run side by side as far as their producers await.
+ * The code on each thread. Piscina loads this module (by boot.cjs) once per thread, and calls its default export once
+ * per order. The streams of a thread run concurrently while their producers await.
  */
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import { markProducerThread } from '../../runtime/producer-thread.ts'
@@ -40,7 +40,7 @@ port.on('message', ({ stream: number }: Notice) => {
 // Piscina's own port keeps the thread's loop alive.
 port.unref()
 
-/** What piscina calls for each order. Never rejects. */
+/** Carries out one order of the pool. Piscina calls it. Never rejects. */
 export default async function carryOut(order: StreamOrder | ModuleOrder): Promise<Uint8Array | undefined> {
   if (!('module' in order)) return open(order)
   try {
@@ -70,6 +70,6 @@ async function open(order: StreamOrder): Promise<undefined> {
     opened: (stream) => void streams.set(number, { stream, sink, credit: debtor }),
   })
   streams.delete(number)
-  // The slot may have its next stream by now.
+  // The slot may belong to another stream now.
   sink.finish()
 }

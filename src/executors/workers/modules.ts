@@ -1,40 +1,41 @@
 import { moduleKey, type ProducerReference } from '../elsewhere/portable.ts'
 
-/** How long the head of a producer's first stream waits until a thread has loaded its module, in ms. */
+/** The longest time that the head of a producer's first stream waits for a thread to load the module, in ms. */
 const FIRST_LOAD_MS = 1_000
 
-/** Pauses before a thread is asked again for a module that did not load, in ms: doubled each time. */
+/** Pauses before a module that did not load is tried again, in ms. They double each time. */
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 30_000
 
 /** Why a module did not load. */
 export interface LoadFailure {
   error: Error
-  /** The thread has ended meanwhile. */
+  /** True if the thread has ended while it loaded the module. */
   endedThread: boolean
 }
 
 /**
- * Has a thread of the pool load a module.
+ * Loads a module on a thread of the pool.
  *
- * @param alone only a thread without streams: no head waits for one that is busy, and none is harmed
- * @returns undefined when it was loaded. Rejects where no thread could be asked
+ * @param alone only on a thread without streams, which answers soon and takes no stream with it if it dies
+ * @returns resolves with undefined if it was loaded. Rejects if no thread is available
  */
 export type LoadModule = (module: ProducerReference, alone: boolean) => Promise<LoadFailure | undefined>
 
 interface Failing extends LoadFailure {
   pauseMs: number
-  /** When a thread may be asked again, on the clock of `performance.now()`. */
+  /** The earliest time of the next try, on the clock of `performance.now()`. */
   askAt: number
 }
 
 /**
  * Which producers' modules load on the threads of a pool.
  *
- * The server's thread may load what a thread does not: it has another loader, or may start a server. After the head
- * nobody can be told, and a browser that gets an empty stream comes back for ever. So the first stream of a producer
- * finds out before its head, if a thread is free; and once a module has failed, its streams are refused before the head.
- * They make a thread try again, now and then, so that the first that loads it lets them in.
+ * The server's thread may load a module that a worker cannot load: it may have another loader, and it may start a
+ * server. After the head, the client cannot get an error status any more, and a browser that gets an empty stream
+ * reconnects for ever. So if a thread is free, the first stream of a producer loads the module on it before the head.
+ * Once a module has failed, its streams are refused before the head. From time to time such a stream makes a thread try
+ * again, and the streams are admitted as soon as a thread has loaded the module.
  */
 export class Modules {
   readonly #load: LoadModule
@@ -45,8 +46,10 @@ export class Modules {
   }
 
   /**
-   * @returns a promise for a producer that is seen for the first time: its head waits for it, a second at most
-   * @throws (or rejects with) what its module fails of
+   * Checks a module before the head of a stream.
+   *
+   * @returns a promise if the producer is new. The head waits for it, at most FIRST_LOAD_MS
+   * @throws (or rejects with) the error of the module
    */
   check(module: ProducerReference): Promise<void> | undefined {
     const key = moduleKey(module)
@@ -57,7 +60,7 @@ export class Modules {
     throw state.error
   }
 
-  /** What a module fails of, where no thread has loaded it since. */
+  /** The error of a module, if no thread has loaded it since then. */
   failure(key: string): Error | undefined {
     const state = this.#states.get(key)
     return typeof state === 'object' ? state.error : undefined
@@ -67,7 +70,7 @@ export class Modules {
     this.#states.set(key, 'loaded')
   }
 
-  /** A thread has ended before it had loaded a module, maybe for another reason: the next stream finds out. */
+  /** A thread has ended before it had loaded a module, perhaps for another reason: the next stream tries again. */
   lost(key: string): void {
     if (this.#states.get(key) === 'asked') this.#states.delete(key)
   }
@@ -90,10 +93,10 @@ export class Modules {
   }
 
   async #askAgain(module: ProducerReference, key: string, state: Failing): Promise<void> {
-    // Not twice at a time.
+    // One try at a time.
     state.askAt = Infinity
     await this.#ask(module, key, state.endedThread)
-    // No thread could be asked.
+    // No thread was available.
     if (state.askAt === Infinity) state.askAt = performance.now() + state.pauseMs
   }
 
@@ -104,7 +107,7 @@ export class Modules {
       if (failure === undefined) this.loaded(key)
       else this.failed(key, failure)
     } catch {
-      // The next stream counts as the first.
+      // No thread was available: the next stream is handled as the first.
       if (this.#states.get(key) === 'asked') this.#states.delete(key)
     }
   }

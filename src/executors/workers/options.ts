@@ -2,29 +2,58 @@ import { availableParallelism } from 'node:os'
 import type { ResourceLimits } from 'node:worker_threads'
 import { checkOptions, isObject, milliseconds, whole, type Rule } from '../../runtime/option-rules.ts'
 
+/**
+ * Options of {@link workers}.
+ *
+ * @example
+ * const blocking: WorkersOptions = { threads: 2, streamsPerThread: 1, maxQueue: 100 }
+ */
 export interface WorkersOptions {
-  /** Worker threads, from 1 to 256. Default: as many as the machine runs in parallel. */
+  /**
+   * Number of worker threads: a whole number from 1 to 256.
+   *
+   * @default `os.availableParallelism()`
+   */
   threads?: number
   /**
-   * Streams that run on one thread side by side, from 1 to 10000. Default 100, for producers that await. Set 1 for
-   * producers that block: then none waits behind another's computation while a thread is free.
+   * Streams that run concurrently on one thread: a whole number from 1 to 10000. The default is for producers that
+   * await. Set 1 for producers that block: then none waits for another's computation while a thread is free.
+   *
+   * @default 100
    */
   streamsPerThread?: number
-  /** Streams that may wait for a place, head in hand, from 0. Over it new ones are refused. Default 1000. */
+  /**
+   * Streams that may wait for a place after their head has left: a whole number from 0. Above it, new streams are
+   * refused before their head, with 503.
+   *
+   * @default 1000
+   */
   maxQueue?: number
-  /** How long a stream waits for a place before it is closed as `timeout`, in ms. Default 30000, from 1. */
+  /**
+   * How long a stream waits for a place before it is closed as `timeout`, in ms: a whole number from 1 to 2147483647.
+   *
+   * @default 30000
+   */
   maxQueueWaitMs?: number
   /**
-   * How long the producer of a cancelled stream may go on, in ms. Then its thread is terminated, and the other
-   * streams of that thread end as `lost`. Default 2000, from 0.
+   * How long the producer of a cancelled stream may still run, in ms: a whole number from 0 to 2147483647. Then its
+   * thread is terminated, and the other streams of that thread end as `lost`.
+   *
+   * @default 2000
    */
   graceMs?: number
   /**
-   * How much lower than the server's the threads' priority is, as a nice value from 0 to 19, so that a
-   * saturated pool does not take the core from the server's thread. Linux only. Default 10.
+   * How much lower than the server's the threads' priority is: a nice value, a whole number from 0 to 19. With a lower
+   * priority a saturated pool does not take the core from the server's thread. Linux only; ignored elsewhere.
+   *
+   * @default 10
    */
   niceIncrement?: number
-  /** Limits of each thread's memory, in MiB, as for `worker_threads`. Default: Node's. */
+  /**
+   * Limits of each thread's memory, in MiB, each a number over 0, as for `worker_threads`.
+   *
+   * @default Node's own limits
+   */
   resourceLimits?: ResourceLimits
 }
 
@@ -48,7 +77,7 @@ const LIMIT_RULES: Readonly<Record<keyof ResourceLimits, Rule>> = {
 }
 
 /**
- * Checks the options of a pool, and fills in the defaults.
+ * Checks the options of a pool, and adds the defaults.
  *
  * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
  */

@@ -1,3 +1,4 @@
+/** One file, because admission, the queue and placement all count the same places, and modules decide on each. */
 import { AsyncResource } from 'node:async_hooks'
 import { HF_ERR_EXECUTOR_FULL, HF_ERR_EXECUTOR_UNAVAILABLE, HF_ERR_THREAD_LOST } from '../../errors.ts'
 import { streamTimeout } from '../../runtime/deadlines.ts'
@@ -22,27 +23,31 @@ import type { Thread } from './thread.ts'
 import { LONGEST_BACK_OFF_MS, Threads } from './threads.ts'
 
 /**
- * Runs portable producers on worker threads: they may compute, block or crash without harm to streams of other threads.
- * The threads start with the first stream.
+ * Runs portable producers on worker threads. A producer may compute, block or crash without harm to the streams of
+ * other threads. The threads start with the first stream.
  *
- * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
+ * @throws HF_ERR_OPTION_UNKNOWN if an option does not exist
+ * @throws HF_ERR_OPTION_INVALID if an option has the wrong type or is out of its range
+ * @example
+ * await app.register(headfirst, { executors: { reports: workers({ threads: 2, streamsPerThread: 1 }) } })
+ * app.get('/report', { sse: { executor: 'reports' } }, async (request, reply) => reply.sse(report))
  */
 export function workers(options: WorkersOptions = {}): Executor {
   return new WorkerPool(resolveWorkersOptions(options))
 }
 
-/** Admission, the queue, and placement; the threads' own life is that of {@link Threads}. */
+/** Admits, queues and places streams. {@link Threads} starts and replaces the threads. */
 class WorkerPool implements Executor {
   readonly #options: Required<WorkersOptions>
   readonly #queue: Queue
-  /** Where each task is that a thread was given. */
+  /** The thread of each task that was given to one. */
   readonly #places = new Map<Task, { thread: Thread; running: Running }>()
-  /** Started with the first stream. */
+  /** Defined from the first stream on. */
   #threads: Threads | undefined
   readonly #modules = new Modules(async (module, alone) => this.#load(module, alone))
-  /** What waits until a thread is ready, or does not start. */
+  /** Called when a thread is ready, or when one did not start. */
   #onThread: ((failure?: Error) => void)[] = []
-  /** Threads and their messages are nobody's request: the first one's values would be kept for ever. */
+  /** The async context of threads and their messages: in the first request's, its values would be kept for ever. */
   readonly #home = new AsyncResource('headfirst.workers')
   #observer: ThreadMoments | undefined
   #streamCount = 0
@@ -70,11 +75,11 @@ class WorkerPool implements Executor {
     return pending === undefined ? this.#prepare(task) : pending.then(() => this.#prepare(task))
   }
 
-  /** Before the head, since threads may not start, and a module may not load on them. */
+  /** Starts the threads and loads the module before the head, because both may fail. */
   #prepare(task: Task): Promise<void> | undefined {
     if (this.#onIdle !== undefined) return undefined
     const threads = this.#started()
-    // Else it is refused for that.
+    // If no thread starts, admit() refuses the stream.
     return threads.failure === undefined ? this.#modules.check(referenceOf(task)) : undefined
   }
 
@@ -91,7 +96,7 @@ class WorkerPool implements Executor {
           },
           started: (running) => {
             this.#modules.loaded(moduleKey(referenceOf(running.task)))
-            // It was about to start when it was cancelled.
+            // If it was cancelled while its module loaded, its grace begins again now.
             if (running.grace !== undefined) this.#expect(running)
           },
           unloaded: (running, error) => this.#unloaded(running, error),
@@ -140,7 +145,7 @@ class WorkerPool implements Executor {
     this.#places.get(task)?.thread.collect()
   }
 
-  /** The producer of a cancelled stream has to be done soon. */
+  /** Starts the grace of a cancelled stream's producer. */
   #expect(running: Running): void {
     const { graceMs } = this.#options
     const ms = running.started ? graceMs : Math.max(graceMs, LOADING_MS)
@@ -171,7 +176,7 @@ class WorkerPool implements Executor {
     await this.#threads?.close()
   }
 
-  /** Gives waiting streams to threads, first come first served, as long as there are places. */
+  /** Gives waiting streams to threads, in the order of their arrival, while there are places. */
   #place(): void {
     const { streamsPerThread } = this.#options
     for (const [task, until] of this.#queue) {
@@ -190,7 +195,7 @@ class WorkerPool implements Executor {
     this.#queue.watch()
   }
 
-  /** A module that did not load on any thread that is there. */
+  /** True if a module has failed on all threads that are ready. */
   #isHopeless(key: string): boolean {
     if (this.#modules.failure(key) === undefined) return false
     const { ready = [] } = this.#threads ?? {}
@@ -225,7 +230,7 @@ class WorkerPool implements Executor {
       return undefined
     }
     thread.unloadable.add(key)
-    // Node keeps what a module has thrown as it was loaded: only another thread can try again.
+    // Node caches the error of a module that did not load: only a new thread can try again.
     if (thread.streams.size === 0) {
       thread.cause ??= new HF_ERR_THREAD_LOST('a module does not load on it')
       void thread.worker.terminate()
@@ -260,7 +265,7 @@ class WorkerPool implements Executor {
     this.#leaveIfIdle()
   }
 
-  /** Streams whose thread died before it began them wait for another one, in the order of arrival among the rest. */
+  /** Puts streams back in the queue, in the order of arrival, if their thread has died before it began them. */
   #queueAgain(streams: readonly Running[]): void {
     this.#queue.addAgain(streams.filter(({ task }) => !task.closed))
     this.#place()
@@ -268,7 +273,7 @@ class WorkerPool implements Executor {
 
   #terminate({ task, started }: Running, ms: number): void {
     const thread = this.#places.get(task)?.thread
-    // For another of its streams already.
+    // Its thread is being terminated already, because of another of its streams.
     if (thread === undefined || thread.cause !== undefined) return
     const what = started ? 'its producer did not stop' : 'its thread did not get to its producer'
     thread.cause = new HF_ERR_THREAD_LOST(`a stream of ${task.route} was closed, and ${what} within ${ms} ms`)
@@ -280,7 +285,7 @@ class WorkerPool implements Executor {
     if (this.#places.size === 0) this.#onIdle?.()
   }
 
-  /** A pool has no log of its own: that of the stream that has waited longest has to do. */
+  /** Logs with the stream that has waited longest, because a pool has no logger. */
   #logFailure(cause: Error): void {
     const task = this.#queue.oldest
     task?.log.error({ err: cause, executor: task.executor }, 'a worker thread did not start')
@@ -295,12 +300,12 @@ class WorkerPool implements Executor {
 }
 
 /**
- * How long a thread may load the module of a stream that was cancelled meanwhile, in ms. Others wait for the same
- * module: a client that leaves while it loads must not have the thread terminated under them.
+ * How long a thread may still load the module of a cancelled stream, in ms. Other streams wait for the same module: if
+ * a client leaves meanwhile, their thread must not be terminated.
  */
 const LOADING_MS = 30_000
 
-/** When a refused client may come again: its header is in whole seconds (RFC 9110, 10.2.3). */
+/** Properties of a refusal: the header `Retry-After`, in whole seconds (RFC 9110, 10.2.3), and the pause in ms. */
 function retryAfter(ms: number): { headers: { 'retry-after': string }; retryAfterMs: number } {
   return { headers: { 'retry-after': String(Math.max(1, Math.ceil(ms / 1_000))) }, retryAfterMs: ms }
 }

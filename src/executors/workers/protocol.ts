@@ -1,13 +1,13 @@
-/** What the two sides of a worker thread tell each other in messages; the events themselves go through the ring. */
+/** The messages between the server's thread and a worker thread. Events go through the ring instead. */
 import { MessagePort } from 'node:worker_threads'
 import type { Order } from '../elsewhere/order.ts'
 import type { ProducerReference } from '../elsewhere/portable.ts'
 
-/** Given to each thread when it starts. */
+/** The `workerData` of each thread. */
 export interface ThreadSettings {
   /** The URL of entry.ts, for boot.cjs. */
   entry: string
-  /** How many streams it may have at a time. */
+  /** Streams that it may have at a time. */
   streams: number
   /** Bytes of data in the thread's ring. */
   ringBytes: number
@@ -15,15 +15,15 @@ export interface ThreadSettings {
 
 /** A thread's first message. */
 export interface Hello {
-  /** This and `credit` are memory that no other thread has. */
+  /** `ring` and `credit` are shared with the server's thread and with no other thread. */
   ring: SharedArrayBuffer
   /** The slots of its streams, see credit.ts. */
   credit: SharedArrayBuffer
-  /** Doorbells come from it (as null), {@link Notice}s go to it. */
+  /** Receives doorbells (null) from the thread, and sends it {@link Notice}s. */
   port: MessagePort
 }
 
-/** False for what a producer may have posted to its thread's parent. */
+/** False for any other message, which a producer may have posted to `parentPort`. */
 export function isHello(message: unknown): message is Hello {
   if (typeof message !== 'object' || message === null) return false
   const { ring, credit, port } = message as Partial<Hello>
@@ -32,21 +32,22 @@ export function isHello(message: unknown): message is Hello {
   )
 }
 
-/** One stream for a thread to run; its piscina task. */
+/** The piscina task that runs one stream. */
 export interface StreamOrder extends Order {
-  /** Unique in its pool until the number wraps, so that late frames of a dead stream meet no other. */
+  /** Unique in its pool until it wraps at 2^32, so that late frames of an ended stream match no other. */
   stream: number
+  /** Index of its words in the credit, see credit.ts. */
   slot: number
-  /** Bytes over which `send()` waits in place; undefined where it does not. */
+  /** Bytes over which `send()` blocks; undefined if it never does. */
   blockOver: number | undefined
 }
 
-/** A module that a thread is to load, before any stream of it; as a piscina task it returns an encoded error, or nothing. */
+/** The piscina task that loads a module before its first stream. It returns an encoded error, or undefined. */
 export interface ModuleOrder {
   module: ProducerReference
 }
 
-/** The server's thread has changed the words of a stream that asked to be told, or has closed it. */
+/** Sent when the server's thread has closed a stream, or has changed its words while the worker waits for a message. */
 export interface Notice {
   stream: number
 }

@@ -6,13 +6,13 @@ import type { Debtor } from './credit.ts'
 import { LINE_FRAME_BYTES, type RingWriter } from './ring.ts'
 
 export interface SinkLimits {
-  /** Bytes over which `write()` answers false. */
+  /** Bytes over which `write()` returns false. */
   readonly highWaterMark: number
-  /** Bytes over which `write()` waits in place; undefined where it does not. */
+  /** Bytes over which `write()` blocks; undefined if it never does. */
   readonly blockOver: number | undefined
 }
 
-/** The sink on a worker: it writes the thread's ring, and reads from shared memory how far the client is. */
+/** The sink on a worker. It writes to the thread's ring, and reads from shared memory how much the client has taken. */
 export class RingSink implements Sink {
   readonly #ring: RingWriter
   readonly #stream: number
@@ -24,7 +24,7 @@ export class RingSink implements Sink {
   #ready: { promise: Promise<boolean>; resolve: (open: boolean) => void } | undefined
   readonly #whenClosed: (() => void)[] = []
 
-  /** @param compressor of the body, where it is to be compressed here */
+  /** @param compressor compresses the body here, if there is one */
   constructor(ring: RingWriter, stream: number, credit: Debtor, limits: SinkLimits, compressor?: Compressor) {
     this.#ring = ring
     this.#stream = stream
@@ -38,7 +38,7 @@ export class RingSink implements Sink {
     return this.#ended || this.#credit.closed
   }
 
-  /** When this returns, the bytes stand in shared memory: they reach the client whatever this thread does next. */
+  /** When it returns, the bytes are in shared memory. They reach the client whatever this thread does next. */
   write(text: string, events: number): boolean {
     return this.#write(text, Buffer.byteLength(text), events, false)
   }
@@ -91,14 +91,14 @@ export class RingSink implements Sink {
     this.wake()
   }
 
-  /** The producer is done: code that still holds the stream finds it closed. */
+  /** The producer has finished. For code that still holds the stream, `closed` is true from now on. */
   finish(): void {
     this.#ended = true
     this.#compressor?.close()
     this.wake()
   }
 
-  /** The server's thread has changed something, and sent a message as it was asked to. */
+  /** Checks the words again, after a message of the server's thread. */
   wake(): void {
     const { closed } = this
     if (closed) for (const resolve of this.#whenClosed.splice(0)) resolve()
@@ -106,7 +106,7 @@ export class RingSink implements Sink {
     if (ready === undefined) return
     if (!closed && !this.#below()) {
       this.#credit.askForMessage()
-      // It may have changed before it was asked.
+      // The words may have changed before the request.
       if (!this.closed && !this.#below()) return
     }
     this.#ready = undefined
@@ -124,8 +124,8 @@ export class RingSink implements Sink {
   }
 
   /**
-   * Whether this may be written without waiting. Below the high-water mark anything may: what the client takes there is
-   * not told any more, so that a wait for it might never end.
+   * True if so many bytes may be written without a wait. Below the high-water mark any number may: the server's thread
+   * does not report what the client takes there, so that a wait could last for ever.
    */
   #fits(length: number): boolean {
     return this.#below() || this.#credit.owed + length <= (this.#blockOver ?? Infinity)

@@ -1,37 +1,40 @@
 /**
- * The way back from a worker: a ring of shared memory with one writer (the worker) and one reader (the server's
- * thread). No message is sent per event: the writer rings a doorbell only when the reader sleeps. Both ends stand in
- * one file, long as it is, because neither can be judged without the other.
+ * One file, because the writer and the reader of a ring are correct only together.
+ *
+ * A ring of shared memory carries the events of a worker. The worker writes, the server's thread reads. No message is
+ * sent per event: the writer rings a doorbell (one message) only if the reader sleeps, or if a resting reader is needed
+ * now.
  *
  * Memory: four control words, each in a cache line of its own, then the data.
  *
- * - `HEAD`: where the next frame will stand, in bytes since ever, modulo 2^32; what was appended to the last frame
- *   (see below) counts only once the next one is there. Only the writer stores it.
- * - `TAIL`: bytes ever read, modulo 2^32. Only the reader stores it.
- * - `READER`: what the reader does. ASLEEP: it waits for the doorbell. It sets that, then looks at `HEAD` once
- *   more; the writer stores `HEAD`, then exchanges ASLEEP for AWAKE and rings if it was that. So either the
- *   reader sees the frame, or the writer sees the sleeper. RESTING: it comes back by itself within a millisecond,
- *   also where something has come since it looked, and wants the doorbell only of a writer that cannot go on before,
- *   or has written HURRY_BYTES. WANTED: such a writer has found it AWAKE, so that it may not rest before it has
- *   looked once more.
- * - `FULL`: 1 while the writer waits for room, in place, on this very word. The writer sets it, then looks at
- *   `TAIL` once more; the reader stores `TAIL`, then exchanges `FULL` for 0 and wakes it if it was 1. (Were the
- *   wait on `TAIL`, an exchange that belongs to the `TAIL` which the writer has just seen could fall between its
- *   setting `FULL` and its wait: then nobody would wake it for the next.)
+ * - `HEAD`: the position of the next frame, in bytes since the start, modulo 2^32. Bytes that are appended to the last
+ *   frame (see below) are added only with the next frame. Only the writer stores it.
+ * - `TAIL`: bytes read since the start, modulo 2^32. Only the reader stores it.
+ * - `READER`: the state of the reader.
+ *   - ASLEEP: it waits for the doorbell. The reader stores ASLEEP, then reads `HEAD` again; the writer stores `HEAD`,
+ *     then exchanges ASLEEP for AWAKE, and rings if the exchange succeeds. So either the reader finds the frame, or the
+ *     writer finds ASLEEP.
+ *   - RESTING: it polls again after a millisecond, even if something was written since the last poll. A writer that
+ *     waits, or that has written HURRY_BYTES, rings earlier.
+ *   - WANTED: such a writer has found it AWAKE. The reader must drain once more before it may rest.
+ * - `FULL`: 1 while the writer blocks on this word and waits for room. The writer stores 1, then reads `TAIL` again;
+ *   the reader stores `TAIL`, then exchanges `FULL` for 0, and wakes the writer if it was 1. (A wait on `TAIL` could
+ *   miss its wake-up: if the reader exchanges `FULL` for a `TAIL` that the writer has already read, between the
+ *   writer's store of `FULL` and its wait, then the next change of `TAIL` wakes nothing.)
  *
- * Data is a sequence of frames at `position modulo size`, 4-byte aligned, none of which wraps:
+ * Data is a sequence of frames at `position modulo size`, aligned to 4 bytes. No frame wraps:
  *
  *     STATE  events << 20 | length      one word
  *     STREAM the stream's number        one word
- *     KIND   what the payload is        one word
+ *     KIND   the kind of the payload    one word
  *     payload, padded to 4 bytes
  *
- * A frame of kind DATA or CODED that the reader has not begun stays open: the writer appends the stream's next events
- * to its payload and then swaps STATE for the new length. The reader takes a frame by swapping STATE for TAKEN. Both
- * swaps are atomic, so that either the reader gets the appended events, or the writer sees TAKEN and begins a new
- * frame, at the end of what was taken. Batches form by themselves while the reader is busy, and cost it one copy.
+ * A frame of kind DATA or CODED stays open until the reader takes it: the writer appends the stream's next events to
+ * its payload, and then exchanges STATE for the new one. The reader takes a frame by exchanging STATE for TAKEN. Both
+ * exchanges are atomic. So either the reader gets the appended events, or the writer finds TAKEN and begins a new frame
+ * at the end of the taken one. While the reader is busy, batches form in this way, and each costs the reader one copy.
  *
- * So the reader may be ahead of `HEAD`, by what was appended to the frame that it took: hence signed comparisons.
+ * If events were appended to the frame that the reader takes, its `TAIL` is ahead of `HEAD`: hence signed comparisons.
  */
 import { FrameKind, type EventsKind } from '../elsewhere/frames.ts'
 
@@ -41,7 +44,7 @@ const ASLEEP = 1
 const RESTING = 2
 const WANTED = 3
 
-/** Of the control words, in words; 16 of them are a cache line. */
+/** Offsets of the control words, in words. A cache line has 16. */
 const HEAD = 0
 const TAIL = 16
 const READER = 32
@@ -56,32 +59,32 @@ const FRAME_HEADER_BYTES = 12
 const LENGTH_BITS = 20
 const LENGTH_MASK = 2 ** LENGTH_BITS - 1
 const MOST_EVENTS = 2 ** (32 - LENGTH_BITS - 1) - 1
-/** STATE of a frame that the reader has begun. No frame has it: its length would be beyond any ring's. */
+/** STATE of a frame that the reader has taken. No other frame has it: its length would be larger than any ring. */
 const TAKEN = -1
-/** STATE of a place after which the next frame stands at the ring's start. */
+/** STATE at a position after which the next frame is at the start of the ring. */
 const WRAP = -2
 
-/** Who waits looks for itself this often: nothing but a word that was overwritten keeps the other from waking it. */
+/** Interval of polls while one end waits, in ms. They only matter if an overwritten word prevents a wake-up. */
 export const LOOK_MS = 1_000
 
-/** An open frame is appended to up to this length, so that one stream's batch does not keep others waiting. */
+/** An open frame grows up to this many bytes, so that the batch of one stream does not delay the others. */
 const BATCH_BYTES = 65_536
 
 /**
- * A reader that rests is wanted as soon as so much waits for it: half of a stream's usual high-water mark, so that a
- * producer that never pauses is not stopped by it, and both ends work at the same time.
+ * A resting reader gets the doorbell when so many bytes wait for it: half of the default high-water mark of a stream.
+ * So a producer that never pauses is not stopped, and both ends work at the same time.
  */
 const HURRY_BYTES = 32_768
 
 const LAST_KIND = FrameKind.LEFT_OPEN
 
 export const MIN_RING_BYTES = 4_096
-/** So that a quarter of it, the longest frame, fits into LENGTH_BITS. */
+/** In bytes of data. The longest frame, a quarter of it, still fits into LENGTH_BITS. */
 export const MAX_RING_BYTES: number = 2 ** (LENGTH_BITS + 2)
 
 /**
  * @param bytes of data: a power of two from MIN_RING_BYTES to MAX_RING_BYTES
- * @param position where `HEAD` and `TAIL` begin, a multiple of 4: near 2^32 they wrap soon
+ * @param position the first value of `HEAD` and `TAIL`, a multiple of 4. Near 2^32 they wrap soon, for tests
  */
 export function allocateRing(bytes: number, position = 0): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(CONTROL_BYTES + bytes)
@@ -92,7 +95,7 @@ export function allocateRing(bytes: number, position = 0): SharedArrayBuffer {
 
 const aligned = (length: number): number => (length + 3) & ~3
 
-/** Bytes of payload, in a ring of this size. */
+/** The longest payload of a frame, in bytes, in a ring of `size` bytes. */
 const longestFrame = (size: number): number => Math.min(size / 4 - FRAME_HEADER_BYTES, LENGTH_MASK)
 
 interface OpenFrame {
@@ -104,18 +107,18 @@ interface OpenFrame {
   length: number
 }
 
-/** The worker's end. */
+/** The worker's end of a ring. */
 export class RingWriter {
   readonly #words: Int32Array<SharedArrayBuffer>
   readonly #data: Buffer<SharedArrayBuffer>
   readonly #size: number
   readonly #longest: number
   readonly #ring: () => void
-  /** Where the next frame will stand. It is `HEAD`, and what was appended to the last frame. */
+  /** The position of the next frame: `HEAD`, plus the bytes that were appended to the last frame. */
   #head: number
-  /** The last `TAIL` that was seen; the true one is this or further. */
+  /** The last value of `TAIL` that was read. `TAIL` itself may be larger. */
   #tail: number
-  /** Once `#head` is here it is time to look whether the reader is behind. */
+  /** When `#head` reaches this, the writer checks whether HURRY_BYTES wait for the reader. */
   #lookAt: number
   /** The last frame, if it is DATA or CODED: its word index, STATE, stream, kind, events and length. */
   #open: OpenFrame = { word: 0, state: TAKEN, stream: 0, kind: FrameKind.DATA, events: 0, length: 0 }
@@ -133,10 +136,10 @@ export class RingWriter {
   }
 
   /**
-   * Appends whole events of a stream. Waits in place while the ring is full.
+   * Appends whole events of a stream. Blocks while the ring is full.
    *
-   * @param length of what is written in UTF-8, in bytes
-   * @param framed `text` is a line of data, and what is written is the event around it
+   * @param length of the written bytes, in UTF-8
+   * @param framed true if `text` is one line of data: `data: `, the line and two line feeds are written
    */
   writeText(stream: number, text: string, length: number, events: number, framed = false): void {
     if (length > this.#longest) {
@@ -150,7 +153,7 @@ export class RingWriter {
     }
   }
 
-  /** The same for compressed events: a piece as coded-frame.ts makes it. */
+  /** Appends compressed events, as one piece (see coded-frame.ts). Blocks while the ring is full. */
   writeCoded(stream: number, piece: Uint8Array, events: number): void {
     const { length } = piece
     if (length > this.#longest) {
@@ -162,7 +165,7 @@ export class RingWriter {
     }
   }
 
-  /** Appends a frame of its own: never joined with others. Waits in place while the ring is full. */
+  /** Appends one frame, which is never joined with others. Blocks while the ring is full. */
   write(stream: number, kind: FrameKind, payload: Uint8Array = NOTHING, events = 0): void {
     if (payload.length > this.#longest) throw new RangeError(`a frame of ${payload.length} bytes`)
     const at = this.#reserve(payload.length)
@@ -179,7 +182,9 @@ export class RingWriter {
     this.write(stream, kind, bytes.subarray(at), events)
   }
 
-  /** Puts events at the end of the open frame; false when they can't be, or when the reader was faster. */
+  /**
+   * Appends events to the open frame. False if there is none, if they do not fit, or if the reader has just taken it.
+   */
   #append(
     stream: number,
     kind: EventsKind,
@@ -215,7 +220,7 @@ export class RingWriter {
     return true
   }
 
-  /** Waits for room for a frame, and answers where it goes (from the start of the data). */
+  /** Waits for room for a frame, and returns its index in the data. */
   #reserve(length: number): number {
     const needed = FRAME_HEADER_BYTES + aligned(length)
     let at = (this.#head >>> 0) % this.#size
@@ -223,7 +228,7 @@ export class RingWriter {
     if (needed > rest) {
       this.#awaitRoom(rest + needed)
       Atomics.store(this.#words, (CONTROL_BYTES + at) / 4, WRAP)
-      // Moved with the frame itself, so that the reader never finds a wrap with nothing after it.
+      // `HEAD` is stored only with the frame, so that the reader never finds WRAP without a frame after it.
       this.#head = (this.#head + rest) | 0
       at = 0
     } else {
@@ -258,13 +263,13 @@ export class RingWriter {
     this.#lookAt = ((isBehind ? this.#head : this.#tail) + HURRY_BYTES) | 0
   }
 
-  /** The writer is about to wait for the reader: a reader that rests is wanted now, and one that is awake may not rest. */
+  /** Call it before the writer waits. Wakes a resting reader, and keeps one that is awake from resting. */
   hurry(): void {
     if (Atomics.compareExchange(this.#words, READER, AWAKE, WANTED) !== AWAKE) this.#wake(RESTING)
   }
 
   #wake(state: typeof ASLEEP | typeof RESTING): void {
-    // Loaded before it is exchanged: almost always the reader is awake, and a write would move the cache line.
+    // Loaded before it is exchanged: the reader is nearly always awake, and a write would move the cache line.
     if (Atomics.load(this.#words, READER) !== state) return
     if (Atomics.compareExchange(this.#words, READER, state, AWAKE) === state) this.#ring()
   }
@@ -287,13 +292,13 @@ export class RingWriter {
 
 const NOTHING = new Uint8Array(0)
 
-/** What stands around a line of data, `data: ` and two line feeds, in bytes. */
+/** Bytes around a line of data: `data: ` and two line feeds. */
 export const LINE_FRAME_BYTES = 8
 
-/** Writes the frame of a line byte by byte: joining strings first, to write them once, takes twice as long. */
+/** Writes text, or a line with the bytes around it, one by one: joining strings first takes twice as long. */
 function encode(text: string, framed: boolean, target: Buffer, at: number, length: number): void {
   const room = framed ? length - LINE_FRAME_BYTES : length
-  // As many bytes as UTF-16 units: all are ASCII, which Node copies in half the time.
+  // If there are as many bytes as UTF-16 code units, all are ASCII. Node copies latin1 in half the time.
   const encoding = text.length === room ? 'latin1' : 'utf8'
   if (!framed) {
     target.write(text, at, room, encoding)
@@ -310,23 +315,27 @@ function encode(text: string, framed: boolean, target: Buffer, at: number, lengt
   target[at + length - 1] = 0x0a
 }
 
-/** Takes frames; the payload is valid during the call only, except that of `data()`, which is a copy. */
+/** Takes the frames of a ring, in order. */
 export interface FrameHandler {
-  /** @param coded true for a frame of kind CODED */
+  /**
+   * @param bytes a copy
+   * @param coded true for a frame of kind CODED
+   */
   data(stream: number, bytes: Buffer, events: number, coded: boolean): void
+  /** @param payload memory of the ring, valid during the call only */
   control(stream: number, kind: FrameKind, payload: Uint8Array): void
 }
 
-/** The words of a ring make no sense: its thread has overwritten memory that is not its own. */
+/** The words of a ring are invalid: its thread has overwritten them. */
 export class RingCorrupt extends Error {}
 
-/** The server's end. */
+/** The server's end of a ring. */
 export class RingReader {
   readonly #words: Int32Array<SharedArrayBuffer>
   readonly #data: Buffer<SharedArrayBuffer>
   readonly #size: number
   readonly #longest: number
-  /** What `TAIL` holds. */
+  /** The value of `TAIL`. */
   #tail: number
 
   constructor(memory: SharedArrayBuffer) {
@@ -338,22 +347,23 @@ export class RingReader {
   }
 
   /**
-   * Hands frames to the handler, until all that was there is handed over or `budget` is spent. What comes meanwhile is
-   * left: to run after a writer that never pauses would mean to take its events one by one.
+   * Passes frames to the handler, until all frames that were there at the call are read, or `budget` is spent. Frames
+   * that are written meanwhile are left for the next call: otherwise the reader would take the events of a writer that
+   * never pauses one by one.
    *
-   * @param budget bytes; each frame counts FRAME_COST more, for the write that it causes
-   * @returns true when nothing is left of what was there
-   * @throws RingCorrupt
+   * @param budget bytes. Each frame counts as FRAME_COST more, for the write that it causes
+   * @returns true if all frames that were there at the call are read
+   * @throws RingCorrupt if a word is invalid
    */
   drain(budget: number, handler: FrameHandler): boolean {
     const words = this.#words
-    // Only the reader stores it; a writer that reads another value may wait for ever.
+    // Only the reader stores `TAIL`. If another value is there, the writer may wait for ever.
     if (Atomics.load(words, TAIL) !== this.#tail) throw new RingCorrupt('the tail has moved')
     const head = Atomics.load(words, HEAD)
     let spent = 0
     for (;;) {
       const available = (head - this.#tail) | 0
-      // Behind by more than can have been appended to one frame, beyond the ring, or within a word.
+      // More bytes than can be appended to one frame, more than the ring has, or not a multiple of a word.
       if (available < -BATCH_BYTES || available > this.#size || (available & 3) !== 0) {
         throw new RingCorrupt(`${available} bytes`)
       }
@@ -389,7 +399,7 @@ export class RingReader {
     }
   }
 
-  /** Declares the reader asleep. False when something has come meanwhile: then it is awake, and has to drain. */
+  /** Sets the reader ASLEEP. False if a frame was written meanwhile: then it is AWAKE, and must drain. */
   sleep(): boolean {
     Atomics.store(this.#words, READER, ASLEEP)
     if (((Atomics.load(this.#words, HEAD) - this.#tail) | 0) <= 0) return true
@@ -398,8 +408,8 @@ export class RingReader {
   }
 
   /**
-   * Declares that the reader comes back within a millisecond, though something may have come meanwhile. False when that
-   * is much, or its writer waits: then it is awake, and has to drain.
+   * Sets the reader RESTING, even if something was written meanwhile. The caller polls again after a millisecond. False
+   * if HURRY_BYTES or more wait, or if the writer waits: then the reader is AWAKE, and must drain.
    */
   rest(): boolean {
     if (Atomics.compareExchange(this.#words, READER, AWAKE, RESTING) === AWAKE) return true
@@ -407,7 +417,7 @@ export class RingReader {
     return false
   }
 
-  /** The reader has come back by itself. */
+  /** Sets the reader AWAKE, when it polls without a doorbell. */
   wake(): void {
     Atomics.store(this.#words, READER, AWAKE)
   }
@@ -421,7 +431,7 @@ export class RingReader {
   }
 }
 
-/** What handing over one frame costs the server's thread, in bytes copied: most of it is a system call. */
+/** The cost of one frame for the server's thread, expressed in copied bytes. Most of it is a system call. */
 const FRAME_COST = 1_024
 
 function copy(bytes: Uint8Array): Buffer {

@@ -2,17 +2,17 @@ import type { Task } from '../../runtime/executor.ts'
 import { Incoming } from '../elsewhere/incoming.ts'
 import type { Creditor } from './credit.ts'
 
-/** A stream that a thread was given. */
+/** A stream that was given to a thread. */
 export class Running extends Incoming {
   declare readonly task: Task
-  /** Its number in the frames. */
+  /** The number of the stream in its frames. */
   readonly stream: number
   readonly slot: number
   readonly credit: Creditor
-  /** When it was given to its thread, and until when it would have waited, on the clock of `performance.now()`. */
+  /** When it was given to its thread, and when its wait would have ended, on the clock of `performance.now()`. */
   readonly since: number = performance.now()
   readonly until: number
-  /** Set when the stream was cancelled: the thread's grace. */
+  /** Defined once the stream was cancelled: the timer that terminates its thread. */
   grace: NodeJS.Timeout | undefined
 
   constructor(task: Task, until: number, place: { stream: number; slot: number; credit: Creditor }) {

@@ -9,59 +9,62 @@ import type { Hello, Notice } from './protocol.ts'
 import { LOOK_MS, RingReader, type FrameHandler } from './ring.ts'
 import type { Running } from './running.ts'
 
-/** Bytes that one thread's ring may take of one turn of the event loop; between turns new clients get heads. */
+/** Bytes read from one thread's ring in one turn of the event loop. Between turns, new clients get their heads. */
 const BUDGET_BYTES = 131_072
 
 /**
- * A ring that has something again within this many ms is busy: its reader then rests for REST_MS instead of going
- * to sleep. A doorbell costs the server's thread more than an event, so that a thread with many quiet streams
- * would cost it several times what they cost there; so one look collects what came in a millisecond. A ring that
- * has something less often is read at once.
+ * A ring with frames again within this many ms is busy: it is polled after REST_MS. A doorbell costs the server's
+ * thread more than an event. With many quiet streams on one thread, a doorbell for each event would cost it several
+ * times as much as the same streams on its own thread, so one poll takes the frames of a whole millisecond. A ring that
+ * is not busy is read at once, by its doorbell.
  */
 const BUSY_MS = 2.5
 const REST_MS = 1
 
+/** Callbacks of a thread, for its pool. */
 export interface ThreadEvents {
-  /** A stream's producer starts. */
+  /** The producer of a stream starts. */
   started: (running: Running) => void
-  /** A stream's producer is done, or its thread is gone: its place is free. */
+  /** The producer of a stream has finished, or its thread has died: its place is free. */
   done: (running: Running) => void
-  /** A stream's module did not load, for this error; or, without one, its thread has ended before that. */
+  /**
+   * The module of a stream did not load, with its error. Without an error: its thread has died before it had loaded.
+   */
   unloaded: (running: Running, error?: Error) => void
-  /** A thread has died with these streams, which it had not begun. */
+  /** A thread has died before it began these streams. */
   orphaned: (streams: readonly Running[]) => void
 }
 
 /**
- * One worker thread, as the server's thread sees it: the reading end of its ring.
+ * The server's side of one worker thread. It reads the thread's ring.
  *
- * Each doorbell drains the ring into the streams' sinks, at most a budget per turn of the event loop; while
- * there is more the next turn goes on, and only when the ring is empty does the reader go to sleep.
+ * Each doorbell drains the ring into the streams' sinks, at most BUDGET_BYTES in one turn of the event loop. If there
+ * is more, the next turn continues. When the ring is empty, the reader sleeps, or rests if the ring is busy.
  */
 export class Thread implements FrameHandler {
   readonly id: number
   readonly worker: Worker
   readonly streams: Map<number, Running> = new Map()
-  /** What it died of, or is about to. */
+  /** Why it has died, or is being terminated. */
   cause: Error | undefined
-  /** Modules that did not load here, by {@link moduleKey}. */
+  /** Keys of modules that did not load on it, see {@link moduleKey}. */
   readonly unloadable: Set<string> = new Set()
   readonly #events: ThreadEvents
-  /** Slots of the credit that were used and are free again. */
+  /** Slots of the credit that were used, and are free again. */
   readonly #freeSlots: number[] = []
   #usedSlots = 0
   #credit: SharedArrayBuffer | undefined
   #ring: RingReader | undefined
   #port: MessagePort | undefined
   #turn: NodeJS.Immediate | undefined
-  /** Looks at the ring where no doorbell came. */
+  /** Polls the ring every LOOK_MS, in case a doorbell is missing. */
   #watch: NodeJS.Timeout | undefined
   #rest: NodeJS.Timeout | undefined
-  /** When the ring last had something, on the clock of `performance.now()`. */
+  /** When the ring last had frames, on the clock of `performance.now()`. */
   #lastReadAt = 0
-  /** Streams that got something from the ring in this turn. */
+  /** Streams that got events in this turn. */
   readonly #served = new Set<Running>()
-  /** Streams whose task has returned, so that their last frame stands in the ring. */
+  /** Streams whose piscina task has returned: their last frame must be in the ring. */
   readonly #returned = new Set<Running>()
   #corrupt = false
   #isReading = false
@@ -82,7 +85,7 @@ export class Thread implements FrameHandler {
     this.#utilization = worker.performance.eventLoopUtilization()
   }
 
-  /** True once the thread has loaded, also after its death. */
+  /** True once the thread has loaded entry.ts, also after its death. */
   get started(): boolean {
     return this.#ring !== undefined
   }
@@ -92,7 +95,7 @@ export class Thread implements FrameHandler {
     return this.started && this.cause === undefined
   }
 
-  /** The thread has started. */
+  /** Takes the first message of the thread, which has loaded entry.ts. */
   greet({ ring, credit, port }: Hello): void {
     if (this.#ring !== undefined) return
     this.#credit = credit
@@ -104,7 +107,7 @@ export class Thread implements FrameHandler {
     this.#drain()
   }
 
-  /** A place for a stream that the thread, which is ready, is about to be given. */
+  /** Reserves a slot of the credit. The thread must be ready, and have a free place. */
   takeSlot(): number {
     return this.#freeSlots.pop() ?? this.#usedSlots++
   }
@@ -114,31 +117,31 @@ export class Thread implements FrameHandler {
   }
 
   give(running: Running): void {
-    // A thread with streams keeps the process alive; one without does not.
+    // A thread with streams keeps the process alive, a thread without streams does not.
     if (this.streams.size === 0) this.#port?.ref()
     this.streams.set(running.stream, running)
   }
 
-  /** Tells the thread that a stream was closed from outside. */
+  /** Closes a stream from outside, and notifies the thread. */
   close(running: Running, reason: CloseReason): void {
     running.credit.close(reason)
     this.#notify(running.stream)
   }
 
-  /** Piscina could not send the order to the thread, so that it will never hear of this stream. */
+  /** Ends a stream as failed, because piscina could not send its order to the thread. */
   refuse(running: Running, error: unknown): void {
     this.#forget(running)
     running.task.fail(error)
   }
 
-  /** A stream's task has returned. What it has written is read in its order all the same. */
+  /** Called when the piscina task of a stream has returned. Its last frames may still be in the ring. */
   returned(running: Running): void {
     if (this.streams.get(running.stream) !== running) return
     this.#returned.add(running)
     this.#turn ??= setImmediate(this.#onTurn)
   }
 
-  /** Share of time since the last call in which the thread was busy, from 0 to 1. */
+  /** The share of the time since the last call in which the thread's event loop was busy, from 0 to 1. */
   utilization(): number {
     const now = this.worker.performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, this.#utilization)
@@ -146,7 +149,7 @@ export class Thread implements FrameHandler {
     return utilization
   }
 
-  /** The thread is gone: what it had sent still goes out, then the streams that it had begun are lost. */
+  /** Handles the thread's death: what it had sent is still delivered, then the streams that it had begun are lost. */
   bury(cause: Error): void {
     this.cause ??= cause
     if (this.#turn !== undefined) clearImmediate(this.#turn)
@@ -157,7 +160,7 @@ export class Thread implements FrameHandler {
     const orphans: Running[] = []
     for (const running of this.streams.values()) {
       this.#forget(running)
-      // Memory that the thread may have overwritten: what was read of the stream counts first.
+      // The thread may have overwritten the credit, so a START frame that was read counts too.
       if (!running.started && !running.credit.begun) {
         orphans.push(running)
         continue
@@ -181,7 +184,7 @@ export class Thread implements FrameHandler {
     running?.control(kind, payload, this.#incoming)
   }
 
-  /** Tells the worker how far the client is, unless the slot is no longer the stream's. */
+  /** Updates the stream's credit, if its slot is still its own. */
   #settle(running: Running): void {
     if (this.streams.get(running.stream) !== running) return
     if (running.credit.drained(running.drained)) this.#notify(running.stream)
@@ -200,7 +203,7 @@ export class Thread implements FrameHandler {
   }
 
   #drain(): void {
-    // A turn that is already planned goes on where this one would.
+    // If a turn is scheduled already, it drains the ring.
     if (this.#turn === undefined) this.#onTurn()
   }
 
@@ -217,9 +220,9 @@ export class Thread implements FrameHandler {
   }
 
   /**
-   * Drains the ring. A thread that has overwritten it is stopped: its streams are lost, and nothing else.
+   * Drains the ring. If the thread has overwritten it, the thread is terminated, and only its streams are lost.
    *
-   * @returns true when nothing more can be read
+   * @returns true if nothing more can be read
    */
   #read(budget: number): boolean {
     if (this.#ring === undefined || this.#corrupt) return true
@@ -238,14 +241,14 @@ export class Thread implements FrameHandler {
     }
   }
 
-  /** Hands over what stands in the ring. Does nothing within a reading that goes on. */
+  /** Passes on everything that is in the ring now. Does nothing when it is called while the ring is read. */
   collect(): void {
     if (this.#isReading) return
     this.#read(Infinity)
     this.#serve()
   }
 
-  /** @throws FramesInvalid when the ring is empty, and the last frame of a stream was not in it */
+  /** @throws FramesInvalid if the ring is empty, and the last frame of a stream that has returned was not in it */
   #expectNoneReturned(): void {
     for (const running of this.#returned) {
       const { stream } = running
@@ -254,7 +257,7 @@ export class Thread implements FrameHandler {
     this.#returned.clear()
   }
 
-  /** Sends off what streams got in this turn, and tells the worker how far their clients are. */
+  /** Sends what streams got in this turn, and updates their credit. True if there were any. */
   #serve(): boolean {
     if (this.#served.size === 0) return false
     for (const running of this.#served) {
@@ -265,7 +268,7 @@ export class Thread implements FrameHandler {
     return true
   }
 
-  /** The ring is empty: the reader sleeps, or rests. False when something has come meanwhile. */
+  /** Lets the reader sleep, or rest if the ring is busy. False if it must drain again at once. */
   #pause(news: boolean): boolean {
     if (this.#ring === undefined || this.#corrupt) return true
     const now = performance.now()

@@ -14,45 +14,45 @@ export interface ThreadsOptions {
   threads: number
   niceIncrement: number
   resourceLimits: ResourceLimits
-  /** How many streams each may have at a time. */
+  /** Streams that each thread may have at a time. */
   streamsPerThread: number
 }
 
 export interface ThreadsEvents extends ThreadEvents {
-  /** A thread has started, and can be given streams. */
+  /** A thread has started, and can take streams. */
   ready: (thread: Thread) => void
   /** A thread has ended, or did not start. */
   gone: (thread: Thread) => void
-  /** A thread could not be made, or died before it was ready. */
+  /** A thread could not be made, or has died before it was ready. */
   failed: (cause: Error) => void
 }
 
-/** Bytes of data in each thread's ring: what a thread may be ahead of the server before it waits. */
+/** Bytes of data in each thread's ring (1 MiB). If the server's thread has not read so many bytes, `send()` blocks. */
 const RING_BYTES = 1_048_576
 
-/** Pauses before a thread that did not start is started again, in ms: doubled each time. */
+/** Pauses before a thread that did not start is started again, in ms. They double each time. */
 const FIRST_BACK_OFF_MS = 100
 export const LONGEST_BACK_OFF_MS = 30_000
 
 /**
- * The threads of a pool, and their life. Which thread gets a stream is the pool's to say.
+ * Starts, replaces and terminates the threads of a pool. The pool decides which thread gets a stream.
  *
- * Each thread is a piscina of one: piscina starts it, lowers its priority, carries orders to it and terminates it. A
- * piscina of several replaces a thread that dies in a listener of its own, where nobody can catch it: when the process
- * may have no more threads, that ends the process. So a piscina whose thread dies is destroyed before it hears of it,
- * and the next one is made here.
+ * Each thread is a Piscina with one thread: it starts the thread, lowers its priority, sends orders to it and
+ * terminates it. When a thread dies, a Piscina makes the next one in a listener of its own, where an error cannot be
+ * caught: if the process may have no more threads, that error ends the process. So when a thread dies, its Piscina is
+ * destroyed before that listener runs, and this class makes the next one.
  */
 export class Threads {
   readonly #count: number
   readonly #events: ThreadsEvents
   readonly #make: () => Piscina
   readonly #piscinas = new Map<Thread, Piscina>()
-  /** Threads that load a module before any stream of it. */
+  /** Threads that are loading a module before its first stream. */
   readonly #loading = new Set<Thread>()
-  /** Threads that could not be made or died before they were ready, in a row, and why. */
+  /** Consecutive threads that could not be made, or that died before they were ready, and the last error. */
   #failedStarts = 0
   #failure: Error | undefined
-  /** The last of them could not be made. */
+  /** True if the last of them could not be made. */
   #isLimited = false
   #restart: NodeJS.Timeout | undefined
   #closed = false
@@ -72,11 +72,11 @@ export class Threads {
         minThreads: 1,
         maxThreads: 1,
         idleTimeout: Infinity,
-        // Bounded by the pool, before the head.
+        // The pool limits them, before the head.
         concurrentTasksPerWorker: Number.MAX_SAFE_INTEGER,
         atomics: 'disabled',
         recordTiming: false,
-        // Elsewhere it would slow the whole process down.
+        // On other systems it would lower the priority of the whole process.
         niceIncrement: process.platform === 'linux' ? niceIncrement : 0,
         resourceLimits,
         workerData,
@@ -86,7 +86,7 @@ export class Threads {
     this.#replace()
   }
 
-  /** Threads alive, ready or not. */
+  /** Number of threads alive, ready or not. */
   get size(): number {
     return this.#piscinas.size
   }
@@ -98,24 +98,24 @@ export class Threads {
     })
   }
 
-  /** Those that can be given streams. */
+  /** Threads that can take streams. */
   get ready(): Thread[] {
     return [...this.#piscinas.keys()].filter(({ ready }) => ready)
   }
 
-  /** Why threads do not start, while none is there. */
+  /** Why threads do not start; undefined while at least one is ready, or may still become ready. */
   get failure(): Error | undefined {
     if (this.#failure === undefined || this.ready.length > 0) return undefined
-    // Where no more can be made, one that was made may still start.
+    // If no more threads can be made, those that were made may still start.
     return this.#isLimited && this.size > 0 ? undefined : this.#failure
   }
 
   /**
-   * The thread with the fewest open streams, and among those the one whose loop was idle most.
+   * Finds the thread with the fewest open streams; of several such threads, the one whose event loop was least busy.
    *
    * @param most streams that one thread may have
-   * @param module only threads that are not known to fail to load it
-   * @returns undefined when none has room
+   * @param module key of a module: threads on which it did not load are passed over
+   * @returns undefined if no thread has a free place
    */
   leastBusy(most: number, module?: string): Thread | undefined {
     let best: Thread | undefined
@@ -139,9 +139,9 @@ export class Threads {
 
   give(thread: Thread, order: StreamOrder, running: Running): void {
     thread.give(running)
-    // How a stream went is told in its ring, in order; this promise may settle before that is read. It rejects
-    // when the thread dies, which is seen at the thread, when all are terminated, which does not mean that the
-    // producer has stopped, or when the order could not be sent.
+    // The end of a stream is a frame in the ring. This promise may settle before that frame is read. It rejects when
+    // the thread dies, which is handled there; when all threads are terminated, before the producer has stopped; and
+    // when the order could not be sent.
     this.#run(thread, order).then(
       () => thread.returned(running),
       (error: unknown) => {
@@ -152,9 +152,9 @@ export class Threads {
   }
 
   /**
-   * Has a thread load a producer's module.
+   * Loads a producer's module on a thread.
    *
-   * @returns what it fails of; undefined when it has loaded it. Rejects when the thread dies meanwhile
+   * @returns resolves with the error of the module; undefined if it has loaded. Rejects if the thread dies meanwhile
    */
   async load(thread: Thread, module: ProducerReference): Promise<Error | undefined> {
     this.#loading.add(thread)
@@ -167,10 +167,11 @@ export class Threads {
   }
 
   /**
-   * A thread that may be asked to load a module: one that loads no other, so that it is known which of them has ended
-   * it. If possible one where this module has not failed.
+   * Finds a thread for loading a module. It must not be loading another: if it dies, the module that ended it is known.
+   * A thread on which the module has not failed comes first.
    *
-   * @param alone only one without streams
+   * @param alone only a thread without streams
+   * @returns undefined if there is none
    */
   loader(module: string, alone: boolean): Thread | undefined {
     const free = this.ready.filter((each) => !this.#loading.has(each) && !(alone && each.streams.size > 0))
@@ -181,14 +182,14 @@ export class Threads {
     return (this.#piscinas.get(thread) as Piscina).run(order)
   }
 
-  /** Terminates them all, and starts none any more. */
+  /** Terminates all threads. No thread starts after it. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#restart)
     await Promise.all(Array.from(this.#piscinas.values(), async (piscina) => piscina.destroy()))
   }
 
-  /** False when the process may have no more threads, or none at all. */
+  /** Makes a thread. False if the process may not have another one. */
   #start(): boolean {
     let piscina: Piscina
     try {
