@@ -5,7 +5,7 @@ import headfirst from 'headfirst'
 const app = Fastify()
 await app.register(headfirst)
 
-// A screen that is behind wants the newest price of each name, not those that it has missed.
+// If a screen is behind, it needs the newest price of each name, not those that it has missed.
 const sse = {
   maxBuffered: 65_536,
   overflow: { latest: 'event' },
@@ -19,7 +19,7 @@ app.get('/prices', { sse }, async (request, reply) =>
   }),
 )
 
-// A download wants every row: the generator goes on only when the client has taken what was yielded.
+// A download needs every row: the generator waits while more than highWaterMark bytes wait for the client.
 app.get('/rows', { sse: true }, async (request, reply) =>
   reply.sse(function* () {
     for (let row = 0; row < 1_000_000; row++) yield { id: row, data: { row } }

@@ -7,7 +7,7 @@ await app.register(headfirst)
 
 const row = (_, id) => `<tr id="row-${id}"><td>user ${id}</td><td>${Math.random().toFixed(3)}</td></tr>`
 
-// Fragments of HTML that are much alike: a small part of their bytes leaves, as soon as they are sent.
+// Similar fragments of HTML become much smaller. Each event leaves as soon as it is sent.
 app.get('/table', { sse: { compress: true } }, async (request, reply) =>
   reply.sse((stream) => {
     const send = () => stream.send({ event: 'patch', data: Array.from({ length: 30 }, row).join('') })

@@ -7,7 +7,7 @@ import headfirst from 'headfirst'
 const { TLS_KEY, TLS_CERT, PORT = '3000' } = process.env
 const app = Fastify({
   http2: true,
-  forceCloseConnections: true, // app.close() waits for no idle session
+  forceCloseConnections: true, // app.close() does not wait for idle sessions
   ...(TLS_KEY && {
     https: { key: readFileSync(TLS_KEY), cert: readFileSync(TLS_CERT), allowHTTP1: true },
   }),

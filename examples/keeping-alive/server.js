@@ -5,7 +5,7 @@ import headfirst from 'headfirst'
 
 const app = Fastify()
 await app.register(headfirst, {
-  heartbeatMs: 1_000, // so short for you to see it
+  heartbeatMs: 1_000, // so short only for this example
   retryMs: { min: 2_000, max: 5_000 },
   timeouts: { totalMs: 3_600_000 },
   onClose: ({ reason, error }) => console.log(reason, error?.message ?? ''),
@@ -17,7 +17,7 @@ app.get('/ticks', { sse: { timeouts: { firstEventMs: 2_000, idleMs: 5_000 } } },
       stream.send({ data: { n } })
       await pass(500)
     }
-    // What it waits for never comes: idleMs ends the stream, and the signal the wait.
+    // No more events are sent: idleMs closes the stream, and the signal ends this wait.
     await pass(86_400_000, undefined, { signal: stream.signal })
   }),
 )

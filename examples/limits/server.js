@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import headfirst from 'headfirst'
 
-// Who stands in front of the server, so that request.ip is the client and not the proxy.
+// The proxy in front of the server. With it, request.ip is the address of the client, not of the proxy.
 const app = Fastify({ trustProxy: 'loopback' })
 await app.register(headfirst, { maxStreamsPerClient: 20 })
 
@@ -10,10 +10,10 @@ const clock = (stream) => {
   stream.signal.addEventListener('abort', () => clearInterval(timer))
 }
 
-// At most twenty from one address: curl -N localhost:3000/clock
+// At most 20 streams per address: curl -N localhost:3000/clock
 app.get('/clock', { sse: true }, async (request, reply) => reply.sse(clock))
 
-// At most three of one user, wherever they are: curl -NH 'x-user: ada' localhost:3000/mine
+// At most 3 streams per user, from any address: curl -NH 'x-user: ada' localhost:3000/mine
 app.get(
   '/mine',
   { sse: { maxStreamsPerClient: 3, clientKey: (request) => request.headers['x-user'] } },

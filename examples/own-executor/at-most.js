@@ -1,6 +1,6 @@
 /**
- * Runs at most `running` producers at a time on the server's thread; up to `waiting` more wait for their turn,
- * head in hand, and over that a client is refused.
+ * Runs at most `running` producers at a time on the server's thread. Up to `waiting` more streams wait in a queue, after
+ * their head has left. Above that, a client is refused before its head.
  */
 export function atMost({ running, waiting }) {
   const queue = new Set()

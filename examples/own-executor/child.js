@@ -1,4 +1,4 @@
-// The process that in-a-process.js starts.
+// The child process of in-a-process.js.
 import { FarEnd } from 'headfirst/elsewhere'
 
 const streams = new Map()
@@ -12,5 +12,5 @@ process.on('message', ({ stream, message }) => {
   streams.set(stream, far)
   void far.run().then(() => streams.delete(stream))
 })
-// The server is gone.
+// The server has ended.
 process.on('disconnect', () => process.exit())

@@ -1,6 +1,6 @@
 /**
- * Runs all producers in one child process: what they leak, crash or block is not the server's. It starts with the
- * first stream, and again after it has died.
+ * Runs all producers in one child process. If they leak, crash or block, the server is not affected. The process starts
+ * with the first stream, and starts again after it has died.
  */
 import { fork } from 'node:child_process'
 import { setTimeout as pass } from 'node:timers/promises'
@@ -52,7 +52,7 @@ export function inAProcess() {
       streams.get(numbers.get(task))?.near.cancel(reason)
     },
     async close(graceMs) {
-      // The producers have been told, and may come to their end.
+      // All producers are cancelled by now. They may finish until the deadline.
       const deadline = Date.now() + graceMs
       while (streams.size > 0 && Date.now() < deadline) await pass(10)
       child?.kill()

@@ -1,4 +1,4 @@
-// A chat whose readers miss nothing while they are away.
+// A chat: a reader that reconnects gets the messages that it has missed.
 import Fastify from 'fastify'
 import headfirst, { History } from 'headfirst'
 

@@ -41,6 +41,7 @@ export interface StreamContext {
 
 /** Levels of the server's logger, from the least to the most urgent. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+/** A level of the server's logger. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 type LogMethod = (...entry: [message: string] | [fields: object, message?: string]) => void

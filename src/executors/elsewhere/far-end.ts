@@ -14,7 +14,7 @@ import { close, produce } from './produce.ts'
  * HF_ERR_SERVER_ON_THREAD.
  *
  * @example
- * const far = new FarEnd(message.order, (frame) => process.send({ stream, frame }))
+ * const far = new FarEnd(message.order, (frame) => process.send?.({ stream, frame }))
  * await far.run()
  *
  * @see `examples/own-executor/child.js`, a whole process of far ends

@@ -10,7 +10,7 @@ import { orderOf } from './order.ts'
  *
  * @example
  * const near = new NearEnd(task, (message) => child.send({ stream, message }))
- * child.on('message', ({ frame }) => near.take(frame))
+ * child.on('message', ({ frame }: { frame: Frame }) => near.take(frame))
  *
  * @see `examples/own-executor/in-a-process.js`, a whole executor
  */
