@@ -40,6 +40,7 @@ export type {
 } from './runtime/executor.ts'
 export type { BlockedLoop } from './runtime/loop-watch.ts'
 export type { ProfileAnswer, ProfileOptions } from './runtime/server-profile.ts'
+export type { QueueWaits } from './runtime/waits.ts'
 export type { RouteStats } from './runtime/route.ts'
 export type { Stats } from './runtime/scope.ts'
 export type { EventFields, EventInput, Serializer } from './sse/event.ts'

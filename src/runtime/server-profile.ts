@@ -11,7 +11,7 @@ import type { BlockedLoop } from './loop-watch.ts'
 import type { Moments } from './moments.ts'
 import type { Subscriber, Watched } from './observation.ts'
 import { checkOptions, whole, type Rule } from './option-rules.ts'
-import { Waits } from './waits.ts'
+import { Waits, type QueueWaits } from './waits.ts'
 
 /** The route on which `headfirst profile` reads the server's own view. */
 export interface ProfileOptions {
@@ -36,21 +36,7 @@ export interface ProfileAnswer {
   /** Share of time in which each thread's loop was not waiting, from 0 to 1; the server's own is the first. */
   threads: { name: string; utilisation: number }[]
   /** By executor: from the head until the producer started. */
-  queueWaits: Record<
-    string,
-    {
-      count: number
-      /** Right to one percent, as the next. */
-      p50Ms: number
-      p99Ms: number
-      maxMs: number
-      /**
-       * How many streams have waited about so long, within one percent; shortest first. Unlike percentiles, several
-       * answers can be added up: the same wait has the same number in all of them.
-       */
-      distribution: [waitMs: number, count: number][]
-    }
-  >
+  queueWaits: Record<string, QueueWaits>
   /** The last 100. */
   blocked: BlockedLoop[]
 }

@@ -1,4 +1,17 @@
-import type { ProfileAnswer } from './server-profile.ts'
+/** How long streams have waited for their producer, from the head on. */
+export interface QueueWaits {
+  /** Streams that have waited. */
+  count: number
+  /** Within one percent, as the next. */
+  p50Ms: number
+  p99Ms: number
+  maxMs: number
+  /**
+   * How many streams have waited about so long, within one percent; shortest first. Unlike percentiles, several
+   * answers can be added up: the same wait has the same number in all of them.
+   */
+  distribution: [waitMs: number, count: number][]
+}
 
 /** From one bucket to the next it is 1.1 %, so that the middle of a bucket is within 0.6 % of all that is in it. */
 const BUCKETS_PER_DOUBLING = 64
@@ -18,7 +31,7 @@ export class Waits {
     if (ms > this.#maxMs) this.#maxMs = ms
   }
 
-  answer(): ProfileAnswer['queueWaits'][string] {
+  answer(): QueueWaits {
     const distribution = [...this.#counts]
       .toSorted(([one], [other]) => one - other)
       .map(([bucket, count]): [number, number] => [2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING), count])
