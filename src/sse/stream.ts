@@ -117,13 +117,13 @@ export class EventStream {
   }
 
   /**
-   * Sends one event.
+   * Sends one event. If it throws, nothing was sent, and the stream stays open.
    *
    * @returns true. False if more than `highWaterMark` bytes wait for the client (the event was taken; `await ready()`
    *   before the next), or if the stream is closed (the event was not taken)
    * @throws HF_ERR_EVENT_INVALID if it is not an event
    * @throws HF_ERR_EVENT_FIELD if a field has a value that cannot be sent
-   * @throws HF_ERR_EVENT_DATA if its data cannot be serialized. After each of them the stream stays open
+   * @throws HF_ERR_EVENT_DATA if its data cannot be serialized
    * @example
    * stream.send('text')
    * stream.send({ event: 'price', id: 7, data: { ACME: 12.5 } })

@@ -1,6 +1,7 @@
 /**
- * Finds values that would change on their way to a thread. A message is a copy (structured clone: HTML Living Standard,
- * that is lost in this way is restored on the thread. Any other loss is an error before the head.
+ * Finds values that would change on their way to a thread. A message is a copy (structured clone: HTML Living
+ * Standard, 2.7), and the copy of some values differs without an error: a Buffer arrives as a Uint8Array, a URL as
+ * `{}`. A prototype that is lost in this way is restored on the thread. Any other loss is an error before the head.
  *
  * Only objects of classes that this module does not list are copied for the check. Plain data is walked, not copied.
  */
@@ -45,7 +46,7 @@ export function restore(objects: readonly object[] = []): void {
 
 /** The first so many objects are checked without storing them in a set, which costs as much as the check itself. */
 const UNREMEMBERED = 1_000
-/** Objects from this depth on are stored from the first: otherwise a cycle would never end. */
+/** If an object is at this depth, all objects are stored from there on: otherwise a cycle would never end. */
 const SHALLOW = 50
 /** Deepest level that is accepted. V8's copy runs out of stack from some 1,900 levels on. */
 const DEEPEST = 1_000

@@ -103,7 +103,8 @@ export class Incoming {
   }
 
   /**
-   * Calls `tell` once at most `highWaterMark` bytes wait for the client. Until then no event may come that reports it.
+   * Calls `tell` once at most `highWaterMark` bytes wait for the client. Until then the far end may wait and send no
+   * event.
    */
   async whenReady(tell: () => void): Promise<void> {
     if (this.behind || this.task.sink.closed) return

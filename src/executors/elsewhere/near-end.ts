@@ -75,7 +75,7 @@ export class NearEnd {
 
   /**
    * Sends `drained`: each time that the client has taken half of the high-water mark, and at once if the far end may be
-   * waiting. The far end counts every byte that is not reported as waiting for the client.
+   * waiting. The far end counts a byte as waiting for the client until it is reported.
    */
   #settle(): void {
     const { drained, received, task } = this.#incoming

@@ -295,7 +295,9 @@ const NOTHING = new Uint8Array(0)
 /** Bytes around a line of data: `data: ` and two line feeds. */
 export const LINE_FRAME_BYTES = 8
 
-/** Writes text, or a line with the bytes around it, one by one: joining strings first takes twice as long. */
+/**
+ * Writes text. If it is a line of data, writes each of the bytes around it: joining strings first takes twice as long.
+ */
 function encode(text: string, framed: boolean, target: Buffer, at: number, length: number): void {
   const room = framed ? length - LINE_FRAME_BYTES : length
   // If there are as many bytes as UTF-16 code units, all are ASCII. Node copies latin1 in half the time.
