@@ -68,7 +68,7 @@ export let abortStream: (stream: EventStream, reason: CloseReason) => void
 export let isSignalled: (stream: EventStream) => boolean
 
 /**
- * Calls `callback` when a stream is closed, by its producer or from outside; at once if it is closed already. One
+ * Calls `callback` once when a stream is closed, by its producer or from outside; at once if it is closed already. One
  * callback at a time. Returns a function that removes it.
  */
 export let onStreamClosed: (stream: EventStream, callback: (reason: Error) => void) => () => void
@@ -192,7 +192,7 @@ export class EventStream {
     if (this.closed) return
     this.#closed = true
     this.#sink.end()
-    this.#onClosed?.(streamClosed('ended'))
+    this.#callBack(streamClosed('ended'))
   }
 
   /**
@@ -228,7 +228,13 @@ export class EventStream {
     this.#reason = reason
     const error = streamClosed(reason)
     this.#controller?.abort(error)
-    this.#onClosed?.(error)
+    this.#callBack(error)
+  }
+
+  #callBack(error: StreamClosedError): void {
+    const onClosed = this.#onClosed
+    this.#onClosed = undefined
+    onClosed?.(error)
   }
 
   #whenClosed(callback: (reason: Error) => void): () => void {

@@ -180,3 +180,17 @@ describe('a stream that is closed from outside', () => {
     expect(reasons).toEqual(['client'])
   })
 })
+
+test('a callback for the close of a stream is called once, whoever closes it first', async () => {
+  const reasons: unknown[] = []
+  const closedTwice = async (first: (stream: EventStream) => void): Promise<void> => {
+    const { stream } = await served()
+    onStreamClosed(stream, (error) => reasons.push((error as { reason?: string }).reason))
+    first(stream)
+    abortStream(stream, 'client')
+    stream.close()
+  }
+  await closedTwice((stream) => stream.close())
+  await closedTwice((stream) => abortStream(stream, 'timeout'))
+  expect(reasons).toEqual(['ended', 'timeout'])
+})

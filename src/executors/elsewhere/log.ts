@@ -47,14 +47,15 @@ export function writeLine(log: StreamLog, { level, fields, message }: LogLine): 
 }
 
 function encodeLine(level: LogLevel, first: string | object, second: string | undefined): Uint8Array {
-  const line: LogLine =
-    typeof first === 'string'
-      ? { level, fields: {}, message: first }
-      : { level, fields: plainFields(first), message: second }
-  const bytes = jsonBytes(line)
+  const isText = typeof first === 'string'
+  const message = isText ? first : second
+  const bytes = jsonBytes(() => ({ level, fields: isText ? {} : plainFields(first), message }))
   if (bytes !== undefined && bytes.length <= LONGEST_LINE) return bytes
-  const { message = 'a line that is too long, or has fields that are no JSON' } = line
-  return jsonBytes({ level, fields: {}, message: message.slice(0, LONGEST_LINE / 4) }) as Uint8Array
+  const kept = (message ?? 'a line that is too long, or has fields that are no JSON').slice(
+    0,
+    LONGEST_LINE / 4,
+  )
+  return jsonBytes(() => ({ level, fields: {}, message: kept })) as Uint8Array
 }
 
 /** An error, alone or as `err`, keeps its name, message and stack, as with pino. */
@@ -64,9 +65,10 @@ function plainFields(fields: object): Record<string, unknown> {
   return plain
 }
 
-function jsonBytes(value: object): Buffer | undefined {
+/** Undefined where the line cannot be read: its fields may have getters that throw, or may be a Proxy. */
+function jsonBytes(line: () => LogLine): Buffer | undefined {
   try {
-    return Buffer.from(JSON.stringify(value))
+    return Buffer.from(JSON.stringify(line()))
   } catch {
     return undefined
   }

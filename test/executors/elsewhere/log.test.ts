@@ -137,3 +137,32 @@ test('what is below the level does not cross', () => {
 test.each(HOSTILE_LINES.map((text) => [text.slice(0, 40), text]))('no line is made of %s', (_, text) => {
   expect(() => readLine(Buffer.from(text))).toThrow(/^(no line|no error|causes that are too deep)$|JSON/)
 })
+
+test('of fields that throw as they are read the message arrives, and the producer goes on', () => {
+  const unreadable = new Proxy(
+    {},
+    {
+      getPrototypeOf: () => {
+        throw new Error('from a trap')
+      },
+      ownKeys: () => {
+        throw new Error('from a trap')
+      },
+    },
+  )
+  const throwing = {
+    get field(): never {
+      throw new Error('from a getter')
+    },
+  }
+  const lines = crossed((log) => {
+    log.info(throwing, 'words')
+    log.warn(unreadable, 'words')
+    log.error(unreadable)
+  })
+  expect(lines).toEqual([
+    ['info', {}, 'words'],
+    ['warn', {}, 'words'],
+    ['error', {}, 'a line that is too long, or has fields that are no JSON'],
+  ])
+})
