@@ -1,11 +1,15 @@
 /** `headfirst profile`: from arguments to a report and an exit code. */
 import { Session } from '../load/session.ts'
-import { EXIT, runProfile, verdictOf, type ProfileProgress } from '../profile.ts'
-import { toDocument, type Profile } from '../presentation.ts'
+import { runProfile } from '../findings/run-profile.ts'
+import type { ProfileProgress } from '../findings/progress.ts'
+import type { Findings } from '../findings/findings.ts'
+import { EXIT, verdictOf } from '../findings/verdict.ts'
+import { toDocument } from '../sections/document.ts'
 import { toHtml } from '../report/html.ts'
 import { ofStdout, toTerminal } from '../report/terminal.ts'
 import { readMeasurement, toReadableJson } from '../verdict/comparison.ts'
-import { HELP, parseProfileArguments, type ProfileCommand } from './arguments.ts'
+import { parseProfileArguments, type ProfileCommand } from './arguments.ts'
+import { HELP } from './help.ts'
 import { Progress } from './progress.ts'
 import { writeReports } from './report-file.ts'
 
@@ -63,7 +67,7 @@ function words(news: ProfileProgress): string {
   return `${pace}${by}: ${open} open, ${good} good, ${failed} failed, ${events} events`
 }
 
-function show(found: Profile, files: Pick<ProfileCommand, 'json' | 'html'>): void {
+function show(found: Findings, files: Pick<ProfileCommand, 'json' | 'html'>): void {
   const document = toDocument(found)
   process.stdout.write(toTerminal(document, ofStdout()))
   const texts = { json: () => toReadableJson(document), html: () => toHtml(document) }

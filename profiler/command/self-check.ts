@@ -10,12 +10,14 @@ import { writeReports, type ReportFiles } from './report-file.ts'
 import type { Document } from '../report/document.ts'
 import { toHtml } from '../report/html.ts'
 import { ofStdout, toTerminal } from '../report/terminal.ts'
-import { targetOf, type ResolvedProfile } from '../options.ts'
+import type { ResolvedProfile } from '../options/resolved-profile.ts'
+import { targetOf } from '../options/target.ts'
 import { parseProfileArguments } from './arguments.ts'
 import { toReadableJson } from '../verdict/comparison.ts'
 import { rateOf } from '../verdict/condition.ts'
 import type { Measurement, Summary } from '../plan.ts'
-import { machine } from '../presentation.ts'
+import { machine } from '../sections/machine.ts'
+import { count } from '../sections/quantities.ts'
 import { DELAYS, FLOOD_EVENTS } from './reference-figures.ts'
 import type { ReferenceKind, ReferenceQuestions, Stamps } from './reference-server.ts'
 import { Session } from '../load/session.ts'
@@ -232,5 +234,3 @@ function isRight({ reported, own }: Check): boolean {
 }
 
 const apart = ({ measurement: { ttfb, ttfe } }: Found): number => ttfe.p50 - ttfb.p50
-
-const count = (value: number): string => value.toLocaleString('en')

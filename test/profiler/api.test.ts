@@ -14,7 +14,7 @@ import {
   type ProfileReport,
   type Verdict,
 } from '../../profiler/index.ts'
-import { EXIT } from '../../profiler/profile.ts'
+import { EXIT } from '../../profiler/findings/verdict.ts'
 import { listening } from './profiling.ts'
 
 /** The URL of a server whose streams have two events, after `holdMs`. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { findCapacity, stepLoad, stoppedBy } from '../../profiler/verdict/capacity.ts'
 import { parseCondition } from '../../profiler/verdict/condition.ts'
 import type { Measurement } from '../../profiler/plan.ts'
-import { capacityWords } from '../../profiler/presentation.ts'
-import { EXIT, verdictOf } from '../../profiler/profile.ts'
+import { capacityWords } from '../../profiler/sections/capacity.ts'
+import { EXIT, verdictOf } from '../../profiler/findings/verdict.ts'
 import { answering, BRIEFLY, chunk, END, HEAD, measure, planOf } from './profiling.ts'
 
 const CONDITION = parseCondition('--find-capacity', 'errors:rate<0.01')

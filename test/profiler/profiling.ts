@@ -4,7 +4,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { parseProfileArguments } from '../../profiler/command/arguments.ts'
-import { targetOf, type ResolvedProfile } from '../../profiler/options.ts'
+import type { ResolvedProfile } from '../../profiler/options/resolved-profile.ts'
+import { targetOf } from '../../profiler/options/target.ts'
 import type { Measurement, Plan } from '../../profiler/plan.ts'
 import { Session } from '../../profiler/load/session.ts'
 

@@ -1,0 +1,30 @@
+/** How far a profile has come: what `onProgress` is called with. */
+export type ProfileProgress =
+  /** The streams of `hold` are being opened. Once, and first. */
+  | {
+      readonly phase: 'hold'
+      /** How many. */
+      readonly streams: number
+    }
+  /** Twice a second, from the first stream on. */
+  | {
+      readonly phase: 'measure'
+      /** Streams begun per second; undefined in a closed loop. */
+      readonly rate: number | undefined
+      /** Processes that make the load. */
+      readonly generators: number
+      /** Streams that are open now, those of the warm-up included. */
+      readonly open: number
+      /** Streams that were good, so far. */
+      readonly good: number
+      /** Streams that have failed, so far. */
+      readonly failed: number
+      /** Events received, so far. */
+      readonly events: number
+    }
+  /** One generator had too much to do in the warm-up: what was measured is dropped, and the run begins anew. */
+  | {
+      readonly phase: 'anew'
+      /** Processes that make the load from now on. */
+      readonly generators: number
+    }
