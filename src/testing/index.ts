@@ -1,4 +1,8 @@
-export { executorContract, type ExecutorContractOptions, type TestFunction } from './contract.ts'
+export {
+  executorContract,
+  type ExecutorContractOptions,
+  type TestFunction,
+} from './contract/executor-contract.ts'
 export {
   openStream,
   type ListeningApp,

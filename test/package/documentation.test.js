@@ -9,6 +9,9 @@ import { test } from 'node:test'
 /** Blocks of code under a comment that names their file. */
 const SHOWN = /^<!-- (examples\/\S+) -->\n+```js\n(.*?)^```$/gms
 
+/** The contract of executors, a file for each chapter. */
+const CHAPTERS = readdirSync('src/testing/contract').map((name) => `src/testing/contract/${name}`)
+
 const pages = ['README.md', 'SECURITY.md', ...readdirSync('docs').map((name) => `docs/${name}`)]
 /** @type {Set<string>} */
 const examples = new Set()
@@ -41,9 +44,9 @@ void test('each test that docs/guarantees.md names is there', () => {
   assert.ok(named.length > 0)
   for (const [, file = '', title = ''] of named) {
     const own = `test/${file}.test.${file.startsWith('package/') ? 'js' : 'ts'}`
-    const path = file === 'contract' ? 'src/testing/contract.ts' : own
+    const sources = file === 'contract' ? CHAPTERS : [own]
+    const source = sources.map((path) => readFileSync(path, 'utf8')).join('\n')
     // A title stands in quotes of one kind or another.
-    const source = readFileSync(path, 'utf8')
     assert.ok(
       ["'", '"', '`'].some((quote) => source.includes(`${quote}${title}${quote}`)),
       `${file} › ${title}`,

@@ -31,20 +31,17 @@ test('signal aborts with the reason, and what throws for it is not logged', asyn
   expect(testbed.logged).toEqual([])
 })
 
-test.each(['generates', 'generatesAsync'])(
-  'a generator (%s) is returned, and its finally runs',
-  async (name) => {
-    const testbed = await Testbed.make(producers)
-    const flags = makeFlags()
-    const client = await testbed.open(name, { flags })
-    await client.got('data: 5\n')
-    client.leave()
-    await untilRaised(flags, Flag.FINALLY)
-    expect(await testbed.reason(client)).toBe('client')
-    await testbed.idle()
-    expect(flags[Flag.FINALLY]).toBe(1)
-  },
-)
+test.each(['endless', 'endlessAsync'])('a generator (%s) is returned, and its finally runs', async (name) => {
+  const testbed = await Testbed.make(producers)
+  const flags = makeFlags()
+  const client = await testbed.open(name, { flags })
+  await client.got('data: 5\n')
+  client.leave()
+  await untilRaised(flags, Flag.FINALLY)
+  expect(await testbed.reason(client)).toBe('client')
+  await testbed.idle()
+  expect(flags[Flag.FINALLY]).toBe(1)
+})
 
 test('ready() answers false when a client leaves that had stopped to read', async () => {
   const testbed = await Testbed.make(producers)

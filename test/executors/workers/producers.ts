@@ -6,6 +6,9 @@ import { producer, type EventStream, type PortableProducer } from '../../../src/
 import { LOG_LEVELS } from '../../../src/sse/stream.ts'
 import { blockUntil, Flag, raise, until, type Flags } from '../../../src/testing/flags.ts'
 
+// Of the contract: what each executor promises of generators is tried on a thread too.
+export { endless, endlessAsync } from '../../../src/testing/producers.ts'
+
 export interface Flagged {
   flags: Flags
 }
@@ -178,35 +181,6 @@ export const awaitsReady: PortableProducer<Flagged> = producer(
     raise(flags, Flag.FINALLY)
   },
   { name: 'awaitsReady' },
-)
-
-export const generates: PortableProducer<Flagged> = producer(
-  import.meta.url,
-  function* generates(_stream: EventStream, { flags }: Flagged) {
-    raise(flags, Flag.STARTED)
-    try {
-      for (let n = 0; ; n++) yield String(n)
-    } finally {
-      raise(flags, Flag.FINALLY)
-    }
-  },
-  { name: 'generates' },
-)
-
-export const generatesAsync: PortableProducer<Flagged> = producer(
-  import.meta.url,
-  async function* generatesAsync(_stream: EventStream, { flags }: Flagged) {
-    raise(flags, Flag.STARTED)
-    try {
-      for (let n = 0; ; n++) {
-        yield String(n)
-        await turn(1)
-      }
-    } finally {
-      raise(flags, Flag.FINALLY)
-    }
-  },
-  { name: 'generatesAsync' },
 )
 
 /** Resolves at once, and leaves behind a timer that looks at its stream when told to. */

@@ -1,0 +1,42 @@
+/** Cancellation: a producer whose stream is over from outside is stopped, with the reason. */
+import assert from 'node:assert/strict'
+import { Flag, makeFlags, untilRaised } from '../flags.ts'
+import * as producers from '../producers.ts'
+import type { Promises } from './promises.ts'
+
+export function cancellation(promises: Promises): void {
+  for (const [kind, producer] of [
+    ['generator', producers.endless],
+    ['async generator', producers.endlessAsync],
+  ] as const) {
+    promises.shared(`a ${kind} is returned when the client leaves, and its finally runs`, async (server) => {
+      const flags = makeFlags()
+      const path = await server.route(producer, { flags }, { highWaterMark: 1_024 })
+      const observer = await server.observeFirst(path, flags)
+      observer.leave()
+      await untilRaised(flags, Flag.FINALLY)
+      assert.equal((await server.closed()).reason, 'client')
+    })
+  }
+
+  promises.shared('the signal aborts with the reason when the client leaves', async (server) => {
+    const flags = makeFlags()
+    const path = await server.route(producers.awaitingSignal, { flags, reason: 'client' })
+    const observer = await server.observeFirst(path, flags)
+    observer.leave()
+    await untilRaised(flags, Flag.SEEN)
+    assert.equal((await server.closed()).reason, 'client')
+  })
+
+  promises.shared('a shutdown ends open streams with a farewell, and the signal says so', async (server) => {
+    const flags = makeFlags()
+    const path = await server.route(producers.awaitingSignal, { flags, reason: 'shutdown' })
+    const observer = await server.observeFirst(path, flags)
+    await server.stop()
+    const { body, complete } = await observer.over()
+    assert.match(body, /^data: waiting\n\n: .+\nretry: \d+\n$/)
+    assert.equal(complete, true)
+    assert.equal((await server.closed()).reason, 'shutdown')
+    await untilRaised(flags, Flag.SEEN)
+  })
+}
