@@ -1,4 +1,4 @@
-/** What the profiler's generator is told to do, and what it answers: plain data, to cross between processes. */
+/** What the generators of the load do, and what they answer: plain data, to cross between processes. */
 
 import type { Part } from './parts.ts'
 
@@ -15,7 +15,7 @@ export interface Target {
   body: Uint8Array
 }
 
-/** Which servers are believed to be who they say they are. */
+/** Which certificates of servers are trusted. */
 export interface Trust {
   /** Certificates that are trusted, in PEM; undefined for those of Node. */
   ca: string | undefined
@@ -50,7 +50,7 @@ export interface Load {
   connections: 'new' | 'keep-alive'
 }
 
-/** Where an event says when it was sent. */
+/** Where an event has the time at which it was sent. */
 export interface Stamp {
   /** Keys that lead to it in the event's JSON; none where the data is the number itself. */
   path: readonly string[]
@@ -58,7 +58,7 @@ export interface Stamp {
   unit: 'ms' | 'ns'
 }
 
-/** Limits of a good stream, in ms. */
+/** Limits of a good stream, in ms from its intended start; of `gap`, its longest time between two events. */
 export type Limits = Partial<Record<'ttfb' | 'ttfe' | 'gap' | 'total', number>>
 
 export interface Plan {
@@ -69,14 +69,14 @@ export interface Plan {
   slo: Limits | undefined
 }
 
-/** What one process is to do. */
+/** The part of one process. */
 export interface PartPlan {
   plan: Plan
   part: Part
 }
 
 /**
- * How a stream went. `good`: complete, or ended by the profiler as it was told to. The others are errors, and count
+ * How a stream went. `good`: complete, or ended by the profiler after `events` or `for`. The others are errors, and count
  * among the scheduled arrivals:
  *
  * - `refused`: no connection was made (refused, no such host or socket)
@@ -85,7 +85,7 @@ export interface PartPlan {
  * - `timeout`: not over in time
  * - `status`: not a 200
  * - `not-event-stream`: a 200 of another content type
- * - `content-encoding`: compressed, which nobody has asked for
+ * - `content-encoding`: compressed, though the request does not accept it
  * - `malformed`: not HTTP/1.x
  * - `truncated`: closed before its end, or before its last event
  * - `no-event`: complete, without an event
@@ -162,11 +162,11 @@ export interface Measurement {
   /** When the first stream was to begin, on the host's monotonic clock. */
   startMs: number
   outcomes: Partial<Record<Outcome, number>>
-  /** What the first streams that failed said, by outcome. */
+  /** What the error of the first failed stream was, by outcome. */
   details: Partial<Record<Outcome, string>>
   /** Statuses other than 200. */
   statuses: Record<string, number>
-  /** Streams that the profiler has ended, as it was told to. */
+  /** Streams that the profiler has ended, after `events` or `for`. */
   endedByProfiler: number
   /** Good streams within the limits of `slo`. */
   withinSlo: number
@@ -181,7 +181,7 @@ export interface Measurement {
   total: Summary
   gap: Summary
   latency: Summary | undefined
-  /** Events that had no stamp where one was asked for. */
+  /** Events without a stamp at its place. */
   unstamped: number
   connectionsOpened: number
   lag: Summary

@@ -1,4 +1,4 @@
-/** `profile()`: a measurement as a program asks for it. */
+/** `profile()`: a profile from a program. */
 import { runProfile } from './findings/run-profile.ts'
 import type { ProfileProgress } from './findings/progress.ts'
 import { EXIT, verdictOf, type Verdict } from './findings/verdict.ts'

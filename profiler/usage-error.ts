@@ -1,5 +1,6 @@
-/** What was asked for can't be done. */
+/** An option or an argument that is refused: the message has what was expected and what came. */
 export class UsageError extends Error {
   override name = 'UsageError'
+  /** The same for each of them. */
   readonly code = 'HF_ERR_PROFILE_USAGE'
 }

@@ -7,7 +7,8 @@ import { EXIT, verdictOf } from '../findings/verdict.ts'
 import { toDocument } from '../sections/document.ts'
 import { toHtml } from '../report/html.ts'
 import { ofStdout, toTerminal } from '../report/terminal.ts'
-import { readMeasurement, toReadableJson } from '../verdict/comparison.ts'
+import { toJson } from '../report/readable-json.ts'
+import { readEarlierRun } from './earlier-run.ts'
 import { parseProfileArguments, type ProfileCommand } from './arguments.ts'
 import { HELP } from './help.ts'
 import { Progress } from './progress.ts'
@@ -28,7 +29,7 @@ export async function profile(argv: readonly string[]): Promise<number> {
     return selfCheck(command)
   }
   const options = command.profile
-  const before = command.compare === undefined ? undefined : readMeasurement(command.compare)
+  const before = command.compare === undefined ? undefined : readEarlierRun(command.compare)
   const session = new Session(options.generators)
   const interrupt = (): void => session.interrupt()
   process.once('SIGINT', interrupt)
@@ -70,7 +71,7 @@ function words(news: ProfileProgress): string {
 function show(found: Findings, files: Pick<ProfileCommand, 'json' | 'html'>): void {
   const document = toDocument(found)
   process.stdout.write(toTerminal(document, ofStdout()))
-  const texts = { json: () => toReadableJson(document), html: () => toHtml(document) }
+  const texts = { json: () => toJson(document), html: () => toHtml(document) }
   writeReports(files, texts, found.measurement !== undefined)
 }
 

@@ -1,13 +1,13 @@
 import { widthOf } from '../report/terminal.ts'
 
-/** Shows one line on stderr, in the place of the last; '' clears it. Nothing where nobody watches. */
+/** Shows one line on stderr, in the place of the last; '' clears it. Nothing where stderr is no terminal. */
 export function showLine(text: string): void {
   if (!process.stderr.isTTY) return
   // A line that is wrapped could not be cleared.
   process.stderr.write(`\r\u001B[K${text.slice(0, widthOf(process.stderr) - 1)}`)
 }
 
-/** Says what is being measured, and how much of it is done. */
+/** What is being measured, and how much of it is done, as a line on stderr. */
 export class Progress {
   readonly #steps: number
   readonly #began = performance.now()

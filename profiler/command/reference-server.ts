@@ -1,6 +1,5 @@
 /**
- * Servers of which it is known what their clients see, in a process of their own: what the profiler is measured with.
- * They stamp their own times, on the clock that all processes of a host share.
+ * Servers of known delays, in a process of their own: what the profiler is measured with. They stamp their own times, on the clock that all processes of a host share.
  */
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'

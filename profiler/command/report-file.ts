@@ -1,4 +1,4 @@
-/** The files that a run is to leave its reports in: tried before it begins, written when it is over. */
+/** The files for the reports of a run: tried before it begins, written when it is over. */
 import {
   accessSync,
   closeSync,
@@ -20,8 +20,8 @@ import { UsageError } from '../usage-error.ts'
 export type ReportFiles<Name extends string> = Record<Name, string | undefined>
 
 /**
- * A run of minutes must not end with the news that its report can't be written, so each file is opened now. One that
- * is there stays as it is, and one that is not is removed again.
+ * If a file could not be written, a run of minutes would end without its report; so each file is opened before. One
+ * that is there stays as it is, and one that is not is removed again.
  *
  * @returns absolute paths
  * @throws UsageError
@@ -70,7 +70,7 @@ function tryToWrite(path: string, there: Stats | undefined): void {
   } else if (there.isFile()) {
     closeSync(openSync(path, constants.O_WRONLY))
   } else {
-    // To open a pipe would be to wait for its reader.
+    // open() of a pipe waits for its reader.
     accessSync(path, constants.W_OK)
   }
 }
@@ -85,16 +85,16 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-/** Whether a report takes the place of what is there. A device or a pipe is written to. */
+/** Whether a report replaces what stands at the path: a file, or nothing. A device or a pipe is written to. */
 function isReplaced(path: string): boolean {
   return statOf(path)?.isFile() ?? true
 }
 
 /**
- * Writes each file that was asked for, whatever becomes of the others.
+ * Writes each file, whatever becomes of the others.
  *
  * @param texts undefined where there is nothing to write
- * @param hasMeasured false where a run was interrupted before it had anything to tell: that replaces no older report
+ * @param hasMeasured false where a run was interrupted before it had measured anything: that replaces no older report
  */
 export function writeReports<Name extends string>(
   files: ReportFiles<NoInfer<Name>>,
@@ -135,7 +135,7 @@ function writeReport(path: string, text: string): void {
     renameSync(partial, target)
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException
-    // Whoever may write the file may not be let make another in its folder.
+    // Where the file may be written, a new one in its folder may still be forbidden.
     if (syscall !== 'open' || !['EACCES', 'EPERM', 'EROFS'].includes(code ?? '')) {
       rmSync(partial, { force: true })
       throw error

@@ -5,11 +5,11 @@ import { UsageError } from '../usage-error.ts'
 const EXIT = { crash: 1, usage: 2 } as const
 
 /**
- * Runs a command with the process's arguments, and ends its children with it: what it is asked for in vain is told
- * without a stack.
+ * Runs a command with the process's arguments, and ends its children with it. A mistake in the arguments is shown
+ * without a stack, with exit code 2; anything else that fails with its stack, and exit code 1.
  *
  * @param main resolves with the exit code
- * @param help how to be told what there is. Default: `Run with --help`
+ * @param help the words that lead to the help; ` to see what there is.` follows them. Default: `Run with --help`
  */
 export async function runCommand(
   main: (args: readonly string[]) => Promise<number>,
@@ -29,7 +29,7 @@ export async function runCommand(
   }
 }
 
-/** The first signal to end ends the children. What was measured by then can still be shown. */
+/** On the first SIGINT or SIGTERM the children end. What was measured by then can still be shown. */
 export function onInterrupt(interrupted: () => void): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {

@@ -1,7 +1,7 @@
 /**
  * The profiler, measured: `headfirst profile --self-check`. Against a server of known delays it has to report what
- * that server has stamped itself; a head that leaves with the first event has to be told from one that leaves before;
- * and what it can do at most is printed, for whoever wonders whether a limit is the server's or the profiler's.
+ * that server has stamped itself, and it has to see whether a head leaves with the first event or before. Its ceiling
+ * is printed too: a limit below it is the server's.
  */
 import { Progress } from './progress.ts'
 import { rank } from '../samples/percentiles.ts'
@@ -13,7 +13,7 @@ import { ofStdout, toTerminal } from '../report/terminal.ts'
 import type { ResolvedProfile } from '../options/resolved-profile.ts'
 import { targetOf } from '../options/target.ts'
 import { parseProfileArguments } from './arguments.ts'
-import { toReadableJson } from '../verdict/comparison.ts'
+import { toJson } from '../report/readable-json.ts'
 import { rateOf } from '../verdict/condition.ts'
 import type { Measurement, Summary } from '../plan.ts'
 import { machine } from '../sections/machine.ts'
@@ -24,14 +24,14 @@ import { Session } from '../load/session.ts'
 import { validity } from '../verdict/validity.ts'
 
 const EXIT = { right: 0, wrong: 3 } as const
-/** Of the shape of its `results`. */
+/** Version of the shape of `results`. */
 const VERSION = 1
 const RATE = 100
 const SECONDS = 12
 const STALL_AFTER_MS = 5_000
 /**
- * Both processes have done the same thousands of times before it counts: while V8 still compiles what they run, its
- * threads take their cores from them, for some ms at a time.
+ * While V8 still compiles the code of both processes, its threads take the cores from them, for some ms at a time. So
+ * both do the same thousands of times before it counts.
  */
 const WARM_UP = '--closed 64 --duration 3s --warmup 0 --stamp ns:at'.split(' ')
 const WITHIN_SHARE = 0.03
@@ -147,7 +147,7 @@ export async function selfCheck(files: ReportFiles<'json' | 'html'>): Promise<nu
     results: { version: VERSION, checks, failures },
   }
   process.stdout.write(toTerminal(document, { ...ofStdout(), width: Infinity }))
-  writeReports(files, { json: () => toReadableJson(document), html: () => toHtml(document) }, true)
+  writeReports(files, { json: () => toJson(document), html: () => toHtml(document) }, true)
   return failures.length === 0 ? EXIT.right : EXIT.wrong
 }
 
@@ -192,7 +192,7 @@ function assertFlood({ events, outcomes }: Measurement): void {
   }
 }
 
-/** Connections are accepted in the order of their arrival, so that each stamp's intended start is known. */
+/** Connections are accepted in the order of their arrival, so that the n-th stamp is that of the n-th intended start. */
 function compareStamps({ measurement, stamps }: Found): Check[] {
   const { startMs, ttfb, ttfe, gap, arrivals } = measurement
   if (stamps.length !== arrivals) {

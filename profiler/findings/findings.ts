@@ -1,4 +1,7 @@
-/** What a profile has found: how it was asked for, what was measured, and how that is judged. */
+/**
+ * What a profile finds, and how: this folder runs a profile ({@link runProfile}), holds what was measured and judged,
+ * and has the verdict of it.
+ */
 import type { Held } from '../load/holding.ts'
 import type { Measurement, Plan } from '../plan.ts'
 import type { ServerView } from '../server-view/server-view.ts'

@@ -1,4 +1,7 @@
-/** What a profile can be asked for, by the command and by a program alike. */
+/**
+ * The options of a profile, for the command and for programs alike: this folder has them, checks them by group, and
+ * makes the request's bytes of them.
+ */
 import type { Limits } from '../plan.ts'
 
 /** A time: ms as a number, or a text with its unit, as `'500ms'`, `'30s'`, `'2m'` or `'1h'`. Up to 2147483647 ms. */

@@ -1,4 +1,4 @@
-/** What a profile is asked for, checked: one file for each group of options, put together here. */
+/** All options, checked: each group has a file of its own. */
 import { Given, type GivenOptions, type NameOf } from './given.ts'
 import { judgementOptions } from './judgement.ts'
 import { checkOneLoop, endOptions, loadOptions, processOptions } from './load.ts'
@@ -7,7 +7,7 @@ import type { ResolvedProfile } from './resolved-profile.ts'
 import { serverOptions } from './server.ts'
 
 /**
- * @param nameOf how an option is called in a message. Default: its name
+ * @param nameOf the name of an option in a message. Default: its own
  * @throws UsageError
  */
 export function resolveProfile(

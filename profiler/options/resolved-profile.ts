@@ -1,7 +1,7 @@
 import type { End, Limits, Load, Stamp } from '../plan.ts'
 import type { Condition } from '../verdict/condition.ts'
 
-/** The request, as far as options say it. */
+/** The request, from its options. */
 export interface ResolvedRequest {
   url: URL
   method: string

@@ -31,7 +31,7 @@ export function cellText(cell: string | number | null | undefined, column?: Colu
   return typeof cell === 'number' ? numberText(cell, column?.digits) : cell
 }
 
-/** Columns of numbers stand right, where nothing else is said. */
+/** Columns of numbers stand right, unless `align` is given. */
 export function alignment(
   { columns, rows }: Pick<Table, 'columns' | 'rows'>,
   index: number,
@@ -50,7 +50,7 @@ const TONES: readonly (readonly [Tone, RegExp])[] = [
   ['good', /^(ok|reached|passed|pass|kept|met|better|faster|cheaper)\b/i],
 ]
 
-/** How the words of a verdict sound; undefined for those that judge nothing, and for all other columns. */
+/** Whether a verdict is good or bad; undefined for words that judge nothing, and for all other columns. */
 export function tone({ title }: Column, text: string): Tone | undefined {
   if (title !== 'verdict') return undefined
   return TONES.find(([, words]) => words.test(text))?.[0]

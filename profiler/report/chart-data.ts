@@ -1,4 +1,4 @@
-/** The data of a chart as a table: for whoever cannot see the drawing, or wants its numbers. */
+/** The data of a chart as a table: for readers who cannot see the drawing, or need its numbers. */
 import { axisName } from './curves.ts'
 import { incidentText, numberText } from './cells.ts'
 import type { Block, Table, Text } from './document.ts'
@@ -6,7 +6,7 @@ import type { Block, Table, Text } from './document.ts'
 export type Chart = Exclude<Block, Text | Table>
 
 const QUOTED = [0, 25, 50, 75, 90, 95, 99, 99.9, 99.99]
-/** Of lines that have more points, some are told. */
+/** Of a line with more points, each n-th stands in the table. */
 const MOST_ROWS = 100
 
 export function chartData(chart: Chart): Pick<Table, 'columns' | 'rows'> {

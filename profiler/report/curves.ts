@@ -12,7 +12,7 @@ interface Curve {
   name: string
   theory: boolean
   points: readonly Point[]
-  /** Those that are marked, and say what they are where a pointer rests on them. */
+  /** Those that are marked, with a label where a pointer rests on them. */
   dots: readonly { at: Point; text: string }[]
 }
 
@@ -180,10 +180,10 @@ function labels(
   })
 }
 
-/** In pixels: nobody sees what is less far from the line. */
+/** In pixels: a smaller distance from the line is not visible. */
 const UNSEEN = 0.3
 
-/** Without the points that nobody could see, since the line passes there anyway. */
+/** Without the points that make no visible difference, since the line passes there anyway. */
 export function pathOf(points: readonly Point[], x: Scale, y: Scale): string {
   const places = points.map(([atX, atY]): Point => [x.at(atX), y.at(atY)])
   return simplified(places)

@@ -1,20 +1,22 @@
 /**
- * What a run has to tell, as a list of blocks: the terminal prints some of them, the HTML file draws them all, and
- * the JSON file holds them as they are. Whoever measures makes blocks; whoever shows them knows nothing of how they
- * were measured. Times are in ms unless a unit says otherwise.
+ * The report of a run, as a list of blocks: the terminal prints some of them, the HTML file draws them all, and the
+ * JSON file holds them as they are. What measures makes blocks; this folder shows them, however they were measured.
+ * Times are in ms unless a `unit` is given.
  */
 export interface Document {
-  /** `bench`, `profile` or `soak`. */
+  /** What has made it: `profile`, `bench` or `soak`. */
   tool: string
+  /** Its heading. */
   title: string
-  /** The command that makes it again. */
+  /** The command or the call that makes it again, without secrets. */
   command: string
   /** ISO 8601. */
   startedAt: string
-  /** The machine, as name and value. */
+  /** The machine, and what was measured, as names and values. */
   environment: readonly (readonly [name: string, value: string])[]
+  /** In their order. The first is the summary, where it is a text. */
   blocks: readonly Block[]
-  /** What the tool has measured, raw, for whoever wants to compute with it. Not shown. */
+  /** What was measured, as numbers to compute with: shown nowhere. Of a profile: `version`, `plan`, `measurement`, … */
   results?: object
 }
 
@@ -33,7 +35,7 @@ export interface Table {
   columns: readonly Column[]
   /** Texts, or numbers that are shown with the column's digits. */
   rows: readonly (readonly (string | number | undefined)[])[]
-  /** Formulas, and what to know to read it. */
+  /** Formulas, and how to read it. */
   notes: readonly string[]
 }
 

@@ -6,7 +6,7 @@ import { markup } from './markup.ts'
 import { grid, px, svg, type Area, type Drawing } from './plot.ts'
 import { linear, logarithmic, type Scale } from './scale.ts'
 
-/** So many shades are told apart. */
+/** More shades cannot be distinguished. */
 const SHADES = 5
 
 export function heatMap({ title, x, y, columns, rows, counts }: HeatMap, width: number): Drawing {

@@ -1,7 +1,7 @@
 /**
  * A document as one file of HTML: no network, no script, light and dark as the reader's system is, wide and narrow,
  * on paper too. Each chart is drawn twice, for wide and for narrow screens, since letters must not shrink with the
- * lines; the style shows one of them, and hides the other from everybody.
+ * lines; the style shows one of them, and hides the other, from screen readers too.
  */
 import { alignment, cellText, headText, tone } from './cells.ts'
 import { chartData, type Chart } from './chart-data.ts'
@@ -18,6 +18,12 @@ import { waterfall } from './waterfall.ts'
 /** In pixels: beside another, alone, and on a phone. */
 const WIDTHS = { half: 560, full: 940, narrow: 358 } as const
 
+/**
+ * A document as a page of HTML: all of it, with charts. It needs no network and runs no script.
+ *
+ * @example
+ * await writeFile('report.html', toHtml(report.document))
+ */
 export function toHtml(document: Document): string {
   const { title, command, startedAt, environment, blocks } = document
   const palette = new Palette()

@@ -1,5 +1,5 @@
 /**
- * Colours that people with any kind of colour vision tell apart, in light and in dark: their lightness and their hue
+ * Colours that differ for any kind of colour vision, in light and in dark: their lightness and their hue
  * differ, and every one has a contrast of at least 4.5 : 1 to the page, since texts are written in them.
  */
 import { Markup } from './markup.ts'
@@ -65,7 +65,7 @@ export class Palette {
     return `c${index}`
   }
 
-  /** What theory says of a series has the colour of it, where its name begins with it: `inline by theory`. */
+  /** A series of theory has the colour of the measured one whose name it begins with: `inline by theory`. */
   classOfTheory(name: string): string {
     const measured = [...this.#byName.keys()]
       .filter((known) => name.startsWith(known))

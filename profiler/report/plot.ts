@@ -62,7 +62,7 @@ function withRoom({ at, ticks }: Scale, { left }: Area): Scale['ticks'] {
   })
 }
 
-/** Places that keep their order and a distance, each as near as it can be to where it wants to be. */
+/** Places that keep their order and a distance, each as near as it can be to its own. */
 export function spread(wanted: readonly number[], distance: number, least: number, most: number): number[] {
   const order = wanted
     .map((_, index) => index)

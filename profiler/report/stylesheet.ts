@@ -1,4 +1,4 @@
-/** How the page looks, but for what is drawn in it. */
+/** The style of the page, but for its drawings. */
 export const STYLESHEET = `
 *{box-sizing:border-box}
 :root{color-scheme:light dark}

@@ -1,3 +1,4 @@
+/** A table of text, for a terminal. */
 import { stripVTControlCharacters } from 'node:util'
 
 /** A column of text, to the left, or of numbers, to the right. */
@@ -6,7 +7,7 @@ interface Column {
   align: 'left' | 'right'
 }
 
-/** Aligned for a terminal, and a table for whoever pastes it into Markdown. Cells may be coloured. */
+/** Aligned for a terminal; pasted into Markdown it is a table too. Cells may be coloured. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const widths = columns.map(({ title }, index) =>
     Math.max(title.length, ...rows.map((row) => visibleLength(row[index] ?? ''))),

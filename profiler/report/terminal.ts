@@ -4,19 +4,20 @@ import { table } from './table.ts'
 import { alignment, cellText, headText, tone, type Tone } from './cells.ts'
 import type { Block, Document, Table, Text } from './document.ts'
 
+/** How {@link toTerminal} shows a document. */
 export interface TerminalSettings {
-  /** Whether the reader wants them. */
+  /** Whether verdicts are coloured and titles are bold, with ANSI escape codes. */
   colours: boolean
-  /** In characters; Infinity where nothing limits it: tables are not cut then. */
+  /** In characters. `Infinity` where nothing limits it: tables are not cut then, and prose has 116. */
   width: number
 }
 
-/** What a stream is shown in, if it is a terminal; one that does not know its width says 0. */
+/** The width of a terminal, in characters. Infinity for a stream that is none, or whose `columns` are 0: not known. */
 export function widthOf({ isTTY, columns }: { isTTY?: boolean; columns?: number }): number {
   return isTTY === true && columns !== undefined && columns > 0 ? columns : Infinity
 }
 
-/** How documents are shown on stdout; NO_COLOR is heard (https://no-color.org). */
+/** How documents are shown on stdout: without colours where NO_COLOR is set (https://no-color.org). */
 export const ofStdout = (): TerminalSettings => ({
   colours: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '',
   width: widthOf(process.stdout),
@@ -32,8 +33,11 @@ type Paint = (style: 'red' | 'yellow' | 'green' | 'bold', text: string) => strin
 const COLOURS: Record<Tone, 'red' | 'yellow' | 'green'> = { bad: 'red', unsure: 'yellow', good: 'green' }
 
 /**
- * Texts and tables in their order; charts are named. The text that opens the document, its summary, stands last:
- * that is where a reader of a terminal looks.
+ * A document as text: texts and tables in their order; charts are named. The text that opens the document, its summary,
+ * stands last, since the end is what a terminal shows first.
+ *
+ * @example
+ * process.stdout.write(toTerminal(report.document, { colours: false, width: 120 }))
  */
 export function toTerminal(document: Document, { colours, width }: TerminalSettings): string {
   const paint: Paint = (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text)
@@ -114,7 +118,7 @@ function fitting(
   }
 }
 
-/** Cut at the end, where it is told least. */
+/** Cut at the end, where it is missed least. */
 function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1).trimEnd()}…`
 }

@@ -18,7 +18,7 @@ import { thresholdTable } from './thresholds.ts'
 import { timeline } from './timeline.ts'
 import { waterfall } from './waterfall.ts'
 
-/** Of the shape of `results`. */
+/** Version of the shape of `results`. */
 const VERSION = 1
 
 export function toDocument(findings: Findings): Document {

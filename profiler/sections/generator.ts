@@ -1,4 +1,4 @@
-/** The load generator's own figures: whether a measurement tells of the server, and not of the generator. */
+/** The load generator's own figures: where they are over a limit, the measurement is INVALID. */
 import { numberText } from '../report/cells.ts'
 import type { Table } from '../report/document.ts'
 import type { Load, Measurement } from '../plan.ts'

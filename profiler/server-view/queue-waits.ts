@@ -1,7 +1,9 @@
+/** Waits of streams for their producer, on the server. */
+
 /** Below it the 99th percentile is one of the slowest by chance. */
 const FEWEST_FOR_P99 = 1_000
 
-/** How many have waited about so long, in ms; the same wait is always told by the same number. */
+/** How many streams have waited about so long, in ms. The same wait has the same number in each answer. */
 export type WaitDistribution = readonly (readonly [waitMs: number, count: number])[]
 
 /** How long streams have waited for their producer on one executor. */
@@ -14,7 +16,7 @@ export interface QueueWait {
   maxMs: number
 }
 
-/** Adds up what a server tells of short times, second by second: of percentiles nobody could. */
+/** Adds up the distributions of a server's answers, each of about a second: percentiles could not be added up. */
 export class QueueWaits {
   readonly #counts = new Map<number, number>()
   #maxMs = 0

@@ -1,29 +1,30 @@
+/** The server's own view of a run, from headfirst's option `profile` there: utilisation, waits, and what blocked it. */
 import { request as requestPlainly } from 'node:http'
 import { request as requestSecurely } from 'node:https'
 import { nowMs } from '../clock.ts'
 import type { Trust } from '../plan.ts'
 import { QueueWaits, type QueueWait, type WaitDistribution } from './queue-waits.ts'
 
-/** What a server answers where headfirst has the option `profile`: all of it since it was last asked. */
+/** One answer of the server: all of it since the answer before. */
 export interface ServerProfile {
   /** The server's clock, in ms since 1970. */
   nowMs: number
   sinceMs: number
   threads: { name: string; utilisation: number }[]
-  /** Its own percentiles are those of the time since it was last asked; of a whole run they can't be told. */
+  /** By executor. Percentiles of a whole run need the distributions of all its answers. */
   queueWaits: Record<string, { maxMs: number; distribution: WaitDistribution }>
   blocked: { atMs: number; forMs: number; routes: string[] }[]
 }
 
 export interface ServerView {
-  /** What its seconds count from, on the monotonic clock of the profiler's host, in ms. */
+  /** Zero of all its seconds, on the monotonic clock of the profiler's host, in ms. */
   startedMs: number
   /** Each thread's utilisation over time. */
   threads: { name: string; points: [seconds: number, share: number][] }[]
   incidents: { atSeconds: number; forMs: number; routes: string[] }[]
   /** Of all the time in which the server was watched. */
   queueWaits: QueueWait[]
-  /** Why there is none, or not all. */
+  /** Why the view is missing, or is not complete. */
   failure: string | undefined
 }
 
@@ -32,7 +33,7 @@ const WITHIN_MS = 5_000
 const SHORTEST_MS = 500
 const LONGEST_ANSWER = 4_194_304
 
-/** Asks the server once a second how it is. */
+/** Gets the server's view once a second. */
 export class ServerWatch {
   readonly #url: URL
   readonly #token: string
@@ -91,7 +92,7 @@ export class ServerWatch {
   #add(profile: ServerProfile, atMs: number): void {
     const { threads, incidents } = this.view
     const seconds = (atMs - this.#startedMs) / 1_000
-    // What a thread did in a moment says nothing of a second.
+    // A utilisation of less than half a second is no point of a curve by second.
     for (const { name, utilisation } of profile.sinceMs < SHORTEST_MS ? [] : profile.threads) {
       let thread = threads.find((known) => known.name === name)
       if (thread === undefined) threads.push((thread = { name, points: [] }))
@@ -153,7 +154,7 @@ function profileIn(text: string, url: URL): ServerProfile {
     const isWhole = waits.every(({ distribution }) => Array.isArray(distribution))
     if (isWhole && Array.isArray(profile.threads) && Array.isArray(profile.blocked)) return profile
   } catch {
-    // It is said below.
+    // The error below is the same for what is no JSON and for another shape.
   }
   throw new Error(`${url.href} answers something else than the profile of headfirst`)
 }

@@ -1,3 +1,4 @@
+/** The search for the highest rate at which a condition holds. */
 import { judgeCondition, type Condition, type Judged } from './condition.ts'
 import type { Load, Measurement } from '../plan.ts'
 import { validity } from './validity.ts'
@@ -12,7 +13,7 @@ interface CapacityStep {
   rate: number
   holds: boolean
   judged: Judged
-  /** Why the step says nothing of the server. */
+  /** Why nothing is concluded from the step; empty for a valid one. */
   invalid: string[]
   measurement: Measurement
 }
@@ -34,8 +35,8 @@ export function stepLoad(load: Load, rate: number, { statistic }: Condition): Lo
 }
 
 /**
- * Looks for the highest rate at which a condition holds: doubles (or halves) until it has one that holds below one
- * that does not, then bisects until they differ by no more than the precision.
+ * Finds the highest rate at which a condition holds: doubles (or halves) until there is one that holds below one that
+ * does not, then bisects until they differ by no more than the precision.
  *
  * @param measure undefined when interrupted
  */
@@ -60,7 +61,7 @@ export async function findCapacity(
     const step = judgeStep(condition, rate, measurement)
     capacity.steps.push(step)
     if (step.invalid.length > 0) {
-      // A generator that can't keep up says nothing of the server. Something else may have had the core: once more.
+      // The generator did not keep up. Something else may have had the core: once more.
       if (isAgain) break
       isAgain = true
       continue
@@ -75,7 +76,7 @@ export async function findCapacity(
   return capacity
 }
 
-/** Why the search could not go on, though it was not at its end: its last step was INVALID. */
+/** Why the search ended before its end: its last step was INVALID. Undefined where it was not. */
 export function stoppedBy({ steps }: Capacity): string | undefined {
   const invalid = steps.at(-1)?.invalid ?? []
   return invalid.length === 0 ? undefined : invalid.join('; ')
@@ -83,7 +84,7 @@ export function stoppedBy({ steps }: Capacity): string | undefined {
 
 function judgeStep(condition: Condition, rate: number, measurement: Measurement): CapacityStep {
   const judged = judgeCondition(condition, measurement)
-  // That nothing was good is an answer of the server's, and not the generator's fault.
+  // If no stream was good, that is the server's answer, and not the generator's fault.
   const invalid = (measurement.outcomes.good ?? 0) === 0 ? [] : validity(measurement, false).failures
   return { rate, holds: judged.holds, judged, invalid, measurement }
 }

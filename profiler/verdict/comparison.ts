@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs'
+/** A run against one of before: ratios, and what has changed by more than the noise of the runs. */
 import { median, rank } from '../samples/percentiles.ts'
-import type { Document } from '../report/document.ts'
-import { toJson } from '../report/json.ts'
 import { rateOf } from './condition.ts'
 import type { Measurement, Summary } from '../plan.ts'
-import { UsageError } from '../usage-error.ts'
 import { validity } from './validity.ts'
 
-/** A run that others are held against. */
+/** A run that can be compared with another. */
 export interface Comparable {
   measurement: Measurement
   isClosed: boolean
@@ -21,7 +18,7 @@ interface Compared {
   now: number
   /** Now ÷ before. */
   ratio: number
-  /** In which the ratio lies with 95 %; undefined where it is not known. */
+  /** Where the ratio lies with 95 %; undefined where there are too few samples for one. */
   interval: [low: number, high: number] | undefined
   verdict: string
 }
@@ -38,19 +35,6 @@ const FEWEST_TENTHS = 5
 const Z_95 = 1.96
 const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
 
-/** @throws UsageError for a file that is none of the profiler's */
-export function readMeasurement(path: string): Comparable & { command: string } {
-  let document: unknown
-  try {
-    document = fromReadableJson(readFileSync(path, 'utf8'))
-  } catch (error) {
-    throw new UsageError(`--compare: can't read ${path}: ${(error as Error).message}`, { cause: error })
-  }
-  const found = comparable(document)
-  if (found !== undefined) return found
-  throw new UsageError(`--compare: ${path} is no file that headfirst profile --json has written`)
-}
-
 /** @returns undefined for what is no document of a profile */
 export function comparable(document: unknown): (Comparable & { command: string }) | undefined {
   try {
@@ -62,35 +46,12 @@ export function comparable(document: unknown): (Comparable & { command: string }
     const { measurement, plan } = results
     if (tool !== 'profile' || typeof measurement.arrivals !== 'number') return undefined
     const found = { measurement, isClosed: plan?.load?.closed !== undefined, command }
-    // What can't be compared with itself would end the run when everything is measured.
+    // If it can't be compared with itself, it would end the run when everything is measured.
     compare(found, found)
     return found
   } catch {
     return undefined
   }
-}
-
-/** A document as JSON, whose results can be read again. */
-export function toReadableJson(document: Document): string {
-  const { results, ...shown } = document
-  if (results === undefined) return toJson(shown)
-  return toJson({ ...shown, results: JSON.parse(JSON.stringify(results, replacer)) as object })
-}
-
-/**
- * What {@link toReadableJson} has written.
- *
- * @throws SyntaxError
- */
-export const fromReadableJson = (text: string): Document => JSON.parse(text, revive) as Document
-
-/** JSON has no Infinity: what is infinite is written as a text. */
-function replacer(_key: string, value: unknown): unknown {
-  return value === Infinity ? 'Infinity' : value
-}
-
-function revive(_key: string, value: unknown): unknown {
-  return value === 'Infinity' ? Infinity : value
 }
 
 export function compare(before: Comparable, now: Comparable): Comparison {
@@ -160,7 +121,7 @@ function verdictOf(ratio: number, [low, high]: [number, number]): string {
   return ratio > 1 ? `slower by ${percent(ratio - 1)}` : `faster by ${percent(1 - ratio)}`
 }
 
-/** A bootstrap over the tenths of each run: their spread is what a run alone knows of its noise. */
+/** A bootstrap over the tenths of each run: their spread is the noise within a run. */
 function ratioInterval(before: number[], now: number[]): [number, number] | undefined {
   if (before.length < FEWEST_TENTHS || now.length < FEWEST_TENTHS) return undefined
   if ([...before, ...now].some((value) => !(Number.isFinite(value) && value > 0))) return undefined

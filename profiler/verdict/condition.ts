@@ -1,3 +1,7 @@
+/**
+ * Conditions on a measurement, as `ttfb:p99<50`: how they are written and judged. This folder judges measurements:
+ * whether they count, whether conditions hold, what has changed since a run of before, and how much a server takes.
+ */
 import { UsageError } from '../usage-error.ts'
 import type { Limits, Measurement, Summary } from '../plan.ts'
 
@@ -8,20 +12,22 @@ const RATES = ['errors', 'goodput', 'events', 'bytes'] as const
 type Metric = (typeof METRICS)[number]
 type Statistic = (typeof STATISTICS)[number]
 
-/** Something that a measurement must be: `ttfb:p99<50`. */
+/** One condition: a figure of a measurement, and what it is compared with. */
 export interface Condition {
   text: string
   metric: Metric | (typeof RATES)[number]
   statistic: Statistic | 'rate'
   operator: '<' | '<=' | '>' | '>='
+  /** In ms, per second, or a share: the unit of the figure. */
   value: number
 }
 
 export interface Judged {
   text: string
   holds: boolean
-  /** Undefined where the measurement does not tell. */
+  /** The figure; undefined where the measurement has none. */
   actual: number | undefined
+  /** Why there is no figure, in words; '' where there is one. */
   why: string
 }
 

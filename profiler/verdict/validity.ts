@@ -1,8 +1,8 @@
+/** Whether a measurement is one of the server, or was spoilt by the load generator. */
 import { availableParallelism } from 'node:os'
 import { LEAST_ACHIEVED, MOST_LAG_P99_MS, MOST_UTILISATION } from '../load/gate.ts'
 import type { Measurement } from '../plan.ts'
 
-/** Whether a measurement tells of the server, and not of who measures it. */
 export interface Validity {
   lagP99Ms: number
   utilisation: number

@@ -1,7 +1,7 @@
 /**
- * Words of shared memory in which the client, the producer and the test see what has happened, whichever of
- * their threads is blocked meanwhile. A test can thus make a producer block until the client has got an event,
- * and needs no clock to prove that it did.
+ * Words of shared memory in which client, producer and test see what has happened, whichever of their threads is
+ * blocked meanwhile. So a test can make a producer block until the client has an event, and needs no clock to prove
+ * that it came.
  */
 export const Flag = {
   /** Set by the client: the status line and headers have arrived. */
@@ -12,7 +12,7 @@ export const Flag = {
   OVER: 2,
   /** Set by a producer: it has started. */
   STARTED: 3,
-  /** Counted by a producer: what the test's promise is about. */
+  /** Counted by a producer: what the test is about has happened. */
   SEEN: 4,
   /** Set by a producer: its `finally` has run. */
   FINALLY: 5,
@@ -33,13 +33,13 @@ export function makeFlags(): Flags {
   return new Int32Array(new SharedArrayBuffer(Object.keys(Flag).length * Int32Array.BYTES_PER_ELEMENT))
 }
 
-/** Adds one, and wakes who waits. */
+/** Adds one, and wakes the threads that wait. */
 export function raise(flags: Flags, flag: FlagName): void {
   Atomics.add(flags, flag, 1)
   Atomics.notify(flags, flag)
 }
 
-/** Blocks this thread until a flag has a value of at least `least`. False when it never got there. */
+/** Blocks this thread until a flag has a value of at least `least`. False when it has not in time. */
 export function blockUntil(
   flags: Flags,
   flag: FlagName,
@@ -53,12 +53,12 @@ export function blockUntil(
   }
 }
 
-/** Resolves when a flag has a value of at least `least`; rejects when it never gets there. */
+/** Resolves when a flag has a value of at least `least`; rejects when it does not in time. */
 export async function untilRaised(flags: Flags, flag: FlagName, least: number = 1): Promise<void> {
   await until(() => Atomics.load(flags, flag) >= least, `flag ${flag} to be ${least}`)
 }
 
-/** Resolves when a condition holds; rejects when it never does. */
+/** Resolves when a condition holds; rejects when it does not in time. */
 export async function until(holds: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS
   while (!holds()) {

@@ -3,10 +3,6 @@ export {
   type ExecutorContractOptions,
   type TestFunction,
 } from './contract/executor-contract.ts'
-export {
-  openStream,
-  type ListeningApp,
-  type OpenedStream,
-  type OpenStreamOptions,
-  type ReceivedEvent,
-} from './open-stream.ts'
+export { openStream, type OpenStreamOptions } from './open-stream.ts'
+export type { OpenedStream, ReceivedEvent } from './opened-stream.ts'
+export type { ListeningApp } from './target.ts'

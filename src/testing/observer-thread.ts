@@ -1,4 +1,4 @@
-/** The thread of an {@link Observer}: one request over HTTP/1.1, told in flags while it runs. */
+/** The thread of an {@link Observer}: one request over HTTP/1.1, whose course stands in flags while it runs. */
 import { request, type IncomingMessage } from 'node:http'
 import { pipeline, type Readable, type Transform } from 'node:stream'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -8,7 +8,7 @@ import type { Observed, ObserverCommand, ObserverSettings } from './observer.ts'
 
 const { port, path, headers, paused, flags } = workerData as ObserverSettings
 
-/** Nothing is read from the socket as long as nobody listens. */
+/** Nothing is read from the socket as long as the body has no listener. */
 let mayRead = !paused
 let head: IncomingMessage | undefined
 
@@ -23,7 +23,7 @@ client.end()
 parentPort?.on('message', (command: ObserverCommand) => {
   if (command === 'leave') client.destroy()
   if (command !== 'read') return
-  // It may come before the head has.
+  // The command may come before the head.
   mayRead = true
   if (head !== undefined) read(head)
 })

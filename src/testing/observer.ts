@@ -1,3 +1,4 @@
+/** A client on a thread of its own, for tests in which the server's thread is blocked. */
 import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -7,7 +8,7 @@ export interface ObserverSettings {
   port: number
   path: string
   headers: Record<string, string>
-  /** Do not read the body until told to. */
+  /** Whether the body is left unread until {@link Observer.read}. */
   paused: boolean
   flags: Flags
 }
@@ -28,11 +29,9 @@ export interface ObserverOptions {
   flags?: Flags
 }
 
-/**
- * A client on a thread of its own: it sees bytes arrive while the server's thread is blocked.
- */
+/** It sees bytes arrive while the server's thread is blocked. */
 export class Observer {
-  /** What has happened so far, also for a producer to wait on. */
+  /** What has happened so far; a producer can wait on it, too. */
   readonly flags: Flags
   readonly #worker: Worker
   readonly #observed: Promise<Observed>
@@ -63,7 +62,7 @@ export class Observer {
     await this.#worker.terminate()
   }
 
-  /** Begins to read, where it was told not to. */
+  /** Begins to read what `paused` has left unread. */
   read(): void {
     this.#worker.postMessage('read' satisfies ObserverCommand)
   }

@@ -1,4 +1,4 @@
-/** Portable producers of the contract suite. They tell in flags what they see, on whichever thread they run. */
+/** Portable producers of the contract suite. They raise flags for what they see, on whichever thread they run. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { threadId } from 'node:worker_threads'
 import { producer, type PortableProducer } from '../runtime/producer.ts'
@@ -90,7 +90,7 @@ export const endlessAsync: PortableProducer<Input> = producer(
   { name: 'endlessAsync' },
 )
 
-/** Waits for the signal, and tells whether it came with the reason that was expected. */
+/** Waits for the signal, and raises a flag if it has come with the expected reason. */
 export const awaitingSignal: PortableProducer<Input & { reason: string }> = producer(
   import.meta.url,
   async (stream: EventStream, { flags, reason }: Input & { reason: string }) => {
@@ -123,7 +123,7 @@ export const throwingAtOnce: PortableProducer = producer(
   { name: 'throwingAtOnce' },
 )
 
-/** Sends what is no event in between: each is refused, and the stream lives on. */
+/** Sends what is no event, and after each the code of its refusal. */
 export const careless: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {
@@ -175,10 +175,10 @@ export const echoing: PortableProducer<unknown> = producer(
   { name: 'echoing' },
 )
 
-/** Whose request it is, as a handler's own code would find out. Each thread has one of its own. */
+/** Whose request it is, in the async context, as an app would hold it. Each thread has one of its own. */
 export const identity: AsyncLocalStorage<string> = new AsyncLocalStorage()
 
-/** This thread, unlike any other of any process. */
+/** The name of this thread, unlike that of any other of any process. */
 export const here: string = `${process.pid}/${threadId}`
 
 export interface Identified {
@@ -188,7 +188,7 @@ export interface Identified {
   who: string | null
 }
 
-/** Tells again and again whose request it finds itself in, lets others run in between, and fails if it is told to. */
+/** Sends again and again whose request it runs in; others run in between. Fails at its end, where `fails` is set. */
 export const identifying: PortableProducer<{ fails: boolean }> = producer(
   import.meta.url,
   async function* identifying(stream: EventStream, { fails }: { fails: boolean }) {
@@ -235,14 +235,14 @@ export const pacing: PortableProducer<Input & { count: number; size: number }> =
   { name: 'pacing' },
 )
 
-/** Sends as fast as it can, and never asks whether the client keeps up. */
+/** Sends as fast as it can, whether or not the client keeps up. */
 export const flooding: PortableProducer<Input> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Input) => {
     const event = 'x'.repeat(65_536)
     while (!stream.closed) {
       stream.send(event)
-      // A thread that others share has to let their turn come.
+      // The streams that share this thread need their turn.
       await new Promise((resolve) => setImmediate(resolve))
     }
     raise(flags, Flag.FINALLY)
@@ -250,7 +250,7 @@ export const flooding: PortableProducer<Input> = producer(
   { name: 'flooding' },
 )
 
-/** Started, it holds its place until the test lets it go. */
+/** Holds its place until the test sets `GO`. */
 export const holding: PortableProducer<Input & { word: string }> = producer(
   import.meta.url,
   async (stream: EventStream, { flags, word }: Input & { word: string }) => {

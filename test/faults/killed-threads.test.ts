@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { expect, onTestFinished, test } from 'vitest'
 import { workers, type CloseInfo, type PortableProducer } from '../../src/index.ts'
-import { openStream, type OpenedStream } from '../../src/testing/open-stream.ts'
+import { openStream, type OpenedStream } from '../../src/testing/index.ts'
 import { makeTestbed } from '../lifecycle/everywhere.ts'
 import type { Testbed } from '../plugin/testbed.ts'
 import { numbers, pages, type Numbered } from './numbered-producers.ts'

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { openStream, type OpenedStream } from '../../src/testing/open-stream.ts'
+import { openStream, type OpenedStream } from '../../src/testing/index.ts'
 import { EXECUTORS } from '../lifecycle/everywhere.ts'
 import { get } from '../plugin/client.ts'
 

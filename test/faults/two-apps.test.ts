@@ -2,7 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { expect, onTestFinished, test } from 'vitest'
 import headfirst, { workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
-import { openStream, type OpenedStream } from '../../src/testing/open-stream.ts'
+import { openStream, type OpenedStream } from '../../src/testing/index.ts'
 import { count, neverStops, ticks } from '../executors/workers/producers.ts'
 import { untilPatiently as until } from './patience.ts'
 

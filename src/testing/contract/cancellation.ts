@@ -5,28 +5,24 @@ import * as producers from '../producers.ts'
 import type { Promises } from './promises.ts'
 
 export function cancellation(promises: Promises): void {
-  for (const [kind, producer] of [
-    ['generator', producers.endless],
-    ['async generator', producers.endlessAsync],
+  for (const [promise, producer, seen] of [
+    ['a generator is returned when the client leaves, and its finally runs', producers.endless, Flag.FINALLY],
+    [
+      'a async generator is returned when the client leaves, and its finally runs',
+      producers.endlessAsync,
+      Flag.FINALLY,
+    ],
+    ['the signal aborts with the reason when the client leaves', producers.awaitingSignal, Flag.SEEN],
   ] as const) {
-    promises.shared(`a ${kind} is returned when the client leaves, and its finally runs`, async (server) => {
+    promises.shared(promise, async (server) => {
       const flags = makeFlags()
-      const path = await server.route(producer, { flags }, { highWaterMark: 1_024 })
+      const path = await server.route(producer, { flags, reason: 'client' }, { highWaterMark: 1_024 })
       const observer = await server.observeFirst(path, flags)
       observer.leave()
-      await untilRaised(flags, Flag.FINALLY)
+      await untilRaised(flags, seen)
       assert.equal((await server.closed()).reason, 'client')
     })
   }
-
-  promises.shared('the signal aborts with the reason when the client leaves', async (server) => {
-    const flags = makeFlags()
-    const path = await server.route(producers.awaitingSignal, { flags, reason: 'client' })
-    const observer = await server.observeFirst(path, flags)
-    observer.leave()
-    await untilRaised(flags, Flag.SEEN)
-    assert.equal((await server.closed()).reason, 'client')
-  })
 
   promises.shared('a shutdown ends open streams with a farewell, and the signal says so', async (server) => {
     const flags = makeFlags()

@@ -3,6 +3,8 @@
  *
  * No clock decides anything here. What has to happen before something else is proven by making the later wait
  * for the earlier: a producer blocks its thread until the client, on a thread of its own, has got an event.
+ *
+ * Each chapter of the contract has a file; here they are declared one after another.
  */
 import type { Executor } from '../../runtime/executor.ts'
 import { checkOptions, milliseconds, type Rule } from '../../runtime/option-rules.ts'
@@ -29,14 +31,20 @@ const CHAPTERS: readonly Chapter[] = [
 /** A runner's `test` function: of `node:test`, vitest, or any that takes a name and an async function. */
 export type TestFunction = (name: string, body: () => Promise<void>) => unknown
 
+/** How the contract is tested. */
 export interface ExecutorContractOptions {
   /**
-   * Whether producers share the server's memory, so that a `SharedArrayBuffer` in their input works. Say `false` for
-   * an executor that runs them in another process: promises that can only be observed from inside a producer are left
-   * out then. Default `true`.
+   * Whether producers share the server's memory, so that a `SharedArrayBuffer` in their input works. `false` is for an
+   * executor that runs them in another process: promises that are seen from inside a producer only are left out then.
+   *
+   * @default true
    */
   sharedMemory?: boolean
-  /** After how long a promise that is neither kept nor broken counts as broken, in ms. Default 60000, from 1. */
+  /**
+   * After how long a promise that is neither kept nor broken counts as broken, in ms. From 1.
+   *
+   * @default 60000
+   */
   timeLimitMs?: number
 }
 
@@ -45,7 +53,7 @@ const RULES: Readonly<Record<keyof ExecutorContractOptions, Rule>> = {
   timeLimitMs: milliseconds(1),
 }
 
-/** Rejects when a promise takes too long: an executor that forgets a task would else hang the runner without a word. */
+/** Rejects when a promise takes too long: if an executor forgets a task, the runner would hang without a word otherwise. */
 async function within(timeLimitMs: number, promise: string, kept: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
@@ -62,15 +70,17 @@ async function within(timeLimitMs: number, promise: string, kept: Promise<void>)
 }
 
 /**
- * Declares the tests of the contract for one executor.
+ * Declares the tests of the contract for one executor: call it at the top of a test file.
  *
  * @example
  * import { test } from 'node:test'
  * import { executorContract } from 'headfirst/testing'
  * executorContract('mine', () => mine(), test)
  *
- * @param name how the tests are called
+ * @param name of the executor: the titles of the tests begin with it
  * @param make makes a new executor, for one test
+ * @param test the runner's own function, which is called once for each promise
+ * @throws HF_ERR_OPTION_UNKNOWN, HF_ERR_OPTION_INVALID
  */
 export function executorContract(
   name: string,

@@ -1,4 +1,4 @@
-/** The head: it leaves before anything else happens. */
+/** The head leaves first, then the producer starts. */
 import assert from 'node:assert/strict'
 import { makeFlags } from '../flags.ts'
 import * as producers from '../producers.ts'

@@ -1,4 +1,4 @@
-/** What a producer and the hooks get of their request: input, context, log, async context. */
+/** The request, as its producer and its hooks have it: input, Last-Event-ID, context, log, async context. */
 import assert from 'node:assert/strict'
 import type { FastifyRequest } from 'fastify'
 import type { SseRouteOptions } from '../../fastify/declarations.ts'
@@ -73,7 +73,7 @@ export function requestContext(promises: Promises): void {
       }
       await until(() => found.length === 25, 'all hooks')
       for (const { hook, expected, who } of found) assert.equal(who, expected, hook)
-      // What a producer or the server says of a stream is written there too, for loggers that add what they find.
+      // Lines of the log are written in that context too, for loggers that add something of it.
       const own = server.lines.filter(({ by }) => by === 'producer')
       assert.equal(own.length, 40)
       for (const { who, expected } of own) assert.equal(who, expected)
