@@ -2,13 +2,12 @@
 import { runProfile } from './findings/run-profile.ts'
 import type { ProfileProgress } from './findings/progress.ts'
 import { EXIT, verdictOf, type Verdict } from './findings/verdict.ts'
-import { Session } from './load/session.ts'
 import type { ProfileOptions } from './options/profile-options.ts'
 import { resolveProfile } from './options/resolve-profile.ts'
 import type { Document } from './report/document.ts'
 import { toDocument } from './sections/document.ts'
 import { UsageError } from './usage-error.ts'
-import { comparable } from './verdict/comparison.ts'
+import { comparable, type EarlierRun } from './verdict/comparison.ts'
 
 /** What {@link profile} is called with beside the URL: the options of the command, and how a program follows the run. */
 export interface ProfileCall extends ProfileOptions {
@@ -48,29 +47,56 @@ export interface ProfileReport {
  *
  * @param url of the endpoint: `http:` or `https:`
  * @returns a report, also where every stream has failed: the verdict is `invalid` then
- * @throws UsageError (`code: 'HF_ERR_PROFILE_USAGE'`) for what the command refuses, with the same words
+ * @throws (rejects) {@link UsageError} (`code: 'HF_ERR_PROFILE_USAGE'`) for what the command refuses, with the same words;
+ *   what `onProgress` throws
  */
 export async function profile(url: string | URL, call: ProfileCall = {}): Promise<ProfileReport> {
-  const { signal, onProgress = () => {}, compare, ...given } = call
+  const { given, signal, onProgress, before } = resolveCall(call)
   const options = resolveProfile(url, given)
+  // In a timer of the run an exception would end the process: it ends the run instead, and is thrown after it.
+  let thrown: { error: unknown } | undefined
+  const failed = new AbortController()
+  const found = await runProfile(options, {
+    command: `profile('${options.url.href}')`,
+    before,
+    onProgress(progress) {
+      if (thrown !== undefined) return
+      try {
+        onProgress(progress)
+      } catch (error) {
+        thrown = { error }
+        failed.abort()
+      }
+    },
+    signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]),
+  })
+  if (thrown !== undefined) throw thrown.error
+  const verdict = verdictOf(found)
+  return { verdict, exitCode: EXIT[verdict], document: toDocument(found) }
+}
+
+interface ResolvedCall {
+  given: ProfileOptions
+  signal: AbortSignal | undefined
+  onProgress: (progress: ProfileProgress) => void
+  before: EarlierRun | undefined
+}
+
+/** @throws UsageError */
+function resolveCall(call: unknown): ResolvedCall {
+  if (typeof call !== 'object' || call === null) {
+    throw new UsageError(`Expected options as an object, got "${String(call)}"`)
+  }
+  const { signal, onProgress = () => {}, compare, ...given } = call as ProfileCall
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new UsageError(`signal: expected an AbortSignal, got "${String(signal)}"`)
+  }
+  if (typeof onProgress !== 'function') {
+    throw new UsageError(`onProgress: expected a function, got "${String(onProgress)}"`)
+  }
   const before = compare === undefined ? undefined : comparable(compare)
   if (compare !== undefined && before === undefined) {
     throw new UsageError('compare: expected the document of a profile, as report.document or fromJson(text)')
   }
-  const session = new Session(options.generators)
-  const interrupt = (): void => session.interrupt()
-  signal?.addEventListener('abort', interrupt)
-  if (signal?.aborted === true) interrupt()
-  try {
-    const found = await runProfile(options, session, {
-      command: `profile('${options.url.href}')`,
-      before,
-      onProgress,
-    })
-    const verdict = verdictOf(found)
-    return { verdict, exitCode: EXIT[verdict], document: toDocument(found) }
-  } finally {
-    signal?.removeEventListener('abort', interrupt)
-    await session.end()
-  }
+  return { given, signal, onProgress, before }
 }

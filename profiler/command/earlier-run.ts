@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { fromJson } from '../report/readable-json.ts'
 import { UsageError } from '../usage-error.ts'
-import { comparable, type Comparable } from '../verdict/comparison.ts'
+import { comparable, type EarlierRun } from '../verdict/comparison.ts'
 
 /** @throws UsageError for a file that the profiler has not written */
-export function readEarlierRun(path: string): Comparable & { command: string } {
+export function readEarlierRun(path: string): EarlierRun {
   let document: unknown
   try {
     document = fromJson(readFileSync(path, 'utf8'))

@@ -1,5 +1,4 @@
 /** `headfirst profile`: from arguments to a report and an exit code. */
-import { Session } from '../load/session.ts'
 import { runProfile } from '../findings/run-profile.ts'
 import type { ProfileProgress } from '../findings/progress.ts'
 import type { Findings } from '../findings/findings.ts'
@@ -30,8 +29,8 @@ export async function profile(argv: readonly string[]): Promise<number> {
   }
   const options = command.profile
   const before = command.compare === undefined ? undefined : readEarlierRun(command.compare)
-  const session = new Session(options.generators)
-  const interrupt = (): void => session.interrupt()
+  const interrupted = new AbortController()
+  const interrupt = (): void => interrupted.abort()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
   const progress = new Progress(options.hold > 0 ? 2 : 1)
@@ -43,17 +42,17 @@ export async function profile(argv: readonly string[]): Promise<number> {
     progress.now(words(news))
   }
   try {
-    const found = await runProfile(options, session, {
+    const found = await runProfile(options, {
       command: `headfirst profile ${argv.map(quoted).join(' ')}`,
       before,
       onProgress,
+      signal: interrupted.signal,
     }).finally(() => progress.clear())
     show(found, command)
     return EXIT[verdictOf(found)]
   } finally {
     process.removeListener('SIGINT', interrupt)
     process.removeListener('SIGTERM', interrupt)
-    await session.end()
   }
 }
 

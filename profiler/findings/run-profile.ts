@@ -1,13 +1,13 @@
 /** From options to findings: what the command and the API have in common. */
 import { addressOf } from '../client/address.ts'
-import type { Onlooker, Session } from '../load/session.ts'
+import { Session, type Onlooker } from '../load/session.ts'
 import type { ResolvedProfile } from '../options/resolved-profile.ts'
 import { portOf, targetOf } from '../options/target.ts'
 import type { Measurement, Plan } from '../plan.ts'
 import { ServerWatch } from '../server-view/server-view.ts'
 import { UsageError } from '../usage-error.ts'
 import { findCapacity, stepLoad } from '../verdict/capacity.ts'
-import { compare, type Comparable } from '../verdict/comparison.ts'
+import { compare, type EarlierRun } from '../verdict/comparison.ts'
 import { judgeCondition } from '../verdict/condition.ts'
 import { validity } from '../verdict/validity.ts'
 import type { Findings, Threshold } from './findings.ts'
@@ -17,15 +17,31 @@ export interface ProfileSettings {
   /** The command or the call, as the report shows it. */
   command: string
   /** A run of before. */
-  before: (Comparable & { command: string }) | undefined
+  before: EarlierRun | undefined
   onProgress: (progress: ProfileProgress) => void
+  /** Ends the run when it aborts, with what there is by then. */
+  signal: AbortSignal
 }
 
 /** @throws UsageError where the server's own profile cannot be had */
-export async function runProfile(
+export async function runProfile(options: ResolvedProfile, settings: ProfileSettings): Promise<Findings> {
+  const { signal } = settings
+  const session = new Session(options.generators)
+  const interrupt = (): void => session.interrupt()
+  signal.addEventListener('abort', interrupt)
+  if (signal.aborted) interrupt()
+  try {
+    return await find(options, session, settings)
+  } finally {
+    signal.removeEventListener('abort', interrupt)
+    await session.end()
+  }
+}
+
+async function find(
   options: ResolvedProfile,
   session: Session,
-  settings: ProfileSettings,
+  { command, before, onProgress, signal }: ProfileSettings,
 ): Promise<Findings> {
   const { url, socketPath, hold, server, end, load, stamp, slo, thresholds } = options
   const address =
@@ -35,7 +51,7 @@ export async function runProfile(
   const found: Findings = {
     url: url.href,
     address: socketPath ?? `${target.host} port ${target.port}`,
-    command: settings.command,
+    command,
     startedAt: new Date().toISOString(),
     plan,
     measurement: undefined,
@@ -48,19 +64,20 @@ export async function runProfile(
   }
   const watch = server === undefined ? undefined : new ServerWatch(server, options)
   try {
-    await watch?.begin().catch((error: unknown) => {
+    await watch?.begin(signal).catch((error: unknown) => {
+      if (signal.aborted) return
       throw new UsageError(`${server?.option}: ${(error as Error).message}`, { cause: error })
     })
-    if (hold > 0) {
-      settings.onProgress({ phase: 'hold', streams: hold })
+    if (hold > 0 && !session.interrupted) {
+      onProgress({ phase: 'hold', streams: hold })
       await session.hold(plan, hold)
     }
     const onlookerAt = (rate: number | undefined): Onlooker => ({
       standing({ open, good, failed, events }, generators) {
-        settings.onProgress({ phase: 'measure', rate, generators, open, good, failed, events })
+        onProgress({ phase: 'measure', rate, generators, open, good, failed, events })
       },
       anew(generators) {
-        settings.onProgress({ phase: 'anew', generators })
+        onProgress({ phase: 'anew', generators })
       },
     })
     if (session.interrupted) {
@@ -71,17 +88,16 @@ export async function runProfile(
       await search(options, session, found, onlookerAt)
     }
     if (hold > 0) found.held = await session.held()
-    found.server = await watch?.end()
   } finally {
-    await watch?.end()
+    found.server = await watch?.end()
   }
   found.interrupted = session.interrupted
   const { measurement } = found
   if (measurement !== undefined) {
     found.judged = judge({ thresholds, load }, measurement)
-    if (settings.before !== undefined) {
+    if (before !== undefined) {
       const now = { measurement, isClosed: found.plan.load.closed !== undefined }
-      found.compared = { command: settings.before.command, ...compare(settings.before, now) }
+      found.compared = { command: before.command, ...compare(before, now) }
     }
   }
   return found

@@ -65,11 +65,11 @@ export interface ProfileOptions {
    */
   method?: string
   /**
-   * The request's header fields, as an object or as pairs. They take the place of the profiler's own `host`, `accept`,
+   * The request's header fields: an object, or pairs, as of a list, a `Map` or a `Headers`. They take the place of the profiler's own `host`, `accept`,
    * `cache-control`, `user-agent` and `content-type`. `connection`, `content-length`, `transfer-encoding` and
    * `accept-encoding` are refused.
    */
-  headers?: Readonly<Record<string, string>> | readonly (readonly [name: string, value: string])[]
+  headers?: Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]>
   /** The request's body. Its content type is `application/json` unless `headers` have one. */
   data?: string | Uint8Array
   /** The path of a unix socket to connect to; the URL still has the path, the query and the `host` field. */

@@ -24,7 +24,7 @@ export function httpUrl(what: string, given: unknown): URL {
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new UsageError(`Expected ${what} to be as http://localhost:3000/ticks, got "${address}"`)
   }
-  if (url.username !== '') {
+  if (url.username !== '' || url.password !== '') {
     throw new UsageError(`Expected ${what} without a user name. Give the header authorization`)
   }
   return url
@@ -44,7 +44,9 @@ function headersOf(option: string, given: unknown): [string, string][] {
   if (typeof given !== 'object' || given === null) {
     throw new UsageError(`${option}: expected 'name: value', got "${String(given)}"`)
   }
-  const pairs: unknown[] = Array.isArray(given) ? given : Object.entries(given)
+  // A Map and a fetch's Headers have pairs, and no properties of their own.
+  const pairs: unknown[] =
+    Symbol.iterator in given ? [...(given as Iterable<unknown>)] : Object.entries(given)
   return pairs.map((pair) => headerOf(option, Array.isArray(pair) ? pair : [pair]))
 }
 
@@ -59,7 +61,8 @@ const OWN_FIELDS: Readonly<Record<string, string>> = {
 
 function headerOf(option: string, given: readonly unknown[]): [name: string, value: string] {
   const [name, value] = [String(given[0]).trim(), String(given[1]).trim()]
-  if (!TOKEN.test(name) || /[^\t\u0020-\u007e\u0080-\u00ff]/.test(value)) {
+  const isText = given.length === 2 && ['string', 'number'].includes(typeof given[1])
+  if (!isText || !TOKEN.test(name) || /[^\t\u0020-\u007e\u0080-\u00ff]/.test(value)) {
     throw new UsageError(`${option}: expected 'name: value', got "${given.join(':')}"`)
   }
   const why = OWN_FIELDS[name.toLowerCase()]

@@ -45,10 +45,13 @@ export function time(least: number): Check<number> {
   return (option, given) => {
     const words = typeof given === 'number' ? `${given}ms` : String(given)
     const [, number, unit = ''] =
-      /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(words) ?? (words === '0' ? [words, '0', 'ms'] : [])
+      /^(-?\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(words) ?? (words === '0' ? [words, '0', 'ms'] : [])
     const ms = Math.round(Number(number) * (UNITS[unit] ?? NaN))
     if (ms >= least && ms <= LONGEST_MS) return ms
-    throw new UsageError(`${option}: expected a time with its unit, as 500ms, 30s or 2m, got "${words}"`)
+    const range = Number.isNaN(ms)
+      ? 'with its unit, as 500ms, 30s or 2m'
+      : `from ${least} to ${LONGEST_MS} ms`
+    throw new UsageError(`${option}: expected a time ${range}, got "${words}"`)
   }
 }
 

@@ -21,19 +21,13 @@ const WORDS: Readonly<Record<Exclude<Outcome, 'good'>, string>> = {
 }
 
 export function streamTable(measurement: Measurement, { load, slo: limits }: Plan): Table {
-  const { arrivals, scheduled, outcomes, details, statuses, endedByProfiler, unstamped } = measurement
+  const { arrivals, scheduled, outcomes, endedByProfiler, unstamped } = measurement
   const good = outcomes.good ?? 0
   const rows: (string | number)[][] = [['good', count(good), share(good / arrivals), '']]
   for (const outcome of OUTCOMES) {
     const number = outcomes[outcome] ?? 0
     if (outcome === 'good' || number === 0) continue
-    const said =
-      outcome === 'status'
-        ? Object.entries(statuses)
-            .map(([code, times]) => `${code}: ${times}`)
-            .join(', ')
-        : details[outcome]
-    rows.push([WORDS[outcome], count(number), share(number / arrivals), said ?? ''])
+    rows.push([WORDS[outcome], count(number), share(number / arrivals), failureDetail(outcome, measurement)])
   }
   const slo =
     limits === undefined
@@ -76,4 +70,12 @@ export function streamTable(measurement: Measurement, { load, slo: limits }: Pla
     rows,
     notes,
   }
+}
+
+/** Why streams have failed so: their statuses, or the error of the first of them; '' where there is none. */
+export function failureDetail(outcome: Outcome, { statuses, details }: Measurement): string {
+  if (outcome !== 'status') return details[outcome] ?? ''
+  return Object.entries(statuses)
+    .map(([code, times]) => `${code}: ${times}`)
+    .join(', ')
 }

@@ -8,6 +8,7 @@ import { comparisonWords } from './comparison.ts'
 import { generatorsOf } from './generator.ts'
 import { count, ms, share } from './quantities.ts'
 import { serverWords } from './server.ts'
+import { failureDetail } from './streams.ts'
 import { thresholdWords } from './thresholds.ts'
 
 export function summary(findings: Findings): string {
@@ -48,8 +49,11 @@ function measurementWords(measurement: Measurement, { load, end }: Plan): string
   }
   const failed = OUTCOMES.filter((outcome) => outcome !== 'good' && (outcomes[outcome] ?? 0) > 0)
   if (failed.length > 0) {
-    const classes = failed.map((outcome) => `${count(outcomes[outcome] ?? 0)} ${outcome}`).join(', ')
-    words.push(`Failed: ${classes}. They count as slower than every other stream.`)
+    const classes = failed.map((outcome) => {
+      const detail = failureDetail(outcome, measurement)
+      return `${count(outcomes[outcome] ?? 0)} ${outcome}${detail === '' ? '' : ` (${detail})`}`
+    })
+    words.push(`Failed: ${classes.join(', ')}. They count as slower than every other stream.`)
   }
   if (
     (outcomes.timeout ?? 0) > 0 &&

@@ -10,6 +10,11 @@ export interface Comparable {
   isClosed: boolean
 }
 
+/** A run of before, with the command that made it. */
+export interface EarlierRun extends Comparable {
+  command: string
+}
+
 /** A line of the comparison with a run of before. */
 interface Compared {
   what: string
@@ -36,7 +41,7 @@ const Z_95 = 1.96
 const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
 
 /** @returns undefined for what is no document of a profile */
-export function comparable(document: unknown): (Comparable & { command: string }) | undefined {
+export function comparable(document: unknown): EarlierRun | undefined {
   try {
     const { tool, command, results } = document as {
       tool: string

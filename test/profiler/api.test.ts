@@ -1,5 +1,7 @@
 /** `headfirst/profiler`: the profiler as a program calls it. */
+import { once } from 'node:events'
 import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { parseProfileArguments } from '../../profiler/command/arguments.ts'
 import {
@@ -15,7 +17,7 @@ import {
   type Verdict,
 } from '../../profiler/index.ts'
 import { EXIT } from '../../profiler/findings/verdict.ts'
-import { listening } from './profiling.ts'
+import { answering, listening } from './profiling.ts'
 
 /** The URL of a server whose streams have two events, after `holdMs`. */
 async function serve(status = 200, holdMs = 0): Promise<string> {
@@ -96,6 +98,74 @@ describe('profile()', () => {
   })
 })
 
+describe('what a program can do wrong', () => {
+  test.each(['measure', 'hold'] as const)('ends with what onProgress throws (%s)', async (phase) => {
+    const mistake = new Error('a mistake of the program')
+    const call: ProfileCall = {
+      ...BRIEFLY,
+      duration: '60s',
+      hold: 1,
+      onProgress(progress) {
+        if (progress.phase === phase) throw mistake
+      },
+    }
+    await expect(profile(await serve(200, 20), call)).rejects.toBe(mistake)
+  })
+
+  test('gives why streams have failed in its summary, where no server is there at all', async () => {
+    const server = createServer().listen({ port: 0, host: '127.0.0.1' })
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    const { verdict, document } = await profile(`http://127.0.0.1:${port}/`, BRIEFLY)
+    expect(verdict).toBe('invalid')
+    expect(document.blocks[0]).toMatchObject({
+      text: expect.stringContaining(`15 refused (connect ECONNREFUSED 127.0.0.1:${port})`) as string,
+    })
+  })
+})
+
+describe('the server’s own profile', () => {
+  const token = 'sixteen characters'
+
+  test('is waited for no longer when the signal aborts', async () => {
+    const controller = new AbortController()
+    const silent = await answering(() => controller.abort())
+    const call = { ...BRIEFLY, serverProfile: silent, token, signal: controller.signal }
+    expect(await profile(await serve(), call)).toMatchObject({ verdict: 'interrupted', exitCode: 130 })
+  })
+
+  test('has to come as a whole in time, however often a byte comes', async () => {
+    const trickling = await answering((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n')
+      const timer = setInterval(() => socket.write(' '), 50)
+      socket.once('close', () => clearInterval(timer))
+    })
+    const call = { ...BRIEFLY, serverProfile: trickling, token }
+    await expect(profile(await serve(), call)).rejects.toThrow('serverProfile: no answer within 5000 ms')
+  })
+})
+
+describe('header fields', () => {
+  test.each<[string, NonNullable<ProfileCall['headers']>]>([
+    ['an object', { 'x-tenant': 'seven' }],
+    ['pairs', [['x-tenant', 'seven']]],
+    ['a Map', new Map([['x-tenant', 'seven']])],
+    ['a Headers', new Headers({ 'x-tenant': 'seven' })],
+  ])('are sent from %s', async (_, headers) => {
+    let seen: unknown
+    const url = await listening(
+      createServer((request, response) => {
+        seen = request.headers['x-tenant']
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: 1\n\n')
+      }),
+    )
+    await profile(url, { ...BRIEFLY, headers })
+    expect(seen).toBe('seven')
+  })
+})
+
 const URL_OF = 'http://127.0.0.1:9/'
 
 describe('what the command refuses, with the same words', () => {
@@ -147,14 +217,22 @@ describe('what the command refuses, with the same words', () => {
   test.each<[unknown, unknown, string]>([
     ['nowhere', {}, 'Expected the URL to be as http://localhost:3000/ticks, got "nowhere"'],
     ['http://a:b@127.0.0.1/', {}, 'without a user name'],
+    ['http://:b@127.0.0.1/', {}, 'without a user name'],
     [URL_OF, { rates: 5 }, 'There is no option "rates". There are: rate, arrivals'],
     [URL_OF, { insecure: 1 }, 'insecure: expected true or false, got "1"'],
     [URL_OF, { data: 5 }, 'data: expected a text or bytes'],
     [URL_OF, { ca: '' }, 'ca: expected a text'],
     [URL_OF, { headers: 'a: b' }, "headers: expected 'name: value'"],
     [URL_OF, { headers: ['a: b'] }, "headers: expected 'name: value'"],
+    [URL_OF, { headers: { a: undefined } }, 'headers: expected \'name: value\', got "a:"'],
+    [URL_OF, { headers: [['a']] }, 'headers: expected \'name: value\', got "a"'],
     [URL_OF, { thresholds: 'ttfb:p99<50' }, 'thresholds: expected a list'],
-    [URL_OF, { duration: -1 }, 'duration: expected a time'],
+    [URL_OF, { duration: -1 }, 'duration: expected a time from 1 to 2147483647 ms, got "-1ms"'],
+    [URL_OF, { duration: '600h' }, 'duration: expected a time from 1 to 2147483647 ms, got "600h"'],
+    [URL_OF, { warmup: NaN }, 'warmup: expected a time with its unit, as 500ms, 30s or 2m, got "NaNms"'],
+    [URL_OF, { signal: 'now' }, 'signal: expected an AbortSignal, got "now"'],
+    [URL_OF, { onProgress: true }, 'onProgress: expected a function, got "true"'],
+    [URL_OF, null, 'Expected options as an object, got "null"'],
     [URL_OF, { compare: {} }, 'compare: expected the document of a profile'],
   ])('%s with %o is refused', async (url, call, message) => {
     await expect(profile(url as string, call as ProfileCall)).rejects.toThrow(message)
