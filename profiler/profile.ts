@@ -57,7 +57,7 @@ export async function profile(url: string | URL, call: ProfileCall = {}): Promis
   let thrown: { error: unknown } | undefined
   const failed = new AbortController()
   const found = await runProfile(options, {
-    command: `profile('${options.url.href}')`,
+    command: textOf(options.url, given),
     before,
     onProgress(progress) {
       if (thrown !== undefined) return
@@ -73,6 +73,17 @@ export async function profile(url: string | URL, call: ProfileCall = {}): Promis
   if (thrown !== undefined) throw thrown.error
   const verdict = verdictOf(found)
   return { verdict, exitCode: EXIT[verdict], document: toDocument(found) }
+}
+
+/** Options that may hold a secret, or a whole body. */
+const NOT_SHOWN: readonly string[] = ['headers', 'data', 'ca', 'token']
+
+/** The call, as the report shows it. */
+function textOf(url: URL, given: ProfileOptions): string {
+  const options = Object.entries(given)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${NOT_SHOWN.includes(name) ? '…' : JSON.stringify(value)}`)
+  return `profile('${url.href}'${options.length === 0 ? '' : `, { ${options.join(', ')} }`})`
 }
 
 interface ResolvedCall {

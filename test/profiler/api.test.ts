@@ -147,6 +147,21 @@ describe('the server’s own profile', () => {
   })
 })
 
+test('the report has the call that makes it again, without secrets', async () => {
+  const url = await serve()
+  const call = {
+    ...BRIEFLY,
+    slo: { ttfb: 50 },
+    headers: { authorization: 'hush' },
+    data: '{}',
+  }
+  const { document } = await profile(url, call)
+  expect(document.command).toBe(
+    `profile('${url}', { rate: 50, arrivals: "uniform", duration: 300, warmup: 0, generators: 1, slo: {"ttfb":50}, headers: …, data: … })`,
+  )
+  expect(toJson(document)).not.toContain('hush')
+})
+
 describe('header fields', () => {
   test.each<[string, NonNullable<ProfileCall['headers']>]>([
     ['an object', { 'x-tenant': 'seven' }],
