@@ -13,7 +13,6 @@ export const share = (value: number): string => {
 
 export function ms(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return '–'
-  if (value === Infinity) return 'for ever (it failed)'
   return value >= 10_000 ? `${numberText(value / 1_000)} s` : `${numberText(value)} ms`
 }
 

@@ -16,6 +16,9 @@ export function summary(findings: Findings): string {
   const words: string[] = []
   if (findings.interrupted) words.push('Interrupted: this is what there was so far.')
   if (capacity !== undefined) words.push(capacityWords(capacity))
+  if (measurement !== undefined && capacity !== undefined && capacity.highest === undefined) {
+    words.push(...failureWords(measurement))
+  }
   if (measurement !== undefined && capacity === undefined) words.push(...measurementWords(measurement, plan))
   if (held !== undefined) {
     const lost = held.lost === 0 ? '' : ` ${count(held.lost)} were lost (${held.detail}).`
@@ -30,7 +33,7 @@ export function summary(findings: Findings): string {
 }
 
 function measurementWords(measurement: Measurement, { load, end }: Plan): string[] {
-  const { arrivals, outcomes, ttfb, ttfe } = measurement
+  const { arrivals, outcomes } = measurement
   const { failures, remedy } = validity(measurement, load.closed !== undefined)
   const good = outcomes.good ?? 0
   const seconds = numberText(measurement.windowMs / 1_000)
@@ -40,21 +43,8 @@ function measurementWords(measurement: Measurement, { load, end }: Plan): string
       ? `${numberText(load.rate ?? 0)} streams were begun per second for ${seconds} s${by}: ${count(arrivals)}, of which ${count(good)} were good (${share(good / arrivals)}).`
       : `Closed loop: ${load.closed === 1 ? '1 client' : `${count(load.closed)} clients`}, one stream after another, for ${seconds} s${by}: ${count(arrivals)} streams, of which ${count(good)} were good (${share(good / arrivals)}). Clients that wait for the server do not come while it stalls, so that these times say less than those of an open loop (--rate).`,
   ]
-  if (good > 0) {
-    const [p, of] =
-      ttfb.p99 === undefined ? (['p90', 'one in ten'] as const) : (['p99', 'one in a hundred'] as const)
-    words.push(
-      `Half of the clients had the first byte within ${ms(ttfb.p50)} and the first event within ${ms(ttfe.p50)}; ${of} waited longer than ${ms(ttfb[p])} for the byte, or ${ms(ttfe[p])} for the event.`,
-    )
-  }
-  const failed = OUTCOMES.filter((outcome) => outcome !== 'good' && (outcomes[outcome] ?? 0) > 0)
-  if (failed.length > 0) {
-    const classes = failed.map((outcome) => {
-      const detail = failureDetail(outcome, measurement)
-      return `${count(outcomes[outcome] ?? 0)} ${outcome}${detail === '' ? '' : ` (${detail})`}`
-    })
-    words.push(`Failed: ${classes.join(', ')}. They count as slower than every other stream.`)
-  }
+  if (good > 0) words.push(waitWords(measurement))
+  words.push(...failureWords(measurement))
   if (
     (outcomes.timeout ?? 0) > 0 &&
     measurement.events > 0 &&
@@ -69,4 +59,27 @@ function measurementWords(measurement: Measurement, { load, end }: Plan): string
     words.push(`INVALID: ${failures.join('; ')}. Conclude nothing from it. ${remedy}`.trimEnd())
   }
   return words
+}
+
+/** A percentile among failures is no time. */
+function waitWords({ ttfb, ttfe }: Measurement): string {
+  const [p, of] =
+    ttfb.p99 === undefined ? (['p90', 'one in ten'] as const) : (['p99', 'one in a hundred'] as const)
+  if (ttfe.p50 === Infinity) return 'At least half of the streams failed.'
+  const half = `Half of the clients had the first byte within ${ms(ttfb.p50)} and the first event within ${ms(ttfe.p50)}`
+  return ttfe[p] === Infinity
+    ? `${half}; ${of} failed.`
+    : `${half}; ${of} waited longer than ${ms(ttfb[p])} for the byte, or ${ms(ttfe[p])} for the event.`
+}
+
+/** Which streams failed, and why; empty where none did. */
+function failureWords(measurement: Measurement): string[] {
+  const { outcomes } = measurement
+  const failed = OUTCOMES.filter((outcome) => outcome !== 'good' && (outcomes[outcome] ?? 0) > 0)
+  if (failed.length === 0) return []
+  const classes = failed.map((outcome) => {
+    const detail = failureDetail(outcome, measurement)
+    return `${count(outcomes[outcome] ?? 0)} ${outcome}${detail === '' ? '' : ` (${detail})`}`
+  })
+  return [`Failed: ${classes.join(', ')}. They count as slower than every other stream.`]
 }
