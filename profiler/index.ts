@@ -1,3 +1,4 @@
+/** `headfirst/profiler`: what the clients of an SSE endpoint see, measured by a program. The command is a shell over it. */
 export type { ProfileProgress } from './findings/progress.ts'
 export type { Verdict } from './findings/verdict.ts'
 export type { ProfileOptions, Time } from './options/profile-options.ts'

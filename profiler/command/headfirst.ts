@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `headfirst`. */
+/** The command `headfirst`. This folder has what a terminal needs: flags, help, progress, files and exit codes. */
 import { UsageError } from '../usage-error.ts'
 import { profile } from './profile.ts'
 import { runCommand } from './run-command.ts'

@@ -1,3 +1,4 @@
+/** The progress of a run, on stderr. */
 import { widthOf } from '../report/terminal.ts'
 
 /** Shows one line on stderr, in the place of the last; '' clears it. Nothing where stderr is no terminal. */

@@ -1,3 +1,4 @@
+/** A command's way from the process's arguments to its exit code. */
 import { inspect } from 'node:util'
 import { stopAll } from '../load/remote.ts'
 import { UsageError } from '../usage-error.ts'

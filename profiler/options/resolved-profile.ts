@@ -1,3 +1,4 @@
+/** The options of a profile, resolved: checked, with their defaults. */
 import type { End, Limits, Load, Stamp } from '../plan.ts'
 import type { Condition } from '../verdict/condition.ts'
 

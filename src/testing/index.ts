@@ -1,3 +1,4 @@
+/** `headfirst/testing`: the contract suite for executors, and streams of an app as its clients see them. */
 export {
   executorContract,
   type ExecutorContractOptions,
