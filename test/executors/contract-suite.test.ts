@@ -1,4 +1,4 @@
-/** What the contract suite says of executors that break the contract, or cannot share memory. */
+/** The contract suite with executors that break the contract, or cannot share memory. */
 import { expect, test } from 'vitest'
 import { inline, type Executor } from '../../src/index.ts'
 import { executorContract, type ExecutorContractOptions } from '../../src/testing/index.ts'
@@ -16,7 +16,7 @@ const throwing = (): void => {
 
 const GENERATOR = 'subject: a generator is sent to its end, at the pace of the client'
 
-test('an executor that forgets its tasks is told so, with what to look at', async () => {
+test('an executor that forgets its tasks fails in time, with what to check', async () => {
   const tests = declared(() => ({ run: () => {} }), { timeLimitMs: 300 })
   await expect(tests.get(GENERATOR)?.()).rejects.toThrow(
     'Not within 300 ms: a generator is sent to its end, at the pace of the client. Look whether each task that run() gets',

@@ -61,7 +61,7 @@ describe('profile()', () => {
     expect(toJson(fromJson(json))).toBe(json)
   })
 
-  test('says that a threshold is missed, that nothing is known, and how it compares to a run of before', async () => {
+  test('has the verdict of a missed threshold, and of no good stream, and compares with a run of before', async () => {
     const url = await serve()
     const missed = await profile(url, { ...BRIEFLY, thresholds: ['ttfb:p50<0.000001'] })
     expectVerdict(missed, 'threshold')

@@ -40,7 +40,7 @@ describe('headfirst profile', () => {
     expect(ttfb['p99']).toBeUndefined()
   })
 
-  test('teaches', async () => {
+  test('shows its help', async () => {
     const { code, stdout } = await run('profile', '--help')
     expect(code).toBe(0)
     expect(stdout).toContain('headfirst profile http://localhost:3000/ticks --rate 200 --duration 30s')
@@ -69,14 +69,14 @@ describe('headfirst profile', () => {
     [['profile', '--self-check', '--html', '.'], /--html: can't write .*: it is a folder/],
     [['profile', 'http://x/', '--server-profile', 'http://x/p'], /HEADFIRST_TOKEN/],
     [['profile', 'http://x/', '--speed'], /Unknown option '--speed'/],
-  ])('says what to do when asked for %j', async (args, message) => {
+  ])('refuses %j with what to do', async (args, message) => {
     const { code, stderr } = await run(...args)
     expect(stderr).toMatch(message)
     expect(stderr).toContain('--help')
     expect(code).toBe(2)
   })
 
-  test('says before it measures that a file is none to compare with', async () => {
+  test('refuses a file that is none to compare with before it measures', async () => {
     const before = join(folder(), 'before.json')
     const measurements = [
       null,
@@ -92,7 +92,7 @@ describe('headfirst profile', () => {
     }
   })
 
-  test('says what streams need that do not end', async () => {
+  test('names the options for streams that do not end', async () => {
     const url = await answering((socket) => socket.write(HEAD + chunk('data: a\n\n')))
     const { stdout } = await run('profile', url, ...CLOSED, '--timeout', '200ms')
     expect(stdout).toContain('--events N or --for 5s')

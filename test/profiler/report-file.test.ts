@@ -68,14 +68,14 @@ test.each<[string, () => string, RegExp]>([
     () => join(folder(), 'x'.repeat(256)),
     /ENAMETOOLONG.*\. Name a file that may be written$/,
   ],
-])('%s is a usage error that says what to do', (_, make, message) => {
+])('%s is a usage error with what to do', (_, make, message) => {
   const file = make()
   expect(() => reportFiles({ html: file })).toThrow(UsageError)
   expect(() => reportFiles({ html: file })).toThrow(message)
 })
 
 test.runIf(existsSync('/proc/self'))(
-  'a file is not only looked at: where nobody may make one, root may neither',
+  'a file is tried, and not only inspected: where none may be made, not even by root',
   () => {
     expect(() => reportFiles({ json: '/proc/report.json' })).toThrow(/^--json: can't write \/proc\//)
   },

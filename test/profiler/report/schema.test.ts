@@ -84,7 +84,7 @@ test('needs every field but those that may be left out', () => {
   expect(optional).toEqual(OPTIONAL)
 })
 
-test('refuses a field that it does not know, everywhere', () => {
+test('refuses an unknown field, everywhere', () => {
   const taken = PATHS.filter((path) => {
     const document = read(WHOLE)
     at(document, path)['colour'] = 'red'
@@ -96,7 +96,7 @@ test('refuses a field that it does not know, everywhere', () => {
 describe('refuses', () => {
   const cases: [string, (document: Record<string, unknown>) => void][] = [
     ['an unknown kind', (document) => (at(document, ['blocks', 0])['kind'] = 'pie')],
-    ['a tool that it does not know', (document) => (document['tool'] = 'guess')],
+    ['an unknown tool', (document) => (document['tool'] = 'guess')],
     ['a time without its zone', (document) => (document['startedAt'] = '2026-01-02T03:04:05')],
     [
       'a percentile beyond 100',

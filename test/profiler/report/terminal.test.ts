@@ -21,7 +21,7 @@ test('shows a table that is aligned, with units in its head, and can be pasted i
   ])
 })
 
-test('colours verdicts, and nothing without being asked', () => {
+test('colours verdicts, and nothing without `colours`', () => {
   const coloured = toTerminal(WHOLE, { colours: true, width: Infinity })
   expect(coloured).toContain('\u001B[32mok\u001B[39m')
   expect(coloured).toContain('\u001B[31mmissed\u001B[39m')
