@@ -13,8 +13,11 @@ import { comparable, type EarlierRun } from './verdict/comparison.ts'
 export interface ProfileCall extends ProfileOptions {
   /** Ends the measurement when it aborts: what there is by then is the report, with the verdict `interrupted`. */
   signal?: AbortSignal
-  /** Called as the run goes on: twice a second while streams are measured. */
-  onProgress?: (progress: ProfileProgress) => void
+  /**
+   * Called as the run goes on: twice a second while streams are measured. The run does not wait for a promise. If it
+   * throws or rejects, the run ends, and {@link profile} rejects with that error.
+   */
+  onProgress?: (progress: ProfileProgress) => unknown
   /**
    * The document of a run of before, as `report.document` or {@link fromJson} gives it: the report then has the ratios
    * to it.
@@ -48,7 +51,7 @@ export interface ProfileReport {
  * @param url of the endpoint: `http:` or `https:`
  * @returns a report, also where every stream has failed: the verdict is `invalid` then
  * @throws (rejects) {@link UsageError} (`code: 'HF_ERR_PROFILE_USAGE'`) for what the command refuses, with the same words;
- *   what `onProgress` throws
+ *   what `onProgress` throws, or rejects with
  */
 export async function profile(url: string | URL, call: ProfileCall = {}): Promise<ProfileReport> {
   const { given, signal, onProgress, before } = resolveCall(call)
@@ -56,17 +59,15 @@ export async function profile(url: string | URL, call: ProfileCall = {}): Promis
   // In a timer of the run an exception would end the process: it ends the run instead, and is thrown after it.
   let thrown: { error: unknown } | undefined
   const failed = new AbortController()
+  const fail = (error: unknown): void => {
+    thrown ??= { error }
+    failed.abort()
+  }
   const found = await runProfile(options, {
     command: textOf(options.url, given),
     before,
     onProgress(progress) {
-      if (thrown !== undefined) return
-      try {
-        onProgress(progress)
-      } catch (error) {
-        thrown = { error }
-        failed.abort()
-      }
+      if (thrown === undefined) void (async () => onProgress(progress))().catch(fail)
     },
     signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]),
   })
@@ -89,7 +90,7 @@ function textOf(url: URL, given: ProfileOptions): string {
 interface ResolvedCall {
   given: ProfileOptions
   signal: AbortSignal | undefined
-  onProgress: (progress: ProfileProgress) => void
+  onProgress: (progress: ProfileProgress) => unknown
   before: EarlierRun | undefined
 }
 

@@ -126,6 +126,12 @@ describe('what a program can do wrong', () => {
   })
 })
 
+test('ends with what a promise of onProgress rejects with', async () => {
+  const mistake = new Error('a mistake of the program')
+  const call: ProfileCall = { ...BRIEFLY, duration: '60s', onProgress: async () => Promise.reject(mistake) }
+  await expect(profile(await serve(200, 20), call)).rejects.toBe(mistake)
+})
+
 describe('the server’s own profile', () => {
   const token = 'sixteen characters'
 
