@@ -14,27 +14,27 @@
  * - one row: `block-row.ts`, `rate-row.ts`, `held-row.ts`; a ratio against a goal: `figures/`; whether it counts: `gate.ts`, `theory.ts`, `percentiles.ts`
  * - what is told: `results.ts`, `conclusions.ts`, `results-document.ts`, `report/`
  */
-import { HELP, parseArguments, type Arguments } from './arguments.ts'
-import { measureBlockRow, serviceTime } from './block-row.ts'
-import { environment } from './environment.ts'
-import type { MicroQuestions } from './micro-benchmarks.ts'
+import { HELP, parseArguments, type Arguments } from './command/arguments.ts'
+import { measureBlockRow, serviceTime } from './rows/block-row.ts'
+import { environment } from './report/environment.ts'
+import type { MicroQuestions } from './micro/micro-benchmarks.ts'
 import type { Effort } from './micro/rounds.ts'
 import { compareBlock, compareRate } from './figures/compare.ts'
-import { measureFigures } from './figures/measure.ts'
+import { measureFigures } from './figures/figures.ts'
 import type { Bench } from './figures/rounds.ts'
-import { isPeer, type Peer } from './peers.ts'
-import { producerScenarios } from './producer-scenarios.ts'
+import { isPeer, type Peer } from './servers/peers.ts'
+import { producerScenarios } from './rows/producer-scenarios.ts'
 import { Progress } from '../profiler/command/progress.ts'
-import { measureHeld, mostFiles, stepsWithin } from './held-row.ts'
-import { measureRateRow } from './rate-row.ts'
+import { measureHeld, mostFiles, stepsWithin } from './rows/held-row.ts'
+import { measureRateRow } from './rows/rate-row.ts'
 import { beside, Remote } from '../profiler/load/remote.ts'
 import { writeReports } from '../profiler/command/report-file.ts'
 import { toHtml } from '../profiler/report/html.ts'
 import { toJson } from '../profiler/report/json.ts'
 import { ofStdout, toTerminal } from '../profiler/report/terminal.ts'
-import { pictureOf } from './picture.ts'
-import { resultsDocument } from './results-document.ts'
-import { failedStreams, invalidRows, type Results } from './results.ts'
+import { pictureOf } from './report/picture.ts'
+import { resultsDocument } from './report/document.ts'
+import { failedStreams, invalidRows, type Results } from './report/results.ts'
 import {
   isTriedQuickly,
   type BlockScenario,
@@ -43,8 +43,8 @@ import {
   type HeldScenario,
   type RateScenario,
   type Scenario,
-} from './scenarios.ts'
-import { Testbed, type OwnExecutor } from './testbed.ts'
+} from './scenarios/scenarios.ts'
+import { Testbed, type OwnExecutor } from './testbed/testbed.ts'
 import { UsageError } from '../profiler/usage-error.ts'
 import { onInterrupt, runCommand } from '../profiler/command/run-command.ts'
 
@@ -254,7 +254,7 @@ class Run {
     this.#progress.next(kind)
     const { quick, own } = this.#args
     const plan = { effort: quick ? QUICK_MICRO : MICRO, own }
-    const remote = new Remote<MicroQuestions>(beside(import.meta.url, './micro-benchmarks'))
+    const remote = new Remote<MicroQuestions>(beside(import.meta.url, './micro/micro-benchmarks'))
     try {
       if (kind === 'encode') this.results.encode = await remote.ask('encode', plan, MICRO_TIMEOUT_MS)
       else this.results.handOff = await remote.ask('handOff', plan, MICRO_TIMEOUT_MS)

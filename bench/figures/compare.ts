@@ -5,12 +5,12 @@
  * A B, B A, …, each time on a fresh server; within a round both face the same clients, in each round others. Rounds of
  * which one half fails the validity gate are left out on both sides, and counted; the gate knows nothing of who won.
  */
-import { measureBlockRow, type BlockRow } from '../block-row.ts'
-import type { Gate } from '../gate.ts'
-import { measureRateRow, type RateRow } from '../rate-row.ts'
+import { measureBlockRow, type BlockRow } from '../rows/block-row.ts'
+import type { Gate } from '../rows/gate.ts'
+import { measureRateRow, type RateRow } from '../rows/rate-row.ts'
 import { tailOf } from '../../profiler/samples/percentiles.ts'
-import type { BlockScenario, Contender, RateScenario } from '../scenarios.ts'
-import { FEWEST_ROUNDS } from '../statistics.ts'
+import type { BlockScenario, Contender, RateScenario } from '../scenarios/scenarios.ts'
+import { FEWEST_ROUNDS } from '../statistics/statistics.ts'
 import { figure, type Comparison, type Figure, type FigureDefinition } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

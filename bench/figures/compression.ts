@@ -10,8 +10,8 @@
  * can't have. The client decodes with another implementation, checks the events' numbers, and its count of decoded
  * bytes has to be the server's. The bytes on the wire are all that it reads: the head, and HTTP's framing too.
  */
-import { knowsCoding, type Coding } from '../decoded-body.ts'
-import type { CompressionScenario } from '../scenarios.ts'
+import { knowsCoding, type Coding } from '../load/decoded-body.ts'
+import type { CompressionScenario } from '../scenarios/scenarios.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 import { takeTicking } from './many-streams.ts'

@@ -5,13 +5,13 @@
  * What `inline` must show is arithmetic: both routes are one queue, in which a fast stream waits for what is left of the
  * slow ones before it. It is printed with the formula.
  */
-import { serviceTime } from '../block-row.ts'
-import { judge } from '../gate.ts'
+import { serviceTime } from '../rows/block-row.ts'
+import { judge } from '../rows/gate.ts'
 import { median, rank, tailOf } from '../../profiler/samples/percentiles.ts'
-import type { IsolationScenario } from '../scenarios.ts'
+import type { IsolationScenario } from '../scenarios/scenarios.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
-import type { RoutePlan } from '../server-plan.ts'
-import { lindleyWaits } from '../theory.ts'
+import type { RoutePlan } from '../servers/server-plan.ts'
+import { lindleyWaits } from '../statistics/theory.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

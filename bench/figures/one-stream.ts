@@ -4,9 +4,9 @@
  *
  * Beside the baseline `naive` runs the bare loop that it is made of: without encoder, stream and HTTP.
  */
-import type { MicroQuestions } from '../micro-benchmarks.ts'
+import type { MicroQuestions } from '../micro/micro-benchmarks.ts'
 import { beside, Remote } from '../../profiler/load/remote.ts'
-import type { OneStreamScenario } from '../scenarios.ts'
+import type { OneStreamScenario } from '../scenarios/scenarios.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 import { bursts, busyClients, takeStream, type TakenStream } from './taken-stream.ts'
@@ -93,7 +93,7 @@ async function measureServer(
 }
 
 async function postMessages(messages: number, bytes: number): Promise<TakenStream> {
-  const remote = new Remote<MicroQuestions>(beside(import.meta.url, '../micro-benchmarks'))
+  const remote = new Remote<MicroQuestions>(beside(import.meta.url, '../micro/micro-benchmarks'))
   try {
     const { tookMs, mainCpuMs } = await remote.ask('postMessages', { messages, bytes }, POSTED_MS)
     return {

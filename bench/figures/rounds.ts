@@ -1,4 +1,4 @@
-import type { Testbed } from '../testbed.ts'
+import type { Testbed } from '../testbed/testbed.ts'
 
 /** What a figure is measured with. */
 export interface Bench {

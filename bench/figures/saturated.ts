@@ -10,13 +10,13 @@
  * time of one stream. Clients arrive in an open loop, and every time counts from the intended start.
  */
 import { availableParallelism } from 'node:os'
-import { serviceTime } from '../block-row.ts'
-import { judge } from '../gate.ts'
+import { serviceTime } from '../rows/block-row.ts'
+import { judge } from '../rows/gate.ts'
 import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
-import type { SaturatedScenario } from '../scenarios.ts'
+import type { SaturatedScenario } from '../scenarios/scenarios.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
-import type { RoutePlan, ServerPlan } from '../server-plan.ts'
-import type { Loaded } from '../testbed.ts'
+import type { RoutePlan, ServerPlan } from '../servers/server-plan.ts'
+import type { Loaded } from '../testbed/testbed.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

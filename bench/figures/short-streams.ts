@@ -6,9 +6,9 @@
  * So where the server is fast, streams/s are those of the client, and the ratio of two fast servers comes out too
  * close to 1. The CPU time that a stream takes on the server's thread has no such limit, and is what is judged.
  */
-import { isPeer } from '../peers.ts'
-import type { ShortStreamsScenario } from '../scenarios.ts'
-import type { TestServer } from '../testbed.ts'
+import { isPeer } from '../servers/peers.ts'
+import type { ShortStreamsScenario } from '../scenarios/scenarios.ts'
+import type { TestServer } from '../testbed/testbed.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

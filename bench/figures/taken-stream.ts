@@ -5,10 +5,10 @@
  * event of each piece that it reads and counts the bytes of the others; above 70 % of a core it may be what was
  * measured, and the figures are INVALID.
  */
-import { starved } from '../gate.ts'
-import type { BurstPlan } from '../payload.ts'
-import type { ProducerPlan } from '../server-plan.ts'
-import type { TestServer } from '../testbed.ts'
+import { starved } from '../rows/gate.ts'
+import type { BurstPlan } from '../servers/payload.ts'
+import type { ProducerPlan } from '../servers/server-plan.ts'
+import type { TestServer } from '../testbed/testbed.ts'
 
 export interface TakenStream {
   eventsPerSecond: number

@@ -9,7 +9,7 @@ import { SSEStreamingApi } from 'hono/streaming'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { compileFunction } from 'node:vm'
-import { built } from '../built.ts'
+import { built } from '../servers/built.ts'
 
 /** An event with all that is common. */
 export interface FullEvent {

@@ -4,7 +4,7 @@
  */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { mainThreadCpuMs } from '../thread-cpu.ts'
+import { mainThreadCpuMs } from '../servers/thread-cpu.ts'
 import type { PostMessagesPlan } from './post-message-thread.ts'
 
 export interface PostMessagesCost {

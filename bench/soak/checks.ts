@@ -1,5 +1,5 @@
 /** What has to hold at the end of a soak. */
-import { line, type Line } from '../line.ts'
+import { line, type Line } from '../statistics/line.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import { KILL_PATH, KINDS, pathsOf, type Kind } from './load.ts'
 import type { Tally } from './generator.ts'

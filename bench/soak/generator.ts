@@ -8,7 +8,7 @@ import { createParser } from 'eventsource-parser'
 import { nowMs } from '../../profiler/clock.ts'
 import { serve } from '../../profiler/load/remote.ts'
 import { randomFrom } from '../../profiler/load/schedule.ts'
-import { StreamClient, type Target } from '../stream-client.ts'
+import { StreamClient, type Target } from '../load/stream-client.ts'
 import { CODINGS, KILL_PATH, KINDS, pathsOf, PER_SECOND, type Kind, type Sizes } from './load.ts'
 import { Visitor } from './visitor.ts'
 

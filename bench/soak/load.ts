@@ -2,7 +2,7 @@
  * The mixed load, as data: which clients come, how often, and what they take. Each kind has routes of its own, so that
  * what the server has counted there can be held against what its clients have.
  */
-import type { Coding } from '../decoded-body.ts'
+import type { Coding } from '../load/decoded-body.ts'
 
 export const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 

@@ -9,7 +9,7 @@
  * - what has to hold: `checks.ts`; what is told: `soak-document.ts`
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { environment } from '../environment.ts'
+import { environment } from '../report/environment.ts'
 import { median, rank } from '../../profiler/samples/percentiles.ts'
 import { showLine } from '../../profiler/command/progress.ts'
 import { beside, Remote } from '../../profiler/load/remote.ts'

@@ -1,4 +1,4 @@
-import type { Environment } from '../environment.ts'
+import type { Environment } from '../report/environment.ts'
 import type { Heard, Tally } from './generator.ts'
 import type { Count, Held } from './server.ts'
 

@@ -1,5 +1,5 @@
 /** What a soak has found as a document of blocks, which the terminal, the HTML file and the JSON file show. */
-import { machine, quoted } from '../results-document.ts'
+import { machine, quoted } from '../report/document.ts'
 import { median, percentiles } from '../../profiler/samples/percentiles.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import type { Block, Column, Document, Lines, Table, Text } from '../../profiler/report/document.ts'

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { ResponseParser } from '../response-parser.ts'
+import { ResponseParser } from '../load/response-parser.ts'
 
 export interface Visit {
   port: number

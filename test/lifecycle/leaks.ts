@@ -9,7 +9,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { line } from '../../bench/line.ts'
+import { line } from '../../bench/statistics/line.ts'
 import { cellText } from '../../profiler/report/cells.ts'
 import { table } from '../../profiler/report/table.ts'
 import type { Cell, Report } from './cycles.ts'

@@ -6,10 +6,10 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Document } from '../../../profiler/report/document.ts'
 import { toHtml } from '../../../profiler/report/html.ts'
-import { resultsDocument } from '../../../bench/results-document.ts'
+import { resultsDocument } from '../../../bench/report/document.ts'
 import { Chromium } from '../../browser/chromium.ts'
 import { HOSTILE, LEAST, WHOLE } from './documents.ts'
-import { someResults } from '../../bench/results.ts'
+import { someResults } from '../../bench/report/some-results.ts'
 
 const BENCH = resultsDocument(someResults(), [])
 const DOCUMENTS: [string, Document][] = [
