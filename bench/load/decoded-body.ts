@@ -4,7 +4,7 @@
  */
 import type { Transform } from 'node:stream'
 import zlib from 'node:zlib'
-import type { EventBody } from '../../profiler/client/event-body.ts'
+import type { BodyListener, EventBody } from '../../profiler/client/event-body.ts'
 
 /** A content coding (RFC 9110, 8.4.1). */
 export type Coding = 'gzip' | 'br' | 'zstd'
@@ -28,34 +28,45 @@ function decoderFor(coding: Coding): Transform {
 const COLLECTED_MS = 5
 
 /**
- * Takes pieces of a coded body. The decoder answers from another thread, and each time costs more than the decoding:
- * so pieces are collected for a while, by which the times of their events are late.
+ * Decodes a body, and has its events read by another. The decoder answers from another thread, and each time costs more
+ * than the decoding: so pieces are collected for a while, by which the times of their events are late.
  */
-export class DecodedBody {
+export class DecodedBody implements EventBody {
+  readonly #text: EventBody
+  readonly #listener: Pick<BodyListener, 'ended'>
   readonly #decoder: Transform
-  readonly #onEnd: (error?: Error) => void
   #waiting: Buffer[] = []
   #decoding = false
   #timer: NodeJS.Timeout | undefined
   #ended = false
 
-  /**
-   * @param onDecoded called when events may have come
-   * @param onEnd called once: when all is decoded, or with what is wrong with the body
-   */
-  constructor(coding: Coding, body: EventBody, onDecoded: () => void, onEnd: (error?: Error) => void) {
-    this.#onEnd = onEnd
+  /** @param text gets what is decoded */
+  constructor(coding: Coding, text: EventBody, listener: Pick<BodyListener, 'decoded' | 'ended'>) {
+    this.#text = text
+    this.#listener = listener
     this.#decoder = decoderFor(coding)
-    this.#decoder.on('data', (text: Buffer) => {
-      body.scan(text, 0, text.length)
-      onDecoded()
+    this.#decoder.on('data', (piece: Buffer) => {
+      text.scan(piece, 0, piece.length)
+      listener.decoded()
     })
     this.#decoder.on('end', () => this.#finish())
     this.#decoder.on('error', (error) => this.#finish(error))
   }
 
+  get events(): number {
+    return this.#text.events
+  }
+
+  get bytes(): number {
+    return this.#text.bytes
+  }
+
+  get inSequence(): boolean {
+    return this.#text.inSequence !== false
+  }
+
   /** Keeps no reference to the buffer. */
-  push(chunk: Buffer, from: number, to: number): void {
+  scan(chunk: Buffer, from: number, to: number): void {
     this.#waiting.push(Buffer.from(chunk.subarray(from, to)))
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
@@ -63,7 +74,7 @@ export class DecodedBody {
     }, COLLECTED_MS)
   }
 
-  /** Hands over what was pushed. */
+  /** Hands over what has come. */
   #decode(): void {
     if (this.#decoding || this.#waiting.length === 0) return
     const coded = Buffer.concat(this.#waiting)
@@ -75,7 +86,6 @@ export class DecodedBody {
     })
   }
 
-  /** No more will be pushed. */
   end(): void {
     this.#ended = true
     this.#decode()
@@ -89,6 +99,6 @@ export class DecodedBody {
 
   #finish(error?: Error): void {
     this.destroy()
-    this.#onEnd(error)
+    this.#listener.ended(error)
   }
 }

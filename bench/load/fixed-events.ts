@@ -1,5 +1,13 @@
 import { nowMs } from '../../profiler/clock.ts'
-import type { EventBody, EventShape } from '../../profiler/client/event-body.ts'
+import type { BodyListener, EventBody } from '../../profiler/client/event-body.ts'
+
+/** What is known of events beforehand, so that reading them costs less, or tells more. */
+export interface EventShape {
+  /** Bytes of each event on the wire. There must be no comments then. */
+  bytes: number
+  /** Whether each event holds, after its number, the time when it was sent, in ns on the host's clock. */
+  stamped: boolean
+}
 
 /** Enough for `data: `, an object's first key, a number, and a stamp. */
 const LOOKED_AT_BYTES = 48
@@ -14,21 +22,16 @@ const LF = 0x0a
 export class FixedEvents implements EventBody {
   bytes = 0
   inSequence = true
-  readonly stampsMs: number[] = []
-  readonly latenciesMs: number[] = []
   readonly #shape: EventShape
+  readonly #listener: Pick<BodyListener, 'stamped'>
 
-  constructor(shape: EventShape) {
+  constructor(shape: EventShape, listener: Pick<BodyListener, 'stamped'>) {
     this.#shape = shape
+    this.#listener = listener
   }
 
   get events(): number {
     return Math.floor(this.bytes / this.#shape.bytes)
-  }
-
-  forgetTimes(): void {
-    this.stampsMs.length = 0
-    this.latenciesMs.length = 0
   }
 
   scan(chunk: Buffer, from: number, to: number): void {
@@ -49,8 +52,7 @@ export class FixedEvents implements EventBody {
     const [, found, stampNs] = /^data: ?(?:\{"n":)?(\d+)(?: (\d+))?/.exec(text) ?? []
     if (Number(found) !== number || (start > from && chunk[start - 1] !== LF)) this.inSequence = false
     if (stampNs === undefined) return
-    const stampMs = Number(stampNs) / 1e6
-    this.stampsMs.push(stampMs)
-    this.latenciesMs.push(nowMs() - stampMs)
+    const sentMs = Number(stampNs) / 1e6
+    this.#listener.stamped(nowMs() - sentMs, sentMs)
   }
 }

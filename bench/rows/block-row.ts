@@ -15,8 +15,8 @@ import { median, percentiles, type Percentiles } from '../../profiler/samples/pe
 import { isPeer, type Peer } from '../servers/peers.ts'
 import type { BlockScenario, Contender, Work } from '../scenarios/scenarios.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
-import type { Outcome } from '../load/stream-client.ts'
-import type { Recording } from '../load/generator.ts'
+import type { Outcome } from '../load/outcome.ts'
+import type { Recording } from '../load/recording.ts'
 import type { Testbed, TestServer } from '../testbed/testbed.ts'
 import { lindleyWaits } from '../statistics/theory.ts'
 

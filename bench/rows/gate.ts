@@ -3,7 +3,7 @@
  * measures itself; a server whose core went to some other program measures that. A row that fails is printed as
  * INVALID, nothing is concluded from it, and the bench exits with 3.
  */
-import type { Recording } from '../load/generator.ts'
+import type { Recording } from '../load/recording.ts'
 import { LEAST_ACHIEVED, MOST_LAG_P99_MS, MOST_UTILISATION } from '../../profiler/load/gate.ts'
 import { rank } from '../../profiler/samples/percentiles.ts'
 

@@ -5,7 +5,7 @@
  * in an open loop, whatever becomes of those before; and in the end what the server says that it has sent is held
  * against what its clients have received, to the event.
  *
- * - who comes: `load.ts`; the processes: `server.ts`, `generator.ts`
+ * - who comes: `kinds.ts`, `mixed-load.ts`; the processes: `server.ts`, `generator.ts`
  * - what has to hold: `checks.ts`; what is told: `soak-document.ts`
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,7 +20,7 @@ import { ofStdout, toTerminal } from '../../profiler/report/terminal.ts'
 import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { checks } from './checks.ts'
 import type { SoakGeneratorQuestions } from './generator.ts'
-import { sizes } from './load.ts'
+import { sizes } from './kinds.ts'
 import type { SoakResults } from './results.ts'
 import type { Count, Held, SoakServerQuestions } from './server.ts'
 import { soakDocument } from './soak-document.ts'

@@ -1,5 +1,6 @@
 import type { Environment } from '../report/environment.ts'
-import type { Heard, Tally } from './generator.ts'
+import type { Heard } from './mixed-load.ts'
+import type { Tally } from './tally.ts'
 import type { Count, Held } from './server.ts'
 
 /** What was seen at one moment of the load. */

@@ -9,7 +9,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import headfirst, { History, workers, type CloseReason, type Producer } from 'headfirst'
 import { burst, nap, single, ticker } from '../servers/producers.ts'
 import { serve } from '../../profiler/load/remote.ts'
-import { EXECUTORS, KILL_PATH, type Sizes } from './load.ts'
+import { EXECUTORS, KILL_PATH, NEWS_PATH, type Sizes } from './kinds.ts'
 import { exit, flood } from './producers.ts'
 
 /** What came of the streams of a route. */
@@ -87,7 +87,7 @@ async function start(sizes: Sizes): Promise<{ port: number }> {
   const history = new History({ maxEvents: KEPT_EVENTS })
   let number = 0
   news = setInterval(() => history.push('news', String(number++)), sizes.news.everyMs)
-  made.get('/news', { sse: true }, async (_, reply) => reply.sse(history.follow('news')))
+  made.get(NEWS_PATH, { sse: true }, async (_, reply) => reply.sse(history.follow('news')))
 
   await made.listen({ host: '127.0.0.1', port: 0, backlog: 4_096 })
   app = made

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Heard, Total } from '../load/audience.ts'
 import { stepsPerMs } from '../servers/burn.ts'
 import { nowMs } from '../../profiler/clock.ts'
-import type { Recording } from '../load/generator.ts'
-import { Generators } from '../load/generators.ts'
+import type { Recording } from '../load/recording.ts'
+import { Load } from '../load/load.ts'
 import { EVENT_BYTES, FRAME_BYTES } from '../servers/payload.ts'
 import { PEERS } from '../servers/peers.ts'
 import { beside, Remote } from '../../profiler/load/remote.ts'
@@ -23,7 +23,7 @@ import type {
   Snapshot,
 } from '../servers/server-plan.ts'
 import type { Contender, Work } from '../scenarios/scenarios.ts'
-import type { Target } from '../load/stream-client.ts'
+import type { Target } from '../load/target.ts'
 import type { Memory, Usage } from '../servers/usage.ts'
 
 /**
@@ -63,7 +63,7 @@ export interface OwnProducer extends OwnExecutor {
 }
 
 export class Testbed {
-  readonly #generators: Generators
+  readonly #load: Load
   readonly own: OwnExecutor | undefined
   producer: OwnProducer | undefined
   readonly #stepsPerMs: number
@@ -71,7 +71,7 @@ export class Testbed {
   /** @param generators processes that make the load */
   constructor(own: OwnExecutor | undefined, generators: number) {
     this.own = own
-    this.#generators = new Generators(generators)
+    this.#load = new Load(generators)
     // All that this process starts from now on inherits it, with every thread.
     setPriority(SERVER_NICE)
     this.#stepsPerMs = stepsPerMs()
@@ -106,7 +106,7 @@ export class Testbed {
       const { port, paths } = await remote.ask('start', plan, START_MS)
       const tls = 'tls' in plan && plan.tls
       return await measure(
-        new TestServer(remote, this.#generators, {
+        new TestServer(remote, this.#load, {
           main: { port, path: paths.main, tls, ...expected(plan, frameBytes) },
           beside: { port, path: paths.beside, tls, ...expected(plan.beside ?? plan, frameBytes) },
         }),
@@ -189,19 +189,19 @@ type Watched = Omit<ServerQuestions, 'start'>
 /** A server that listens, and what loads it. */
 export class TestServer {
   readonly #remote: Remote<Watched>
-  readonly #generators: Generators
+  readonly #load: Load
   readonly #targets: Record<RouteName, Target>
 
-  constructor(remote: Remote<Watched>, generators: Generators, targets: Record<RouteName, Target>) {
+  constructor(remote: Remote<Watched>, load: Load, targets: Record<RouteName, Target>) {
     this.#remote = remote
-    this.#generators = generators
+    this.#load = load
     this.#targets = targets
   }
 
   /** Streams at given times, whatever becomes of those before. */
   async openLoop(schedule: Float64Array, drainMs: number, route: RouteName = 'main'): Promise<Loaded> {
     const timeoutMs = (schedule.at(-1) ?? 0) + drainMs + ANSWER_MS
-    return this.#loaded(route, (target) => this.#generators.openLoop(target, schedule, drainMs, timeoutMs))
+    return this.#loaded(route, (target) => this.#load.openLoop(target, schedule, drainMs, timeoutMs))
   }
 
   /** A number of streams, one after another, or as many at a time. */
@@ -210,7 +210,7 @@ export class TestServer {
     { atATime = 1, drainMs = ALONE_MS, route = 'main' }: ClosedLoopSettings = {},
   ): Promise<Loaded> {
     return this.#loaded(route, (target) =>
-      this.#generators.closedLoop({ ...target, streams, atATime, drainMs }, streams * drainMs + ANSWER_MS),
+      this.#load.closedLoop({ ...target, streams, atATime, drainMs }, streams * drainMs + ANSWER_MS),
     )
   }
 
@@ -245,7 +245,7 @@ export class TestServer {
    */
   async hold(streams: number, settlingMs = 0): Promise<Memory> {
     const plan = { ...this.#targets.main, streams, atATime: OPENED_AT_A_TIME }
-    const open = await this.#generators.hold(plan, streams * ALONE_MS + ANSWER_MS)
+    const open = await this.#load.hold(plan, streams * ALONE_MS + ANSWER_MS)
     await sleep(settlingMs)
     const held = await this.#remote.ask('memory', undefined, COLLECTING_MS)
     const seen = (await this.#remote.ask('snapshot', undefined, ANSWER_MS)).open.main
@@ -261,10 +261,10 @@ export class TestServer {
     drainMs: number,
   ): Promise<Loaded & { forMs: number; heard: Heard }> {
     const { port } = this.#targets.main
-    await this.#generators.heard(port, ANSWER_MS)
+    await this.#load.heard(port, ANSWER_MS)
     const fromMs = nowMs()
     const loaded = await this.openLoop(schedule, drainMs, 'beside')
-    const heard = await this.#generators.heard(port, ANSWER_MS)
+    const heard = await this.#load.heard(port, ANSWER_MS)
     return { ...loaded, forMs: nowMs() - fromMs, heard }
   }
 
@@ -279,7 +279,7 @@ export class TestServer {
       undefined,
       ANSWER_MS,
     )
-    const total = await this.#generators.over(this.#targets.main.port, ENDING_MS)
+    const total = await this.#load.over(this.#targets.main.port, ENDING_MS)
     const { routes } = await this.#quiet('main')
     const sent = routes?.main
     const received = { streams: total.outcomes.good ?? 0, events: total.events, bytes: total.bytes }
@@ -296,7 +296,7 @@ export class TestServer {
 
   /** Lets go of all streams that are held. */
   async release(): Promise<void> {
-    await this.#generators.release(this.#targets.main.port, ANSWER_MS)
+    await this.#load.release(this.#targets.main.port, ANSWER_MS)
   }
 
   async #loaded(route: RouteName, load: (target: Target) => Promise<Recording>): Promise<Loaded> {

@@ -3,6 +3,12 @@ import { checkServerIdentity, connect as connectSecurely } from 'node:tls'
 import { depart } from './departures.ts'
 import type { Outcome, Target } from '../plan.ts'
 
+/** Where a connection leads. */
+export interface Endpoint extends Pick<Target, 'host' | 'port' | 'socketPath' | 'tls'> {
+  /** The client's own address. Default: the system's choice. */
+  localAddress?: string | undefined
+}
+
 /** Whoever uses a connection at the moment. */
 export interface ConnectionUser {
   connected(): void
@@ -41,9 +47,18 @@ export class Connection {
   #isClosed = false
 
   /** @param onIdleClose called when it closes while nobody uses it */
-  constructor({ host, port, socketPath, tls }: Target, onIdleClose: (connection: Connection) => void) {
+  constructor(
+    { host, port, socketPath, tls, localAddress }: Endpoint,
+    onIdleClose: (connection: Connection) => void = () => {},
+  ) {
     const place =
-      socketPath === undefined ? { host: host as string, port: port as number } : { path: socketPath }
+      socketPath === undefined
+        ? {
+            host: host as string,
+            port: port as number,
+            ...(localAddress === undefined ? {} : { localAddress }),
+          }
+        : { path: socketPath }
     const received = (chunk: Buffer): void => {
       if (this.user === undefined) this.destroy()
       else this.user.received(chunk)
@@ -93,9 +108,30 @@ export class Connection {
     this.#socket.write(bytes)
   }
 
+  /** Reads nothing more until `resume()`, so that the server has to wait. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
   destroy(): void {
     this.user = undefined
     this.#socket.destroy()
+  }
+
+  /** The same with a reset, and no orderly end. */
+  reset(): void {
+    this.user = undefined
+    this.#socket.resetAndDestroy()
+  }
+
+  /** Nobody uses it for now, and somebody may again. */
+  keep(): void {
+    this.user = undefined
+    this.reused = true
   }
 
   /**

@@ -1,3 +1,5 @@
+import type { EventBody } from './event-body.ts'
+
 const LF = 0x0a
 const CR = 0x0d
 const LONGEST_HEAD = 65_536
@@ -17,6 +19,9 @@ export class ResponseFault extends Error {
   }
 }
 
+/** The content coding of a body that has none (RFC 9110, 12.5.3). */
+const PLAIN = 'identity'
+
 /**
  * Reads any server's HTTP/1.x response as it comes (RFC 9112): interim heads, the head, and a body that is chunked,
  * of a known length, or that ends with the connection. It hands the body's bytes on without copying them.
@@ -29,15 +34,21 @@ export class ResponseReader {
   reusable = false
   complete = false
 
-  readonly #onBody: (chunk: Buffer, from: number, to: number) => void
+  readonly #body: Pick<EventBody, 'scan'>
+  readonly #coding: string
   #phase: 'head' | 'size' | 'extension' | 'data' | 'dataEnd' | 'trailer' | 'length' | 'close' = 'head'
   #head = ''
   /** Bytes that are still to come, of the body or its chunk; while a chunk's size is read, the size so far. */
   #remaining = 0
   #lineLength = 0
 
-  constructor(onBody: (chunk: Buffer, from: number, to: number) => void) {
-    this.#onBody = onBody
+  /**
+   * @param body gets the body's bytes, in the content coding that they are in
+   * @param coding that was asked for, and the body has to be in. Default: none
+   */
+  constructor(body: Pick<EventBody, 'scan'>, coding: string = PLAIN) {
+    this.#body = body
+    this.#coding = coding
   }
 
   /** @throws ResponseFault */
@@ -48,11 +59,11 @@ export class ResponseReader {
       if (this.#phase === 'head') {
         index = this.#readHead(chunk, index)
       } else if (this.#phase === 'close') {
-        this.#onBody(chunk, index, chunk.length)
+        this.#body.scan(chunk, index, chunk.length)
         return
       } else if (this.#phase === 'data' || this.#phase === 'length') {
         const end = Math.min(chunk.length, index + this.#remaining)
-        this.#onBody(chunk, index, end)
+        this.#body.scan(chunk, index, end)
         this.#remaining -= end - index
         index = end
         if (this.#remaining === 0) {
@@ -118,8 +129,8 @@ export class ResponseReader {
     if (!/^text\/event-stream *(?:;|$)/i.test(type)) {
       throw new ResponseFault('not-event-stream', `content-type ${type}`)
     }
-    const coding = fields.get('content-encoding') ?? 'identity'
-    if (coding.toLowerCase() !== 'identity') {
+    const coding = fields.get('content-encoding') ?? PLAIN
+    if (coding.toLowerCase() !== this.#coding) {
       throw new ResponseFault('content-encoding', `content-encoding ${coding}`)
     }
     const connection = fields.get('connection')?.toLowerCase() ?? ''

@@ -1,25 +1,36 @@
 import { nowMs } from '../clock.ts'
-import type { Connection } from './connection.ts'
-import { eventReader, type EventReader } from './event-reader.ts'
-import type { End, Outcome, Plan } from '../plan.ts'
+import type { Connection, ConnectionUser } from './connection.ts'
+import type { BodyListener, EventBody } from './event-body.ts'
+import type { End, Outcome } from '../plan.ts'
 import { ResponseFault, ResponseReader } from './response-reader.ts'
-
-/** More than so many events of one stream are not drawn. */
-const MOST_MARKS = 200
 
 /** Whoever begins streams. */
 export interface StreamOwner {
-  readonly plan: Plan
-  /** An idle connection, or a new one. */
-  connect(isNew: boolean): Connection
+  /** When they are over. */
+  readonly end: End
   /** The request, with its body. */
   readonly request: Buffer
+  /** The content coding that is asked for; undefined for none. */
+  readonly coding?: string | undefined
+  /** An idle connection, or a new one. */
+  connect(isNew: boolean): Connection
+  /** What reads the events of a stream. */
+  bodyOf(listener: BodyListener): EventBody
   /** Something has come from the server. */
   heard(stream: Stream): void
-  /** A stream that counts has got events: the gaps before them, and how long each was on its way. */
-  gap(stream: Stream, ms: number): void
-  latency(stream: Stream, ms: number | undefined): void
-  /** @param connection to be used again; undefined where it is gone, or must not be */
+  /**
+   * Events have come.
+   *
+   * @param events how many at once
+   * @param gapMs since those before; undefined for the first
+   */
+  news(stream: Stream, events: number, gapMs: number | undefined): void
+  /** See {@link BodyListener.stamped}. */
+  stamped(stream: Stream, latencyMs: number | undefined, sentMs: number): void
+  /**
+   * @param connection whose response is whole: the owner may leave it, keep it where the response is `reusable`, or
+   *   wait for the server to close it. Undefined where it is gone
+   */
   settled(stream: Stream, connection: Connection | undefined): void
 }
 
@@ -27,13 +38,10 @@ export interface StreamOwner {
  * One client: a request, a stream. All times are in ms since the *intended* start: a client that was sent late,
  * because the generator or the server was busy, has waited all the same.
  */
-export class Stream {
-  /** Place in the schedule. */
-  readonly arrival: number
+export class Stream implements ConnectionUser, BodyListener {
   readonly intendedMs: number
+  /** How much later than intended it was begun. */
   readonly lagMs: number
-  /** From 0 to 1, of the time that counts; negative in the warm-up. */
-  readonly share: number
   connectedMs: number | undefined
   firstByteMs: number | undefined
   firstEventMs: number | undefined
@@ -41,44 +49,30 @@ export class Stream {
   overMs: number | undefined
   outcome: Outcome | undefined
   detail = ''
-  /** The profiler has ended it, as it was told to. */
+  /** It was ended from this side, as it was to be. */
   wasEnded = false
   longestGapMs = 0
-  bytes = 0
-  /** When events came; only where it is watched. */
-  marksMs: number[] | undefined
+  /** All that was read: heads, framing of HTTP, and the body in its content coding. */
+  wireBytes = 0
 
+  readonly body: EventBody
   readonly reader: ResponseReader
-  readonly #events: EventReader
   readonly #owner: StreamOwner
-  readonly #end: End
   #connection: Connection
+  /** Events that the owner has had. */
+  #told = 0
 
-  constructor(owner: StreamOwner, arrival: number, intendedMs: number, share: number, isWatched: boolean) {
-    this.arrival = arrival
+  constructor(owner: StreamOwner, intendedMs: number) {
     this.intendedMs = intendedMs
-    this.share = share
-    this.marksMs = isWatched ? [] : undefined
     this.#owner = owner
-    this.#end = owner.plan.end
-    this.#events = eventReader(owner.plan.stamp, (ms) => {
-      if (this.counts) owner.latency(this, ms)
-    })
-    this.reader = new ResponseReader((chunk, from, to) => {
-      this.bytes += to - from
-      this.#events.scan(chunk, from, to)
-    })
+    this.body = owner.bodyOf(this)
+    this.reader = new ResponseReader(this.body, owner.coding)
     this.lagMs = nowMs() - intendedMs
     this.#connection = this.#begin(false)
   }
 
-  /** It began after the warm-up. */
-  get counts(): boolean {
-    return this.share >= 0
-  }
-
   get events(): number {
-    return this.#events.events
+    return this.body.events
   }
 
   #begin(isNew: boolean): Connection {
@@ -96,42 +90,58 @@ export class Stream {
   received(chunk: Buffer): void {
     const atMs = nowMs() - this.intendedMs
     this.firstByteMs ??= atMs
-    const before = this.#events.events
+    this.wireBytes += chunk.length
+    const { reader } = this
     try {
-      this.reader.push(chunk)
+      reader.push(chunk)
     } catch (error) {
       if (!(error instanceof ResponseFault)) throw error
       this.settle(error.outcome, error.message)
       return
     }
     this.#owner.heard(this)
-    const { events } = this.#events
-    if (events > before) this.#tell(atMs, events - before)
-    if (this.reader.complete) this.#complete()
-    else if (this.#end.events !== undefined && events >= this.#end.events) this.#endIt()
+    this.#noteNews(atMs)
+    if (reader.complete) this.#endBody()
+    else if (this.#owner.end.events !== undefined && this.events >= this.#owner.end.events) this.#endIt()
   }
 
-  #tell(atMs: number, news: number): void {
-    if (this.firstEventMs === undefined) this.firstEventMs = atMs
-    else this.#gap(atMs - (this.lastEventMs as number))
-    for (let more = 1; more < news; more++) this.#gap(0)
+  #noteNews(atMs: number): void {
+    const { events } = this.body
+    const news = events - this.#told
+    if (news === 0) return
+    this.#told = events
+    const gapMs = this.lastEventMs === undefined ? undefined : atMs - this.lastEventMs
+    this.firstEventMs ??= atMs
     this.lastEventMs = atMs
-    for (let mark = 0; mark < news && this.marksMs !== undefined; mark++) {
-      if (this.marksMs.length >= MOST_MARKS) break
-      this.marksMs.push(atMs)
-    }
+    if (gapMs !== undefined && gapMs > this.longestGapMs) this.longestGapMs = gapMs
+    this.#owner.news(this, news, gapMs)
   }
 
-  #gap(ms: number): void {
-    if (ms > this.longestGapMs) this.longestGapMs = ms
-    if (this.counts) this.#owner.gap(this, ms)
+  stamped(latencyMs: number | undefined, sentMs: number): void {
+    this.#owner.stamped(this, latencyMs, sentMs)
+  }
+
+  decoded(): void {
+    this.#noteNews(nowMs() - this.intendedMs)
+  }
+
+  ended(error?: Error): void {
+    if (error === undefined) this.#complete()
+    else this.settle('malformed', error.message)
+  }
+
+  /** All bytes have come, but perhaps not yet all events. */
+  #endBody(): void {
+    if (this.body.end === undefined) this.#complete()
+    else this.body.end()
   }
 
   #complete(): void {
-    const { events } = this.#events
+    const { events } = this
+    const { events: wanted } = this.#owner.end
     if (events === 0) this.settle('no-event', 'the response ended without an event')
-    else if (this.#end.events !== undefined && events < this.#end.events) {
-      this.settle('truncated', `it ended after ${events} of ${this.#end.events} events`)
+    else if (wanted !== undefined && events < wanted) {
+      this.settle('truncated', `it ended after ${events} of ${wanted} events`)
     } else this.settle('good')
   }
 
@@ -142,7 +152,7 @@ export class Stream {
 
   /** Its time is over. */
   expire(): void {
-    if (this.#end.forMs !== undefined && this.reader.status === 200) this.#endIt()
+    if (this.#owner.end.forMs !== undefined && this.reader.status === 200) this.#endIt()
     else this.settle('timeout', this.#waitedFor())
   }
 
@@ -161,8 +171,10 @@ export class Stream {
       this.#connection = this.#begin(true)
     } else if (failure !== undefined) {
       this.settle(failure.outcome, failure.message)
+    } else if (this.reader.complete) {
+      // The body's end is still on its way.
     } else if (this.firstByteMs !== undefined && this.reader.end()) {
-      this.#complete()
+      this.#endBody()
     } else {
       this.settle('truncated', this.#closedAt())
     }
@@ -182,14 +194,10 @@ export class Stream {
     this.overMs = nowMs() - this.intendedMs
     const connection = this.#connection
     const isWhole = this.reader.complete && outcome === 'good'
-    if (isWhole && this.reader.reusable && this.#owner.plan.load.connections === 'keep-alive') {
-      connection.user = undefined
-      connection.reused = true
-      this.#owner.settled(this, connection)
-      return
+    if (!isWhole) {
+      connection.destroy()
+      this.body.destroy?.()
     }
-    if (isWhole) connection.leave()
-    else connection.destroy()
-    this.#owner.settled(this, undefined)
+    this.#owner.settled(this, isWhole ? connection : undefined)
   }
 }

@@ -1,7 +1,10 @@
 import { nowMs } from '../clock.ts'
 import { Connection } from '../client/connection.ts'
-import type { Plan } from '../plan.ts'
+import type { EventBody } from '../client/event-body.ts'
+import { EventScanner } from '../client/event-scanner.ts'
+import type { End, Plan } from '../plan.ts'
 import { requestOf } from '../client/request.ts'
+import { severally } from './severally.ts'
 import { Stream, type StreamOwner } from '../client/stream.ts'
 
 /** How many of the streams that are to be held are opened at a time. */
@@ -19,8 +22,10 @@ export interface Held {
 
 /** Streams that stay open, and count nowhere: the load beside which others are measured. */
 export class Holding implements StreamOwner {
-  readonly plan: Plan
+  /** They are over when the profiler is. */
+  readonly end: End = { events: undefined, forMs: undefined, timeoutMs: Infinity }
   readonly request: Buffer
+  readonly #target: Plan['target']
   readonly #open = new Set<Stream>()
   /** Those whose head has not come, and what to do when it has. */
   readonly #waiting = new Map<Stream, () => void>()
@@ -29,27 +34,18 @@ export class Holding implements StreamOwner {
   #stopped = false
 
   constructor(plan: Plan) {
-    // They are over when the profiler is.
-    this.plan = {
-      ...plan,
-      load: { ...plan.load, connections: 'new' },
-      end: { events: undefined, forMs: undefined, timeoutMs: Infinity },
-      stamp: undefined,
-    }
-    this.request = requestOf(this.plan)
+    this.#target = plan.target
+    this.request = requestOf(plan.target, 'new')
   }
 
   /** Opens those that are missing to so many, or closes those that are too many. */
   async hold(streams: number): Promise<Held> {
     for (const stream of this.#open) if (this.#open.size > streams) this.#release(stream)
-    let missing = streams - this.#open.size
-    const oneAfterAnother = async (): Promise<void> => {
-      while (missing > 0 && !this.#stopped) {
-        missing--
-        await this.#one()
-      }
-    }
-    await Promise.all(Array.from({ length: HELD_AT_A_TIME }, oneAfterAnother))
+    await severally(
+      { times: streams - this.#open.size, atATime: HELD_AT_A_TIME },
+      async () => this.#one(),
+      () => this.#stopped,
+    )
     return this.standing()
   }
 
@@ -62,7 +58,7 @@ export class Holding implements StreamOwner {
   /** Its head is enough: an idle stream may never have an event. */
   async #one(): Promise<void> {
     await new Promise<void>((resolve) => {
-      const stream = new Stream(this, 0, nowMs(), -1, false)
+      const stream = new Stream(this, nowMs())
       this.#open.add(stream)
       const deadline = setTimeout(() => stream.settle('timeout', 'no head in time'), HEAD_WITHIN_MS)
       this.#waiting.set(stream, () => {
@@ -88,14 +84,19 @@ export class Holding implements StreamOwner {
   }
 
   connect(): Connection {
-    return new Connection(this.plan.target, () => {})
+    return new Connection(this.#target)
   }
 
-  gap(): void {}
+  bodyOf(): EventBody {
+    return new EventScanner()
+  }
 
-  latency(): void {}
+  news(): void {}
 
-  settled(stream: Stream): void {
+  stamped(): void {}
+
+  settled(stream: Stream, connection: Connection | undefined): void {
+    connection?.leave()
     const wasHeld = this.#open.delete(stream)
     this.#waiting.get(stream)?.()
     if (!wasHeld || this.#stopped) return

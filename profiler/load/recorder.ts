@@ -6,7 +6,7 @@ import { rank } from '../samples/percentiles.ts'
 import type { Counts, METRICS, Recording } from '../samples/recording.ts'
 import { SampledStreams } from '../samples/sampled-streams.ts'
 import { Samples } from '../samples/samples.ts'
-import type { Stream } from '../client/stream.ts'
+import type { ScheduledStream } from './scheduled-stream.ts'
 
 /** What came of the streams that one process has begun. */
 export class Recorder {
@@ -61,22 +61,24 @@ export class Recorder {
     this.#loop.polled(ms)
   }
 
-  begun(stream: Stream): void {
+  begun(stream: ScheduledStream): void {
     this.#standing.begun++
     this.#standing.open++
     if (!stream.counts) this.#lags.push(stream.lagMs)
   }
 
-  gap(stream: Stream, ms: number): void {
-    this.#samples.gap.add(ms, stream.share)
+  /** @param gapMs since the event before; undefined for the first */
+  news({ share }: ScheduledStream, events: number, gapMs: number | undefined): void {
+    if (gapMs !== undefined) this.#samples.gap.add(gapMs, share)
+    for (let more = 1; more < events; more++) this.#samples.gap.add(0, share)
   }
 
-  latency(stream: Stream, ms: number | undefined): void {
+  latency(stream: ScheduledStream, ms: number | undefined): void {
     if (ms === undefined) this.#counts.unstamped++
     else this.#samples.latency.add(ms, stream.share)
   }
 
-  settled(stream: Stream): void {
+  settled(stream: ScheduledStream): void {
     const outcome = stream.outcome as Outcome
     const isGood = outcome === 'good'
     this.#standing.open--
@@ -97,7 +99,7 @@ export class Recorder {
     total.add(of(stream.overMs), share)
     lag.add(stream.lagMs, share)
     this.#counts.events += stream.events
-    this.#counts.bytes += stream.bytes
+    this.#counts.bytes += stream.body.bytes
     if (stream.lastEventMs !== undefined) {
       this.#lastEventMs = Math.max(this.#lastEventMs, stream.intendedMs + stream.lastEventMs - this.#startMs)
     }
@@ -111,7 +113,7 @@ export class Recorder {
     firstEventMs = Infinity,
     longestGapMs,
     overMs = Infinity,
-  }: Stream): boolean {
+  }: ScheduledStream): boolean {
     const { ttfb, ttfe, gap, total } = this.#plan.slo ?? {}
     return (
       firstByteMs <= (ttfb ?? Infinity) &&
@@ -121,7 +123,7 @@ export class Recorder {
     )
   }
 
-  #sampled(stream: Stream, outcome: Outcome): Sampled {
+  #sampled(stream: ScheduledStream, outcome: Outcome): Sampled {
     return {
       arrival: stream.arrival,
       atMs: stream.intendedMs - this.#startMs - this.#plan.load.warmupMs,

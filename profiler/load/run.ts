@@ -2,18 +2,21 @@ import { nowMs } from '../clock.ts'
 import { shareOf, type Part } from '../parts.ts'
 import { arrivalsOf } from './arrivals.ts'
 import { Connection } from '../client/connection.ts'
-import type { PartPlan, Plan } from '../plan.ts'
+import type { BodyListener, EventBody } from '../client/event-body.ts'
+import { EventScanner } from '../client/event-scanner.ts'
+import { StampedEvents } from '../client/stamped-events.ts'
+import type { End, PartPlan, Plan } from '../plan.ts'
 import { Recorder } from './recorder.ts'
 import type { Recording } from '../samples/recording.ts'
 import { requestOf } from '../client/request.ts'
-import { Stream, type StreamOwner } from '../client/stream.ts'
+import type { StreamOwner } from '../client/stream.ts'
+import { ScheduledStream } from './scheduled-stream.ts'
+import { POLLED_MS, Timetable } from './timetable.ts'
 
 /**
- * Timers are good to a millisecond. The last bit before an arrival is waited for by polling the loop, which also
- * reads what comes in without delay. Where arrivals are many that would take the core from the server, and only a
- * quarter of the time is polled; what an arrival is late counts against the server.
+ * Where arrivals are many, polling for each would take the core from the server, and only a quarter of the time is
+ * polled; what an arrival is late counts against the server.
  */
-const POLLED_MS = 2
 const OFTEN = 250
 const POLLED_SHARE = 0.25
 /** A closed loop does not run hot where each stream fails at once. */
@@ -23,50 +26,56 @@ const NOTED_EACH_MS = 1_000
 /** Begins streams, and gives them connections. */
 export class Run implements StreamOwner {
   readonly plan: Plan
+  readonly end: End
   readonly request: Buffer
   readonly recorder: Recorder
   readonly #part: Part
   readonly #schedule: Float64Array
   readonly #startMs: number
+  readonly #timetable: Timetable
   /** In the order in which they began, which is that in which their time is over. */
-  readonly #open = new Set<Stream>()
+  readonly #open = new Set<ScheduledStream>()
   readonly #idle: Connection[] = []
-  readonly #pollMs: number
-  /** Place in the schedule of the next that is this part's. */
-  #next: number
-  /** Streams that have begun after the warm-up. */
+  /** Streams that have begun, and those of them that have after the warm-up. */
+  #begun = 0
   #counted = 0
   #allBegun = false
   #sentForMs = 0
   #lastIntendedMs = 0
   #expiry: NodeJS.Timeout | undefined
-  #arrival: NodeJS.Timeout | undefined
+  #closing: NodeJS.Timeout | undefined
   #noting: NodeJS.Timeout | undefined
-  #polledSince: number | undefined
-  #news = 0
   #finish: () => void = () => {}
   readonly #finished = new Promise<void>((resolve) => (this.#finish = resolve))
   #interrupted = false
 
   constructor({ plan, part }: PartPlan, schedule: Float64Array, startMs: number) {
     this.plan = plan
-    this.request = requestOf(plan)
+    this.end = plan.end
+    this.request = requestOf(plan.target, plan.load.connections)
     this.#part = part
-    this.#next = part.place
     this.#schedule = schedule
     this.#startMs = startMs
     this.recorder = new Recorder(plan, startMs, schedule.length)
-    const { rate } = plan.load
-    this.#pollMs = rate === undefined || rate <= OFTEN ? POLLED_MS : (POLLED_SHARE * 1_000) / rate
+    const arrivals = {
+      begin: (offsetMs: number, arrival: number) => {
+        this.#sentForMs = nowMs() - startMs
+        this.#begin(startMs + offsetMs, offsetMs, arrival)
+      },
+      allBegun: () => this.#endArrivals(),
+      polled: (ms: number) => this.recorder.polled(ms),
+    }
+    this.#timetable = new Timetable(schedule, startMs, part, arrivals, polledMs(plan.load.rate))
   }
 
   async measure(): Promise<Recording> {
     const { closed } = this.plan.load
     this.#noteAfter(NOTED_EACH_MS)
-    if (closed === undefined) this.#arrive()
-    else this.#arrival = setTimeout(() => this.#openClosed(), this.#startMs - nowMs())
+    if (closed === undefined) this.#timetable.begin()
+    else this.#closing = setTimeout(() => this.#openClosed(), this.#startMs - nowMs())
     await this.#finished
-    for (const timer of [this.#noting, this.#expiry, this.#arrival]) clearTimeout(timer)
+    this.#timetable.stop()
+    for (const timer of [this.#noting, this.#expiry, this.#closing]) clearTimeout(timer)
     for (const connection of this.#idle) connection.destroy()
     // What is open when it is interrupted is neither good nor bad, but nobody waits for it.
     for (const stream of this.#open) stream.settle('timeout')
@@ -106,43 +115,9 @@ export class Run implements StreamOwner {
   stop(): void {
     this.#interrupted = true
     this.#allBegun = true
+    this.#timetable.stop()
     this.#sentForMs ||= Math.max(0, nowMs() - this.#startMs)
     this.#finish()
-  }
-
-  readonly #arrive = (): void => {
-    this.#notePolling()
-    if (this.#allBegun) return
-    for (;;) {
-      const offsetMs = this.#schedule[this.#next]
-      if (offsetMs === undefined) {
-        this.#endArrivals()
-        return
-      }
-      const leftMs = this.#startMs + offsetMs - nowMs()
-      if (leftMs > this.#pollMs) {
-        this.#arrival = setTimeout(this.#arrive, Math.max(1, Math.floor(leftMs - 1)))
-        return
-      }
-      if (leftMs > 0) {
-        this.#poll()
-        return
-      }
-      this.#sentForMs = nowMs() - this.#startMs
-      this.#begin(this.#startMs + offsetMs, offsetMs)
-    }
-  }
-
-  #poll(): void {
-    this.#polledSince = nowMs()
-    this.#news = 0
-    setImmediate(this.#arrive)
-  }
-
-  /** A turn of the loop in which nothing came was waiting, and not work. */
-  #notePolling(): void {
-    if (this.#polledSince !== undefined && this.#news === 0) this.recorder.polled(nowMs() - this.#polledSince)
-    this.#polledSince = undefined
   }
 
   #openClosed(): void {
@@ -150,23 +125,24 @@ export class Run implements StreamOwner {
     for (let streams = shareOf(arrivalsOf(this.plan.load), this.#part); streams > 0; streams--) {
       this.#beginClosed()
     }
-    this.#arrival = setTimeout(() => this.#endArrivals(), warmupMs + durationMs)
+    this.#closing = setTimeout(() => this.#endArrivals(), warmupMs + durationMs)
   }
 
   #beginClosed(): void {
     if (this.#allBegun) return
     const now = nowMs()
     this.#sentForMs = Math.max(0, now - this.#startMs)
-    this.#begin(now, this.#sentForMs)
+    const { place, of } = this.#part
+    this.#begin(now, this.#sentForMs, place + this.#begun * of)
   }
 
-  #begin(intendedMs: number, offsetMs: number): void {
+  #begin(intendedMs: number, offsetMs: number, arrival: number): void {
     const { warmupMs, durationMs } = this.plan.load
     const share = (offsetMs - warmupMs) / durationMs
-    const arrival = this.#next
-    this.#next += this.#part.of
+    this.#begun++
     this.#lastIntendedMs = offsetMs
-    const stream = new Stream(this, arrival, intendedMs, share, this.recorder.isWatched(arrival, share))
+    const isWatched = this.recorder.isWatched(arrival, share)
+    const stream = new ScheduledStream(this, arrival, intendedMs, share, isWatched)
     this.#open.add(stream)
     this.recorder.begun(stream)
     if (stream.counts) this.#counted++
@@ -181,7 +157,7 @@ export class Run implements StreamOwner {
   /** One timer, for the stream that is the first to be over. */
   #watchExpiry(): void {
     this.#expiry = undefined
-    const { forMs, timeoutMs } = this.plan.end
+    const { forMs, timeoutMs } = this.end
     for (const stream of this.#open) {
       const leftMs = stream.intendedMs + (forMs ?? timeoutMs) - nowMs()
       if (leftMs > 0) {
@@ -209,20 +185,26 @@ export class Run implements StreamOwner {
     }
   }
 
-  gap(stream: Stream, ms: number): void {
-    this.recorder.gap(stream, ms)
-  }
-
-  latency(stream: Stream, ms: number | undefined): void {
-    this.recorder.latency(stream, ms)
+  bodyOf(listener: BodyListener): EventBody {
+    const { stamp } = this.plan
+    return stamp === undefined ? new EventScanner() : new StampedEvents(stamp, listener)
   }
 
   heard(): void {
-    this.#news++
+    this.#timetable.noteNews()
   }
 
-  settled(stream: Stream, connection: Connection | undefined): void {
-    if (connection !== undefined) this.#idle.push(connection)
+  news(stream: ScheduledStream, events: number, gapMs: number | undefined): void {
+    stream.mark(events)
+    if (stream.counts) this.recorder.news(stream, events, gapMs)
+  }
+
+  stamped(stream: ScheduledStream, latencyMs: number | undefined): void {
+    if (stream.counts) this.recorder.latency(stream, latencyMs)
+  }
+
+  settled(stream: ScheduledStream, connection: Connection | undefined): void {
+    if (connection !== undefined) this.#takeBack(stream, connection)
     this.#open.delete(stream)
     if (this.#interrupted) return
     this.recorder.settled(stream)
@@ -232,4 +214,15 @@ export class Run implements StreamOwner {
     }
     if (this.#allBegun && this.#open.size === 0) this.#finish()
   }
+
+  #takeBack({ reader }: ScheduledStream, connection: Connection): void {
+    if (reader.reusable && this.plan.load.connections === 'keep-alive') {
+      connection.keep()
+      this.#idle.push(connection)
+    } else connection.leave()
+  }
+}
+
+function polledMs(rate: number | undefined): number {
+  return rate === undefined || rate <= OFTEN ? POLLED_MS : (POLLED_SHARE * 1_000) / rate
 }

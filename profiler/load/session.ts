@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { nowMs } from '../clock.ts'
 import { arrivalsOf } from './arrivals.ts'
 import type { Held } from './holding.ts'
-import { Generators } from './generators.ts'
+import { DividedLoad } from './divided-load.ts'
 import type { Measurement, Plan, Standing } from '../plan.ts'
 
 const SHOWN_EACH_MS = 500
@@ -17,7 +17,7 @@ export interface Onlooker {
 
 /** The processes that make the load of one profile, and how many of them it takes. */
 export class Session {
-  readonly #generators = new Generators()
+  readonly #load = new DividedLoad()
   /** Undefined where their number was asked for. */
   readonly #most: number | undefined
   #count: number
@@ -47,13 +47,13 @@ export class Session {
     for (;;) {
       // Each has something to do.
       const count = Math.min(this.#count, arrivalsOf(plan.load))
-      await this.#generators.prepare(plan, count)
+      await this.#load.prepare(plan, count)
       if (this.#interrupted) return undefined
-      const { startMs, measurement } = this.#generators.run(plan)
+      const { startMs, measurement } = this.#load.run(plan)
       const over = new AbortController()
       const judged = this.#judgeWarmUp(plan, count, startMs, over.signal).catch(() => count)
       const showing = setInterval(() => {
-        this.#generators.standing().then(
+        this.#load.standing().then(
           (standing) => onlooker?.standing(standing, count),
           () => {},
         )
@@ -82,9 +82,9 @@ export class Session {
     if (warmupMs === 0 || more <= count) return count
     for (const share of [0.5, 1]) {
       await sleep(startMs + share * warmupMs - nowMs(), undefined, { signal })
-      const areTooFew = await this.#generators.areTooFew()
+      const areTooFew = await this.#load.areTooFew()
       if (share < 1 || !areTooFew || signal.aborted) continue
-      this.#generators.abandon()
+      this.#load.abandon()
       return more
     }
     return count
@@ -97,20 +97,20 @@ export class Session {
 
   async #hold(): Promise<void> {
     if (this.#held === undefined || this.#interrupted) return
-    await this.#generators.hold(this.#held.plan, this.#held.streams, this.#count)
+    await this.#load.hold(this.#held.plan, this.#held.streams, this.#count)
   }
 
   async held(): Promise<Held> {
-    return this.#generators.held()
+    return this.#load.held()
   }
 
   /** The measurement that runs ends now, with what there is. */
   interrupt(): void {
     this.#interrupted = true
-    this.#generators.stop()
+    this.#load.stop()
   }
 
   async end(): Promise<void> {
-    await this.#generators.end()
+    await this.#load.end()
   }
 }

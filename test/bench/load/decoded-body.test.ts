@@ -17,19 +17,17 @@ async function decode(coding: Coding, coded: Buffer, pieceBytes: number): Promis
   const scanner = new EventScanner()
   let told = 0
   await new Promise<void>((resolve, reject) => {
-    const body = new DecodedBody(
-      coding,
-      scanner,
-      () => {
+    const body = new DecodedBody(coding, scanner, {
+      decoded() {
         expect(scanner.events).toBeGreaterThanOrEqual(told)
         told = scanner.events
       },
-      (error) => (error === undefined ? resolve() : reject(error)),
-    )
+      ended: (error) => (error === undefined ? resolve() : reject(error)),
+    })
     const shared = Buffer.alloc(pieceBytes)
     for (let at = 0; at < coded.length; at += pieceBytes) {
       const length = coded.copy(shared, 0, at, at + pieceBytes)
-      body.push(shared, 0, length)
+      body.scan(shared, 0, length)
     }
     body.end()
   })

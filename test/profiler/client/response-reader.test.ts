@@ -5,7 +5,9 @@ import { chunk, END, HEAD } from '../profiling.ts'
 /** What a reader makes of a response in pieces of some size, and whether it is whole once the connection closes. */
 function read(response: string, size: number): { body: string; complete: boolean; reusable: boolean } {
   let body = ''
-  const reader = new ResponseReader((bytes, from, to) => (body += bytes.toString('latin1', from, to)))
+  const reader = new ResponseReader({
+    scan: (bytes, from, to) => (body += bytes.toString('latin1', from, to)),
+  })
   const bytes = Buffer.from(response, 'latin1')
   for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size))
   return { body, complete: reader.complete || reader.end(), reusable: reader.reusable }

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Recording } from '../../../bench/load/generator.ts'
-import { together } from '../../../bench/load/generators.ts'
+import { together, type Recording } from '../../../bench/load/recording.ts'
 
 /** What one process has recorded whose arrivals are these, by their number among all. */
 function recording(arrivals: readonly number[], rest: Partial<Recording> = {}): Recording {

@@ -27,6 +27,7 @@ export function pathsOf(kind: Kind): string[] {
   return EVERYWHERE.has(kind) ? EXECUTORS.map((executor) => `/${kind}/${executor}`) : [`/${kind}`]
 }
 
+export const NEWS_PATH = '/news'
 /** Kills the thread of `mortal`. */
 export const KILL_PATH = '/kill'
 
