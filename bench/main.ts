@@ -35,15 +35,11 @@ import { ofStdout, toTerminal } from '../profiler/report/terminal.ts'
 import { pictureOf } from './report/picture.ts'
 import { resultsDocument } from './report/document.ts'
 import { failedStreams, invalidRows, type Results } from './report/results.ts'
-import {
-  isTriedQuickly,
-  type BlockScenario,
-  type Contender,
-  type FigureScenario,
-  type HeldScenario,
-  type RateScenario,
-  type Scenario,
-} from './scenarios/scenarios.ts'
+import type { BlockScenario } from './scenarios/block.ts'
+import type { Contender } from './scenarios/contender.ts'
+import type { HeldScenario } from './scenarios/held.ts'
+import type { RateScenario } from './scenarios/rate.ts'
+import { isTriedQuickly, type FigureScenario, type Scenario } from './scenarios/scenarios.ts'
 import { Testbed, type OwnExecutor } from './testbed/testbed.ts'
 import { UsageError } from '../profiler/usage-error.ts'
 import { onInterrupt, runCommand } from '../profiler/command/run-command.ts'

@@ -4,13 +4,8 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { tailOf } from '../../profiler/samples/percentiles.ts'
 import { reportFiles } from '../../profiler/command/report-file.ts'
-import {
-  DEFAULT_SCENARIOS,
-  SCENARIOS,
-  scenariosNamed,
-  type Contender,
-  type Scenario,
-} from '../scenarios/scenarios.ts'
+import type { Contender } from '../scenarios/contender.ts'
+import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Scenario } from '../scenarios/scenarios.ts'
 import type { OwnExecutor } from '../testbed/testbed.ts'
 import { UsageError } from '../../profiler/usage-error.ts'
 

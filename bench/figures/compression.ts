@@ -11,7 +11,7 @@
  * bytes has to be the server's. The bytes on the wire are all that it reads: the head, and HTTP's framing too.
  */
 import { knowsCoding, type Coding } from '../load/decoded-body.ts'
-import type { CompressionScenario } from '../scenarios/scenarios.ts'
+import type { CompressionScenario } from '../scenarios/compression.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 import { takeTicking } from './many-streams.ts'

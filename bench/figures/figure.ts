@@ -5,7 +5,7 @@
  * both. The ratio is the median of the rounds' own; beside it stand the least and the greatest of them, and, of six
  * rounds or more, an interval of 95 %.
  */
-import type { Goal } from '../scenarios/scenarios.ts'
+import type { Goal } from '../scenarios/rounds.ts'
 import { FEWEST_ROUNDS, noiseFactor, pairedRatio, spansOne, type Interval } from '../statistics/statistics.ts'
 
 export interface Side {

@@ -3,7 +3,7 @@
  * client. This is where a thread has to be woken for each event, and nothing is there to make a batch of.
  */
 import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
-import type { IdleLatencyScenario } from '../scenarios/scenarios.ts'
+import type { IdleLatencyScenario } from '../scenarios/idle-latency.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

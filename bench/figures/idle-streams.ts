@@ -8,7 +8,7 @@
  */
 import { line } from '../statistics/line.ts'
 import { isPeer } from '../servers/peers.ts'
-import type { IdleStreamsScenario } from '../scenarios/scenarios.ts'
+import type { IdleStreamsScenario } from '../scenarios/idle-streams.ts'
 import type { TestServer } from '../testbed/testbed.ts'
 import type { Memory } from '../servers/usage.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'

@@ -8,7 +8,7 @@
 import { serviceTime } from '../rows/block-row.ts'
 import { judge } from '../rows/gate.ts'
 import { median, rank, tailOf } from '../../profiler/samples/percentiles.ts'
-import type { IsolationScenario } from '../scenarios/scenarios.ts'
+import type { IsolationScenario } from '../scenarios/isolation.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import type { RoutePlan } from '../servers/server-plan.ts'
 import { lindleyWaits } from '../statistics/theory.ts'

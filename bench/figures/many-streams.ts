@@ -7,7 +7,7 @@
  */
 import type { Coding } from '../load/decoded-body.ts'
 import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
-import type { ManyStreamsScenario } from '../scenarios/scenarios.ts'
+import type { ManyStreamsScenario } from '../scenarios/many-streams.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

@@ -6,7 +6,7 @@
  */
 import type { MicroQuestions } from '../micro/micro-benchmarks.ts'
 import { beside, Remote } from '../../profiler/load/remote.ts'
-import type { OneStreamScenario } from '../scenarios/scenarios.ts'
+import type { OneStreamScenario } from '../scenarios/one-stream.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 import { bursts, busyClients, takeStream, type TakenStream } from './taken-stream.ts'

@@ -2,7 +2,7 @@
  * One client takes one stream of events that have to be serialized, as fast as they come: from headfirst, on the
  * server's own thread, and from other libraries, each of which is asked in the fastest way that it offers.
  */
-import type { PeersScenario } from '../scenarios/scenarios.ts'
+import type { PeersScenario } from '../scenarios/peers.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 import { bursts, busyClients, failuresOf, takeStream, type TakenStream } from './taken-stream.ts'

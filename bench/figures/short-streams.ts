@@ -7,7 +7,7 @@
  * close to 1. The CPU time that a stream takes on the server's thread has no such limit, and is what is judged.
  */
 import { isPeer } from '../servers/peers.ts'
-import type { ShortStreamsScenario } from '../scenarios/scenarios.ts'
+import type { ShortStreamsScenario } from '../scenarios/short-streams.ts'
 import type { TestServer } from '../testbed/testbed.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'

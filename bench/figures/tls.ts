@@ -2,7 +2,7 @@
  * The same streams behind TLS and without: what an event and a stream cost the server's thread. Each connection makes
  * a handshake of its own (TLS 1.3, an ECDSA key on P-256, no resumption), as a browser's first one does.
  */
-import type { TlsScenario } from '../scenarios/scenarios.ts'
+import type { TlsScenario } from '../scenarios/tls.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { takeTicking } from './many-streams.ts'
 import { inAlternation, type Bench } from './rounds.ts'

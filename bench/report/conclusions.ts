@@ -1,6 +1,6 @@
 /** What the valid rows say, in ratios within one run: absolute figures drift from machine to machine. */
 import type { BlockRow } from '../rows/block-row.ts'
-import type { Contender } from '../scenarios/scenarios.ts'
+import type { Contender } from '../scenarios/contender.ts'
 import type { Results } from './results.ts'
 
 /** The first byte's 99th percentile in one scenario, in ms. */

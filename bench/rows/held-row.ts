@@ -10,7 +10,7 @@
  */
 import { judge, type Gate } from './gate.ts'
 import { percentiles, rank, type Percentiles } from '../../profiler/samples/percentiles.ts'
-import type { HeldScenario } from '../scenarios/scenarios.ts'
+import type { HeldScenario } from '../scenarios/held.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import type { Testbed, TestServer } from '../testbed/testbed.ts'
 import { UsageError } from '../../profiler/usage-error.ts'

@@ -3,7 +3,7 @@
  * and then bursts of them tell what it takes of a thread; loads are in times of that.
  */
 import { serviceTime } from './block-row.ts'
-import type { BlockScenario } from '../scenarios/scenarios.ts'
+import type { BlockScenario } from '../scenarios/block.ts'
 import type { Testbed } from '../testbed/testbed.ts'
 
 const LOADS = [0.5, 0.8, 1.2]

@@ -4,7 +4,8 @@
  */
 import { judge, type Gate } from './gate.ts'
 import { median } from '../../profiler/samples/percentiles.ts'
-import type { Contender, RateScenario } from '../scenarios/scenarios.ts'
+import type { Contender } from '../scenarios/contender.ts'
+import type { RateScenario } from '../scenarios/rate.ts'
 import type { Testbed } from '../testbed/testbed.ts'
 
 export interface RateRow {

@@ -22,7 +22,7 @@ import type {
   ServerQuestions,
   Snapshot,
 } from '../servers/server-plan.ts'
-import type { Contender, Work } from '../scenarios/scenarios.ts'
+import type { Contender, Work } from '../scenarios/contender.ts'
 import type { Target } from '../load/target.ts'
 import type { Memory, Usage } from '../servers/usage.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { figure, verdict, type Comparison, type Figure } from '../../../bench/figures/figure.ts'
-import type { Goal } from '../../../bench/scenarios/scenarios.ts'
+import type { Goal } from '../../../bench/scenarios/rounds.ts'
 
 const WORDS = ['faster', 'slower'] as const
 const compared = (noise?: Comparison['noise'], same = false): Comparison => ({ words: WORDS, noise, same })

@@ -3,7 +3,7 @@ import { figure } from '../../../bench/figures/figure.ts'
 import type { Gate } from '../../../bench/rows/gate.ts'
 import { percentiles } from '../../../profiler/samples/percentiles.ts'
 import type { Results } from '../../../bench/report/results.ts'
-import type { Contender } from '../../../bench/scenarios/scenarios.ts'
+import type { Contender } from '../../../bench/scenarios/contender.ts'
 import { poissonSchedule } from '../../../profiler/load/schedule.ts'
 import { lindleyWaits } from '../../../bench/statistics/theory.ts'
 
