@@ -8,7 +8,7 @@
 import { measureBlockRow, type BlockRow } from '../rows/block-row.ts'
 import type { Gate } from '../rows/gate.ts'
 import { measureRateRow, type RateRow } from '../rows/rate-row.ts'
-import { tailOf } from '../../profiler/samples/percentiles.ts'
+import { tailOf, type Percentiles } from '../../profiler/samples/percentiles.ts'
 import type { BlockScenario } from '../scenarios/block.ts'
 import type { Contender } from '../scenarios/contender.ts'
 import type { RateScenario } from '../scenarios/rate.ts'
@@ -51,30 +51,8 @@ export async function compareBlock(
     })
   const tail = tailOf(arrivals).name
   return comparePair(bench, scenario.name, { pair, rounds }, take, streamErrors, [
-    {
-      what: 'TTFB p50, ms',
-      formula: 'first byte of the status line − intended start',
-      words: TIMES,
-      of: (row) => row.firstByteMs.p50,
-    },
-    {
-      what: `TTFB ${tail}, ms`,
-      formula: 'first byte of the status line − intended start',
-      words: TIMES,
-      of: (row) => slowest(row.firstByteMs),
-    },
-    {
-      what: 'TTFE p50, ms',
-      formula: 'first event − intended start',
-      words: TIMES,
-      of: (row) => row.firstEventMs.p50,
-    },
-    {
-      what: `TTFE ${tail}, ms`,
-      formula: 'first event − intended start',
-      words: TIMES,
-      of: (row) => slowest(row.firstEventMs),
-    },
+    ...times('TTFB', 'first byte of the status line', tail, (row) => row.firstByteMs),
+    ...times('TTFE', 'first event', tail, (row) => row.firstEventMs),
     {
       what: 'CPU, ms per stream',
       formula: "CPU time of the server's process, all threads ÷ streams",
@@ -84,12 +62,28 @@ export async function compareBlock(
   ])
 }
 
+/** The median of a time and its tail. */
+function times(
+  name: string,
+  what: string,
+  tail: string,
+  of: (row: BlockRow) => Percentiles,
+): Measure<BlockRow>[] {
+  const measure = (rank: string, ms: (row: BlockRow) => number): Measure<BlockRow> => ({
+    what: `${name} ${rank}, ms`,
+    formula: `${what} − intended start`,
+    words: TIMES,
+    of: ms,
+  })
+  return [measure('p50', (row) => of(row).p50), measure(tail, (row) => slowest(of(row)))]
+}
+
 /** A failed stream is slower than all, and of such a row no ratio says anything. */
 function streamErrors({ errors }: BlockRow): string[] {
   return Object.entries(errors).map(([name, count]) => `${count} streams: ${name}`)
 }
 
-function slowest({ p90, p99 }: BlockRow['firstByteMs']): number {
+function slowest({ p90, p99 }: Percentiles): number {
   return p99 ?? p90
 }
 

@@ -1,3 +1,7 @@
+/**
+ * Figures: one contender against another, in rounds that alternate. Each kind of scenario has a file, which opens with
+ * what is compared and why it is valid; what a figure is stands in `figure.ts`.
+ */
 import type { FigureScenario } from '../scenarios/scenarios.ts'
 import { measureCompression } from './compression.ts'
 import type { Figure } from './figure.ts'
@@ -12,29 +16,22 @@ import { measureSaturated } from './saturated.ts'
 import { measureShortStreams } from './short-streams.ts'
 import { measureTls } from './tls.ts'
 
+type Measures<Scenario> = (bench: Bench, scenario: Scenario) => Promise<Figure[]>
+
+const MEASURES: { [Kind in FigureScenario['kind']]: Measures<Extract<FigureScenario, { kind: Kind }>> } = {
+  'one-stream': measureOneStream,
+  'many-streams': measureManyStreams,
+  'idle-latency': measureIdleLatency,
+  saturated: measureSaturated,
+  'short-streams': measureShortStreams,
+  peers: measurePeers,
+  'idle-streams': measureIdleStreams,
+  compression: measureCompression,
+  isolation: measureIsolation,
+  tls: measureTls,
+}
+
 export async function measureFigures(bench: Bench, scenario: FigureScenario): Promise<Figure[]> {
-  switch (scenario.kind) {
-    case 'one-stream':
-      return measureOneStream(bench, scenario)
-    case 'many-streams':
-      return measureManyStreams(bench, scenario)
-    case 'idle-latency':
-      return measureIdleLatency(bench, scenario)
-    case 'saturated':
-      return measureSaturated(bench, scenario)
-    case 'short-streams':
-      return measureShortStreams(bench, scenario)
-    case 'peers':
-      return measurePeers(bench, scenario)
-    case 'idle-streams':
-      return measureIdleStreams(bench, scenario)
-    case 'compression':
-      return measureCompression(bench, scenario)
-    case 'isolation':
-      return measureIsolation(bench, scenario)
-    case 'tls':
-      return measureTls(bench, scenario)
-    default:
-      return scenario satisfies never
-  }
+  const measure = MEASURES[scenario.kind] as Measures<FigureScenario>
+  return measure(bench, scenario)
 }

@@ -9,7 +9,7 @@
 import { line } from '../statistics/line.ts'
 import { isPeer } from '../servers/peers.ts'
 import type { IdleStreamsScenario } from '../scenarios/idle-streams.ts'
-import type { TestServer } from '../testbed/testbed.ts'
+import type { TestServer } from '../testbed/test-server.ts'
 import type { Memory } from '../servers/usage.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'

@@ -16,7 +16,7 @@ import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { SaturatedScenario } from '../scenarios/saturated.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import type { RoutePlan, ServerPlan } from '../servers/server-plan.ts'
-import type { Loaded } from '../testbed/testbed.ts'
+import type { Loaded } from '../testbed/test-server.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

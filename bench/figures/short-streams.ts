@@ -8,7 +8,7 @@
  */
 import { isPeer } from '../servers/peers.ts'
 import type { ShortStreamsScenario } from '../scenarios/short-streams.ts'
-import type { TestServer } from '../testbed/testbed.ts'
+import type { TestServer } from '../testbed/test-server.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

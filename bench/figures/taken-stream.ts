@@ -8,7 +8,7 @@
 import { starved } from '../rows/gate.ts'
 import type { BurstPlan } from '../servers/payload.ts'
 import type { ProducerPlan } from '../servers/server-plan.ts'
-import type { TestServer } from '../testbed/testbed.ts'
+import type { TestServer } from '../testbed/test-server.ts'
 
 export interface TakenStream {
   eventsPerSecond: number

@@ -1,6 +1,6 @@
 /**
  * The micro benchmarks, in a process of their own: the code that a server or a generator has compiled and the
- * garbage that it leaves would be measured along. `main.ts` starts it.
+ * garbage that it leaves would be measured along. `command/run.ts` starts it.
  */
 import { measureEncode, type EncodeRow } from './encode.ts'
 import { measureHandOff, type HandOffRow } from './hand-off.ts'
@@ -8,7 +8,7 @@ import type { PostMessagesPlan } from './post-message-thread.ts'
 import { postMessages, type PostMessagesCost } from './post-message.ts'
 import type { Effort } from './rounds.ts'
 import { serve } from '../../profiler/load/remote.ts'
-import type { OwnExecutor } from '../testbed/testbed.ts'
+import type { OwnExecutor } from '../servers/own-executor.ts'
 
 interface MicroPlan {
   effort: Effort

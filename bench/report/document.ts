@@ -1,4 +1,7 @@
-/** The results of a run as a document of blocks, which the terminal, the HTML file and the JSON file show. */
+/**
+ * The report of a run: its results as a document of blocks, which the terminal, the HTML file and the JSON file show.
+ * Each kind of block has a file; what they are made of is in `results.ts`.
+ */
 import { figureTable } from './figure-table.ts'
 import type { Environment } from './environment.ts'
 import type { Document } from '../../profiler/report/document.ts'

@@ -1,4 +1,4 @@
-/** The rows of a run as tables. What a ratio against a goal says stands in `figures/figure-table.ts`. */
+/** The rows of a run as tables. What a ratio against a goal says stands in `figure-table.ts`. */
 import type { BlockRow } from '../rows/block-row.ts'
 import type { Gate } from '../rows/gate.ts'
 import type { Percentiles } from '../../profiler/samples/percentiles.ts'

@@ -10,7 +10,8 @@
  * stream blocks for 5 ms. A service time that was measured alone would be wrong, and in overload the error of a
  * tenth becomes one of a third: the wait grows with the difference of service time and gap.)
  */
-import { judge, type Gate } from './gate.ts'
+import { judge } from './gate.ts'
+import type { Row, ServerCost } from './row.ts'
 import { median, percentiles, type Percentiles } from '../../profiler/samples/percentiles.ts'
 import { isPeer, type Peer } from '../servers/peers.ts'
 import type { BlockScenario } from '../scenarios/block.ts'
@@ -18,7 +19,8 @@ import type { Contender, Work } from '../scenarios/contender.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import type { Outcome } from '../load/outcome.ts'
 import type { Recording } from '../load/recording.ts'
-import type { Testbed, TestServer } from '../testbed/testbed.ts'
+import type { TestServer } from '../testbed/test-server.ts'
+import type { Testbed } from '../testbed/testbed.ts'
 import { lindleyWaits } from '../statistics/theory.ts'
 
 /** What the theory says of the first byte, and how far the measurement is from it. */
@@ -33,9 +35,7 @@ interface Theory {
   offAtTail: number
 }
 
-export interface BlockRow {
-  scenario: string
-  executor: string
+export interface BlockRow extends Row {
   contender: Contender | Peer
   /** In times one thread's capacity. */
   load: number
@@ -47,9 +47,7 @@ export interface BlockRow {
   theory: Theory | undefined
   /** Streams that were not good, by class. */
   errors: Partial<Record<Exclude<Outcome, 'good'>, number>>
-  gate: Gate
-  /** The server's event loop's active time, and its process's CPU time, during the load. */
-  server: { activeMs: number; cpuMs: number; rssBytes: number }
+  server: ServerCost
   /** By arrival, in ms; null for a stream that failed. */
   samples: { firstByteMs: (number | null)[]; firstEventMs: (number | null)[] }
 }

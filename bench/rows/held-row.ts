@@ -8,16 +8,16 @@
  *
  * The load generator shares the machine. What bends at it says nothing of the server: such a row is INVALID.
  */
-import { judge, type Gate } from './gate.ts'
+import { judge } from './gate.ts'
+import type { Row } from './row.ts'
 import { percentiles, rank, type Percentiles } from '../../profiler/samples/percentiles.ts'
 import type { HeldScenario } from '../scenarios/held.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
-import type { Testbed, TestServer } from '../testbed/testbed.ts'
+import type { TestServer } from '../testbed/test-server.ts'
+import type { Testbed } from '../testbed/testbed.ts'
 import { UsageError } from '../../profiler/usage-error.ts'
 
-export interface HeldRow {
-  scenario: string
-  executor: string
+export interface HeldRow extends Row {
   /** Open all the time. */
   streams: number
   /** Events a second on all of them: that should be, and that came. */
@@ -31,7 +31,6 @@ export interface HeldRow {
   utilisation: number
   mainCpuUs: number
   rssBytes: number
-  gate: Gate
   /** What bends, in words; empty while all holds. */
   bends: string[]
 }

@@ -2,23 +2,21 @@
  * One row of events per second: one client takes one stream as fast as its events come. Whatever arrives was
  * counted and its numbers checked by the client, and the server has counted the same.
  */
-import { judge, type Gate } from './gate.ts'
+import { judge } from './gate.ts'
+import type { Row, ServerCost } from './row.ts'
 import { median } from '../../profiler/samples/percentiles.ts'
 import type { Contender } from '../scenarios/contender.ts'
 import type { RateScenario } from '../scenarios/rate.ts'
 import type { Testbed } from '../testbed/testbed.ts'
 
-export interface RateRow {
-  scenario: string
-  executor: string
+export interface RateRow extends Row {
   flush: 'event' | 'tick'
   /** Events of each stream. */
   events: number
   /** Events ÷ time from the intended start to the last event: the median stream, and all of them. */
   eventsPerSecond: number
   streams: number[]
-  gate: Gate
-  server: { activeMs: number; cpuMs: number; rssBytes: number }
+  server: ServerCost
 }
 
 /** Side by side, so that more than one thread of an executor gets its share. */

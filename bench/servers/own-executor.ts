@@ -1,5 +1,11 @@
 import type { Executor } from 'headfirst'
 
+/** A user's executor, under the name of its file. */
+export interface OwnExecutor {
+  name: string
+  url: string
+}
+
 /**
  * The executor of a user's module: its default export, or what that makes when it is a function.
  *

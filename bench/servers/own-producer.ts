@@ -1,4 +1,11 @@
 import type { PortableProducer } from 'headfirst'
+import type { OwnExecutor } from './own-executor.ts'
+
+/** A user's producer, under the name of its file. */
+export interface OwnProducer extends OwnExecutor {
+  /** Whether its streams wait more than they compute, so that a worker thread may run many of them. */
+  waits: boolean
+}
 
 /** By which headfirst knows what its `producer()` has returned. */
 const PORTABLE = Symbol.for('headfirst.portable')

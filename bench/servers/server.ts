@@ -1,6 +1,9 @@
 /**
- * The server under test: a Fastify app with headfirst and one route or two, in a process of its own, started afresh for
- * each row, so that no row inherits another's heap, threads or compiled code. `main.ts` starts it.
+ * The servers under test, each in a process of its own: headfirst's here, that of any other library in `peer-server.ts`.
+ * What they are told and asked is in `server-plan.ts`, what their streams do in `producers.ts`.
+ *
+ * This one is a Fastify app with headfirst and one route or two, started afresh for each row, so that no row inherits
+ * another's heap, threads or compiled code. The testbed starts it.
  */
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'

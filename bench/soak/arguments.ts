@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { numberWithin, parsedArguments, SEEDS, type Range } from '../../profiler/command/parsed-arguments.ts'
 import { reportFiles } from '../../profiler/command/report-file.ts'
 import { UsageError } from '../../profiler/usage-error.ts'
 
@@ -37,46 +37,27 @@ export interface Arguments {
 }
 
 const QUICK_MINUTES = 0.1
+const MINUTES: Range = { least: QUICK_MINUTES, most: 1_440, whole: false }
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  minutes: { type: 'string' },
+  quick: { type: 'boolean' },
+  seed: { type: 'string' },
+  html: { type: 'string' },
+  json: { type: 'string' },
+} as const
 
 /** @throws UsageError */
 export function parseArguments(args: readonly string[]): Arguments {
-  const { values } = parsed(args)
+  const { values } = parsedArguments({ args: [...args], options: OPTIONS })
   if (values.quick === true && values.minutes !== undefined)
     throw new UsageError('--quick and --minutes exclude each other')
   return {
     help: values.help ?? false,
-    minutes: values.quick === true ? QUICK_MINUTES : number('minutes', values.minutes ?? '10', 0.1, 1_440),
+    minutes: values.quick === true ? QUICK_MINUTES : numberWithin('minutes', values.minutes ?? '10', MINUTES),
     quick: values.quick ?? false,
-    seed: number('seed', values.seed ?? '1', 0, 2 ** 32 - 1, true),
+    seed: numberWithin('seed', values.seed ?? '1', SEEDS),
     ...reportFiles({ html: values.html, json: values.json }),
   }
-}
-
-// The type is what `parseArgs` infers from the options.
-// eslint-disable-next-line typescript/explicit-function-return-type
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        minutes: { type: 'string' },
-        quick: { type: 'boolean' },
-        seed: { type: 'string' },
-        html: { type: 'string' },
-        json: { type: 'string' },
-      },
-    })
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error })
-  }
-}
-
-function number(option: string, text: string, least: number, most: number, whole = false): number {
-  const value = Number(text)
-  if (!/^\d+(\.\d+)?$/.test(text) || value < least || value > most || (whole && !Number.isInteger(value))) {
-    const kind = whole ? 'a whole number' : 'a number'
-    throw new UsageError(`--${option}: expected ${kind} from ${least} to ${most}, got "${text}"`)
-  }
-  return value
 }

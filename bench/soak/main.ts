@@ -8,140 +8,15 @@
  * - who comes: `kinds.ts`, `mixed-load.ts`; the processes: `server.ts`, `generator.ts`
  * - what has to hold: `checks.ts`; what is told: `soak-document.ts`
  */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { environment } from '../report/environment.ts'
-import { median, rank } from '../../profiler/samples/percentiles.ts'
 import { showLine } from '../../profiler/command/progress.ts'
-import { beside, Remote } from '../../profiler/load/remote.ts'
-import { writeReports } from '../../profiler/command/report-file.ts'
-import { toHtml } from '../../profiler/report/html.ts'
-import { toJson } from '../../profiler/report/json.ts'
-import { ofStdout, toTerminal } from '../../profiler/report/terminal.ts'
-import { HELP, parseArguments, type Arguments } from './arguments.ts'
+import { runCommand } from '../../profiler/command/run-command.ts'
+import { EXIT as MEASURED, measuringCommand } from '../command/measuring-command.ts'
+import { HELP, parseArguments } from './arguments.ts'
 import { checks } from './checks.ts'
-import type { SoakGeneratorQuestions } from './generator.ts'
-import { sizes } from './kinds.ts'
-import type { SoakResults } from './results.ts'
-import type { Count, Held, SoakServerQuestions } from './server.ts'
 import { soakDocument } from './soak-document.ts'
-import { onInterrupt, runCommand } from '../../profiler/command/run-command.ts'
+import { Soak } from './soak.ts'
 
-const EXIT = { done: 0, failed: 99, interrupted: 130 } as const
-
-const SAMPLE_MS = 5_000
-const QUICK_SAMPLE_MS = 500
-const ANSWER_MS = 30_000
-/** The last clients may take so long to have everything. */
-const END_MS = 120_000
-const QUIET_MS = 15_000
-
-class Soak {
-  readonly results: SoakResults
-  readonly #args: Arguments
-  readonly #server = new Remote<SoakServerQuestions>(beside(import.meta.url, './server'), ['--expose-gc'])
-  readonly #generator = new Remote<SoakGeneratorQuestions>(beside(import.meta.url, './generator'))
-
-  constructor(args: Arguments) {
-    const { seed, quick, minutes } = args
-    this.#args = args
-    this.results = {
-      environment: environment(),
-      startedAt: new Date().toISOString(),
-      seed,
-      quick,
-      minutes,
-      interrupted: false,
-      before: undefined,
-      samples: [],
-      firstByteMs: [],
-      lagMs: [],
-      counts: {},
-      tallies: {},
-      killsMs: [],
-      after: undefined,
-      closedAfterMs: undefined,
-    }
-  }
-
-  async run(): Promise<void> {
-    const { results } = this
-    const { quick, seed, minutes } = this.#args
-    const load = sizes(quick)
-    const { port } = await this.#server.ask('start', load, ANSWER_MS)
-    showLine('every route once')
-    await this.#generator.ask('warmUp', { port, sizes: load, seed }, END_MS)
-    results.before = await this.#quiet()
-    const countsBefore = await this.#server.ask('counts', undefined, ANSWER_MS)
-
-    await this.#generator.ask('begin', { port, sizes: load, seed: seed + 1 }, ANSWER_MS)
-    const beganAt = performance.now()
-    const untilMs = minutes * 60_000
-    const everyMs = quick ? QUICK_SAMPLE_MS : SAMPLE_MS
-    for (let atMs = everyMs; atMs <= untilMs + 1; atMs += everyMs) {
-      await sleep(Math.max(0, beganAt + atMs - performance.now()))
-      await this.#sample((performance.now() - beganAt) / 1_000)
-    }
-    showLine('the last clients')
-    const { tallies, killsMs } = await this.#generator.ask('end', undefined, END_MS)
-    results.killsMs = killsMs
-    results.after = await this.#quiet()
-    results.counts = difference(await this.#server.ask('counts', undefined, ANSWER_MS), countsBefore)
-    results.tallies = tallies
-    results.closedAfterMs = await this.#server.ask('close', undefined, ANSWER_MS)
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([this.#server.stop(), this.#generator.stop()])
-  }
-
-  async #sample(atSeconds: number): Promise<void> {
-    const { results } = this
-    const [held, heard] = await Promise.all([
-      this.#server.ask('held', undefined, ANSWER_MS),
-      this.#generator.ask('heard', undefined, ANSWER_MS),
-    ])
-    const { firstByteMs, lagMs, utilisation } = heard
-    results.samples.push({
-      ...held,
-      atSeconds,
-      ttfbP50Ms: median(firstByteMs),
-      ttfbP99Ms: rank(firstByteMs.toSorted(), 0.99),
-      generatorUtilisation: utilisation,
-    })
-    results.firstByteMs.push(...firstByteMs)
-    results.lagMs.push(...lagMs)
-    const megabytes = (held.heapBytes / 1e6).toFixed(1)
-    showLine(
-      `${Math.round(atSeconds)} of ${Math.round(this.#args.minutes * 60)} s: ${held.open} streams open, heap ${megabytes} MB, TTFB p50 ${median(firstByteMs).toFixed(1)} ms`,
-    )
-  }
-
-  /** What the server holds when nothing is open; or what it still holds after a while. */
-  async #quiet(): Promise<Held> {
-    const deadline = performance.now() + QUIET_MS
-    for (;;) {
-      const held = await this.#server.ask('held', undefined, ANSWER_MS)
-      const isQuiet = held.open + held.running + held.connections === 0
-      if (isQuiet || performance.now() > deadline) return held
-      await sleep(100)
-    }
-  }
-}
-
-function difference(after: Record<string, Count>, before: Record<string, Count>): Record<string, Count> {
-  const since = (path: string, { opened, open, events, closed }: Count): Count => {
-    const earlier = before[path]
-    const reasons = Object.entries(closed) as [keyof Count['closed'], number][]
-    const left = reasons.map(([reason, times]) => [reason, times - (earlier?.closed[reason] ?? 0)] as const)
-    return {
-      opened: opened - (earlier?.opened ?? 0),
-      open,
-      events: events - (earlier?.events ?? 0),
-      closed: Object.fromEntries(left.filter(([, times]) => times > 0)),
-    }
-  }
-  return Object.fromEntries(Object.entries(after).map(([path, count]) => [path, since(path, count)]))
-}
+const EXIT = { ...MEASURED, failed: 99 } as const
 
 async function main(argv: readonly string[]): Promise<number> {
   const args = parseArguments(argv)
@@ -151,22 +26,22 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const soak = new Soak(args)
   const { results } = soak
-  onInterrupt(() => (results.interrupted = true))
-  try {
-    await soak.run()
-    await soak.stop()
-  } catch (error) {
-    // Whatever was being asked has lost its process.
-    if (!results.interrupted) throw error
-  } finally {
-    showLine('')
-  }
-  const document = soakDocument(results, argv)
-  process.stdout.write(toTerminal(document, ofStdout()))
-  const texts = { json: () => toJson(document), html: () => toHtml(document) }
-  writeReports(args, texts, results.samples.length > 0)
-  if (results.interrupted) return EXIT.interrupted
-  return checks(results).every(({ holds }) => holds) ? EXIT.done : EXIT.failed
+  return measuringCommand({
+    results,
+    async measure() {
+      try {
+        await soak.run()
+        await soak.stop()
+      } finally {
+        showLine('')
+      }
+    },
+    document: () => soakDocument(results, argv),
+    files: args,
+    extras: {},
+    hasMeasured: () => results.samples.length > 0,
+    exitCode: () => (checks(results).every(({ holds }) => holds) ? EXIT.done : EXIT.failed),
+  })
 }
 
 await runCommand(main)

@@ -1,4 +1,6 @@
 /**
+ * The bench's arithmetic: here ratios of rounds, in `line.ts` a slope, in `theory.ts` the waits of a queue.
+ *
  * How one contender compares with another that was measured beside it, round by round.
  *
  * Each round gives a ratio of its own, so that what the machine did meanwhile falls on both sides. Their median is

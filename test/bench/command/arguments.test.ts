@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { HELP, parseArguments } from '../../../bench/command/arguments.ts'
+import { parseArguments } from '../../../bench/command/arguments.ts'
+import { HELP } from '../../../bench/command/help.ts'
 import { DEFAULT_SCENARIOS, SCENARIOS } from '../../../bench/scenarios/scenarios.ts'
 import { UsageError } from '../../../profiler/usage-error.ts'
 
