@@ -15,9 +15,9 @@
  * - what is told: `report/results.ts`, `report/document.ts`
  */
 import { runCommand } from '../profiler/command/run-command.ts'
-import { parseArguments } from './command/arguments.ts'
+import { parseArguments, type Arguments } from './command/arguments.ts'
 import { HELP } from './command/help.ts'
-import { EXIT as MEASURED, measuringCommand } from './command/measuring-command.ts'
+import { EXIT as MEASURED, measuringCommand, type Measuring } from './command/measuring-command.ts'
 import { Run } from './command/run.ts'
 import { resultsDocument } from './report/document.ts'
 import { pictureOf } from './report/picture.ts'
@@ -25,24 +25,18 @@ import { failedStreams, invalidRows, type Results } from './report/results.ts'
 
 const EXIT = { ...MEASURED, crash: 1, invalid: 3 } as const
 
-async function main(argv: readonly string[]): Promise<number> {
-  const args = parseArguments(argv)
-  if (args.help) {
-    process.stdout.write(HELP)
-    return EXIT.done
-  }
+function begin(argv: readonly string[], args: Arguments): Measuring<'picture'> {
   const run = new Run(args)
   const { results } = run
-  return measuringCommand({
+  return {
     results,
     measure: async () => run.measure(),
     document: () => resultsDocument(results, argv),
-    files: args,
     extras: { picture: () => pictureOf(results) },
     // A document always has its summary.
     hasMeasured: ({ blocks }) => blocks.length > 1,
     exitCode: () => exitCodeOf(results),
-  })
+  }
 }
 
 function exitCodeOf(results: Results): number {
@@ -51,4 +45,10 @@ function exitCodeOf(results: Results): number {
   return invalidRows(results).length > 0 ? EXIT.invalid : EXIT.done
 }
 
-await runCommand(main)
+await runCommand(async (argv) =>
+  measuringCommand<'picture', Arguments>(argv, {
+    help: HELP,
+    parse: parseArguments,
+    begin: (args) => begin(argv, args),
+  }),
+)

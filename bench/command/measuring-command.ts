@@ -13,8 +13,6 @@ export interface Measuring<Extra extends string> {
   results: { interrupted: boolean }
   measure: () => Promise<void>
   document: () => Document
-  /** Where it is written to, where that was asked for. */
-  files: ReportFiles<'json' | 'html' | NoInfer<Extra>>
   /** What is written besides the document; undefined where there is nothing to write. */
   extras: Record<Extra, () => string | undefined>
   /** Whether there is enough to take an older report's place. */
@@ -23,20 +21,28 @@ export interface Measuring<Extra extends string> {
   exitCode: () => number
 }
 
+interface MeasuringCommand<Arguments, Extra extends string> {
+  help: string
+  parse: (args: readonly string[]) => Arguments
+  begin: (args: Arguments) => Measuring<Extra>
+}
+
 /**
  * Measures, shows what was found and writes it, also when interrupted.
  *
  * @returns the exit code
+ * @throws UsageError
  */
-export async function measuringCommand<Extra extends string>({
-  results,
-  measure,
-  document: documentOf,
-  files,
-  extras,
-  hasMeasured,
-  exitCode,
-}: Measuring<Extra>): Promise<number> {
+export async function measuringCommand<
+  Extra extends string,
+  Arguments extends ReportFiles<'json' | 'html' | Extra> & { help: boolean },
+>(argv: readonly string[], command: MeasuringCommand<Arguments, Extra>): Promise<number> {
+  const args = command.parse(argv)
+  if (args.help) {
+    process.stdout.write(command.help)
+    return EXIT.done
+  }
+  const { results, measure, document: documentOf, extras, hasMeasured, exitCode } = command.begin(args)
   onInterrupt(() => (results.interrupted = true))
   try {
     await measure()
@@ -47,6 +53,6 @@ export async function measuringCommand<Extra extends string>({
   const document = documentOf()
   process.stdout.write(toTerminal(document, ofStdout()))
   const texts = { json: () => toJson(document), html: () => toHtml(document), ...extras }
-  writeReports<'json' | 'html' | Extra>(files, texts, hasMeasured(document))
+  writeReports<'json' | 'html' | Extra>(args, texts, hasMeasured(document))
   return results.interrupted ? EXIT.interrupted : exitCode()
 }

@@ -1,6 +1,6 @@
 import type { Arguments } from './arguments.ts'
 import { measureBlockRow, serviceTime } from '../rows/block-row.ts'
-import { environment } from '../report/environment.ts'
+import { factsOf } from '../report/run-facts.ts'
 import type { MicroQuestions } from '../micro/micro-benchmarks.ts'
 import type { Effort } from '../micro/rounds.ts'
 import { compareBlock, compareRate } from '../figures/compare.ts'
@@ -42,15 +42,10 @@ export class Run {
   #progress: Progress
 
   constructor(args: Arguments) {
-    const { seed, quick, full } = args
     this.#args = args
     this.results = {
-      environment: environment(),
-      startedAt: new Date().toISOString(),
-      seed,
-      quick,
-      full,
-      interrupted: false,
+      ...factsOf(args),
+      full: args.full,
       serviceMs: {},
       blocks: [],
       rates: [],
@@ -60,7 +55,7 @@ export class Run {
       figures: [],
     }
     this.#testbed = new Testbed(args.own, args.generators)
-    this.#scenarios = quick ? args.scenarios.filter(isTriedQuickly) : args.scenarios
+    this.#scenarios = args.quick ? args.scenarios.filter(isTriedQuickly) : args.scenarios
     this.#progress = this.#begin()
   }
 

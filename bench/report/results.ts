@@ -1,5 +1,5 @@
 import type { BlockRow } from '../rows/block-row.ts'
-import type { Environment } from './environment.ts'
+import type { RunFacts } from './run-facts.ts'
 import type { Figure } from '../figures/figure.ts'
 import type { HeldLimit, HeldRow } from '../rows/held-row.ts'
 import type { EncodeRow } from '../micro/encode.ts'
@@ -7,13 +7,8 @@ import type { HandOffRow } from '../micro/hand-off.ts'
 import type { RateRow } from '../rows/rate-row.ts'
 
 /** Everything that a run has found, as far as it came. */
-export interface Results {
-  environment: Environment
-  startedAt: string
-  seed: number
-  quick: boolean
+export interface Results extends RunFacts {
   full: boolean
-  interrupted: boolean
   /** One stream's service time on an idle server's thread, by how long it blocks, in ms: a load of 1.0. */
   serviceMs: Record<string, number>
   blocks: BlockRow[]

@@ -21,20 +21,23 @@ interface BurstLoad {
   quickEvents: number
 }
 
+const COMMON = {
+  kind: 'compression',
+  codings: ['gzip', 'br', 'zstd'],
+  rounds: 4,
+  quick: true,
+} as const
+
 export const COMPRESSION: readonly CompressionScenario[] = [
   {
-    kind: 'compression',
+    ...COMMON,
     name: 'compression@rhythm',
-    codings: ['gzip', 'br', 'zstd'],
     load: { is: 'rhythm', streams: 200, quickStreams: 5, everyMs: 40, forMs: 4_000, quickForMs: 100 },
-    rounds: 4,
-    quick: true,
     goal: { is: 'at most', ratio: 1.1 },
   },
   {
-    kind: 'compression',
+    ...COMMON,
     name: 'compression@json',
-    codings: ['gzip', 'br', 'zstd'],
     load: {
       is: 'burst',
       data: 'object',
@@ -42,14 +45,11 @@ export const COMPRESSION: readonly CompressionScenario[] = [
       events: { inline: 200_000, workers: 2_000_000, coded: 100_000 },
       quickEvents: 1_000,
     },
-    rounds: 4,
-    quick: true,
     goal: undefined,
   },
   {
-    kind: 'compression',
+    ...COMMON,
     name: 'compression@html',
-    codings: ['gzip', 'br', 'zstd'],
     load: {
       is: 'burst',
       data: 'html',
@@ -57,8 +57,6 @@ export const COMPRESSION: readonly CompressionScenario[] = [
       events: { inline: 100_000, workers: 200_000, coded: 20_000 },
       quickEvents: 200,
     },
-    rounds: 4,
-    quick: true,
     goal: undefined,
   },
 ]

@@ -8,40 +8,32 @@
  * - who comes: `kinds.ts`, `mixed-load.ts`; the processes: `server.ts`, `generator.ts`
  * - what has to hold: `checks.ts`; what is told: `soak-document.ts`
  */
-import { showLine } from '../../profiler/command/progress.ts'
 import { runCommand } from '../../profiler/command/run-command.ts'
-import { EXIT as MEASURED, measuringCommand } from '../command/measuring-command.ts'
-import { HELP, parseArguments } from './arguments.ts'
+import { EXIT as MEASURED, measuringCommand, type Measuring } from '../command/measuring-command.ts'
+import { HELP, parseArguments, type Arguments } from './arguments.ts'
 import { checks } from './checks.ts'
 import { soakDocument } from './soak-document.ts'
 import { Soak } from './soak.ts'
 
 const EXIT = { ...MEASURED, failed: 99 } as const
 
-async function main(argv: readonly string[]): Promise<number> {
-  const args = parseArguments(argv)
-  if (args.help) {
-    process.stdout.write(HELP)
-    return EXIT.done
-  }
+function begin(argv: readonly string[], args: Arguments): Measuring<never> {
   const soak = new Soak(args)
   const { results } = soak
-  return measuringCommand({
+  return {
     results,
-    async measure() {
-      try {
-        await soak.run()
-        await soak.stop()
-      } finally {
-        showLine('')
-      }
-    },
+    measure: async () => soak.run(),
     document: () => soakDocument(results, argv),
-    files: args,
     extras: {},
     hasMeasured: () => results.samples.length > 0,
     exitCode: () => (checks(results).every(({ holds }) => holds) ? EXIT.done : EXIT.failed),
-  })
+  }
 }
 
-await runCommand(main)
+await runCommand(async (argv) =>
+  measuringCommand<never, Arguments>(argv, {
+    help: HELP,
+    parse: parseArguments,
+    begin: (args) => begin(argv, args),
+  }),
+)

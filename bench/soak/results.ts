@@ -1,4 +1,4 @@
-import type { Environment } from '../report/environment.ts'
+import type { RunFacts } from '../report/run-facts.ts'
 import type { Heard } from './mixed-load.ts'
 import type { Tally } from './tally.ts'
 import type { Count, Held } from './server.ts'
@@ -14,13 +14,8 @@ export interface Sample extends Held {
 }
 
 /** Everything that a soak has found, as far as it came. */
-export interface SoakResults {
-  environment: Environment
-  startedAt: string
-  seed: number
-  quick: boolean
+export interface SoakResults extends RunFacts {
   minutes: number
-  interrupted: boolean
   /** Before the first client, when each route had had one. */
   before: Held | undefined
   samples: Sample[]

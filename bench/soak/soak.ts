@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { environment } from '../report/environment.ts'
+import { factsOf } from '../report/run-facts.ts'
 import { median, rank } from '../../profiler/samples/percentiles.ts'
 import { showLine } from '../../profiler/command/progress.ts'
 import { beside, Remote } from '../../profiler/load/remote.ts'
@@ -24,15 +24,10 @@ export class Soak {
   readonly #generator = new Remote<SoakGeneratorQuestions>(beside(import.meta.url, './generator'))
 
   constructor(args: Arguments) {
-    const { seed, quick, minutes } = args
     this.#args = args
     this.results = {
-      environment: environment(),
-      startedAt: new Date().toISOString(),
-      seed,
-      quick,
-      minutes,
-      interrupted: false,
+      ...factsOf(args),
+      minutes: args.minutes,
       before: undefined,
       samples: [],
       firstByteMs: [],
@@ -46,6 +41,15 @@ export class Soak {
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#run()
+      await Promise.all([this.#server.stop(), this.#generator.stop()])
+    } finally {
+      showLine('')
+    }
+  }
+
+  async #run(): Promise<void> {
     const { results } = this
     const { quick, seed, minutes } = this.#args
     const load = sizes(quick)
@@ -70,10 +74,6 @@ export class Soak {
     results.counts = difference(await this.#server.ask('counts', undefined, ANSWER_MS), countsBefore)
     results.tallies = tallies
     results.closedAfterMs = await this.#server.ask('close', undefined, ANSWER_MS)
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([this.#server.stop(), this.#generator.stop()])
   }
 
   async #sample(atSeconds: number): Promise<void> {

@@ -211,6 +211,9 @@ describe('what is measured', () => {
   })
 })
 
+/** One after another, on connections that are used again. */
+const ONE_CLIENT = '--closed 1 --duration 200ms --warmup 0 --connections keep-alive'.split(' ')
+
 const file = (name: string): Buffer => readFileSync(new URL(`../http/${name}`, import.meta.url))
 
 describe('how streams are asked for', () => {
@@ -247,17 +250,7 @@ describe('how streams are asked for', () => {
       socket.on('data', () => socket.write(EVENTS))
     })
     const url = await listening(server)
-    const { outcomes, connectionsOpened, arrivals } = await measure(
-      url,
-      '--closed',
-      '1',
-      '--duration',
-      '200ms',
-      '--warmup',
-      '0',
-      '--connections',
-      'keep-alive',
-    )
+    const { outcomes, connectionsOpened, arrivals } = await measure(url, ...ONE_CLIENT)
     expect(outcomes).toEqual({ good: arrivals })
     expect({ connections, connectionsOpened }).toEqual({ connections: 1, connectionsOpened: 1 })
     expect(arrivals).toBeGreaterThan(1)
@@ -270,17 +263,7 @@ describe('how streams are asked for', () => {
       socket.on('data', () => socket.resetAndDestroy())
       socket.write(EVENTS)
     })
-    const { outcomes, arrivals, connectionsOpened } = await measure(
-      url,
-      '--closed',
-      '1',
-      '--duration',
-      '200ms',
-      '--warmup',
-      '0',
-      '--connections',
-      'keep-alive',
-    )
+    const { outcomes, arrivals, connectionsOpened } = await measure(url, ...ONE_CLIENT)
     expect(outcomes).toEqual({ good: arrivals })
     expect(connectionsOpened).toBe(arrivals)
   })
