@@ -5,13 +5,13 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { tailOf } from '../../profiler/samples/percentiles.ts'
 import { numberWithin, parsedArguments, SEEDS, type Range } from '../../profiler/command/parsed-arguments.ts'
 import { reportFiles } from '../../profiler/command/report-file.ts'
+import { tailOf } from '../../profiler/samples/percentiles.ts'
+import { UsageError } from '../../profiler/usage-error.ts'
 import type { Contender } from '../scenarios/contender.ts'
 import { DEFAULT_SCENARIOS, SCENARIOS, scenariosNamed, type Scenario } from '../scenarios/scenarios.ts'
 import type { OwnExecutor } from '../servers/own-executor.ts'
-import { UsageError } from '../../profiler/usage-error.ts'
 
 export interface Arguments {
   help: boolean

@@ -5,10 +5,10 @@
  * A B, B A, …, each time on a fresh server; within a round both face the same clients, in each round others. Rounds of
  * which one half fails the validity gate are left out on both sides, and counted; the gate knows nothing of who won.
  */
+import { tailOf, type Percentiles } from '../../profiler/samples/percentiles.ts'
 import { measureBlockRow, type BlockRow } from '../rows/block-row.ts'
 import type { Gate } from '../rows/gate.ts'
 import { measureRateRow, type RateRow } from '../rows/rate-row.ts'
-import { tailOf, type Percentiles } from '../../profiler/samples/percentiles.ts'
 import type { BlockScenario } from '../scenarios/block.ts'
 import type { Contender } from '../scenarios/contender.ts'
 import type { RateScenario } from '../scenarios/rate.ts'

@@ -13,8 +13,8 @@
 import { knowsCoding, type Coding } from '../load/decoded-body.ts'
 import type { CompressionScenario } from '../scenarios/compression.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
-import { inAlternation, type Bench } from './rounds.ts'
 import { takeTicking } from './many-streams.ts'
+import { inAlternation, type Bench } from './rounds.ts'
 import { bursts, busyClients, takeStream } from './taken-stream.ts'
 
 const EXECUTORS = ['inline', 'workers'] as const

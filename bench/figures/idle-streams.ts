@@ -6,11 +6,11 @@
  * start, is not in it. Garbage is collected before each look, on the server's own thread; that of worker threads is
  * what it is.
  */
-import { line } from '../statistics/line.ts'
-import { isPeer } from '../servers/peers.ts'
 import type { IdleStreamsScenario } from '../scenarios/idle-streams.ts'
-import type { TestServer } from '../testbed/test-server.ts'
+import { isPeer } from '../servers/peers.ts'
 import type { Memory } from '../servers/usage.ts'
+import { line } from '../statistics/line.ts'
+import type { TestServer } from '../testbed/test-server.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 

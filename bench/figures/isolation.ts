@@ -5,11 +5,11 @@
  * What `inline` must show is arithmetic: both routes are one queue, in which a fast stream waits for what is left of the
  * slow ones before it. It is printed with the formula.
  */
+import { poissonSchedule } from '../../profiler/load/schedule.ts'
+import { median, rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import { serviceTime } from '../rows/block-row.ts'
 import { judge } from '../rows/gate.ts'
-import { median, rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { IsolationScenario } from '../scenarios/isolation.ts'
-import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import type { RoutePlan } from '../servers/server-plan.ts'
 import { lindleyWaits } from '../statistics/theory.ts'
 import { figure, type Figure, type Side } from './figure.ts'

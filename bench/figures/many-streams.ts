@@ -5,8 +5,8 @@
  * All streams are open, and the connections' own cost is over, when the clock starts; timers are staggered, since
  * the clients come one after another. How late events are is told by the stamps in them.
  */
-import type { Coding } from '../load/decoded-body.ts'
 import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
+import type { Coding } from '../load/decoded-body.ts'
 import type { ManyStreamsScenario } from '../scenarios/many-streams.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'

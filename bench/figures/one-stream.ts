@@ -4,8 +4,8 @@
  *
  * Beside the baseline `naive` runs the bare loop that it is made of: without encoder, stream and HTTP.
  */
-import type { MicroQuestions } from '../micro/micro-benchmarks.ts'
 import { beside, Remote } from '../../profiler/load/remote.ts'
+import type { MicroQuestions } from '../micro/micro-benchmarks.ts'
 import type { OneStreamScenario } from '../scenarios/one-stream.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'

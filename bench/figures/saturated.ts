@@ -10,11 +10,11 @@
  * time of one stream. Clients arrive in an open loop, and every time counts from the intended start.
  */
 import { availableParallelism } from 'node:os'
+import { poissonSchedule } from '../../profiler/load/schedule.ts'
+import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import { serviceTime } from '../rows/block-row.ts'
 import { judge } from '../rows/gate.ts'
-import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { SaturatedScenario } from '../scenarios/saturated.ts'
-import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import type { RoutePlan, ServerPlan } from '../servers/server-plan.ts'
 import type { Loaded } from '../testbed/test-server.ts'
 import { figure, type Figure, type Side } from './figure.ts'

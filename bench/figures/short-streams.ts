@@ -6,8 +6,8 @@
  * So where the server is fast, streams/s are those of the client, and the ratio of two fast servers comes out too
  * close to 1. The CPU time that a stream takes on the server's thread has no such limit, and is what is judged.
  */
-import { isPeer } from '../servers/peers.ts'
 import type { ShortStreamsScenario } from '../scenarios/short-streams.ts'
+import { isPeer } from '../servers/peers.ts'
 import type { TestServer } from '../testbed/test-server.ts'
 import { figure, type Figure, type FigureDefinition, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'

@@ -1,6 +1,6 @@
 /** Clients whose streams are kept open, for as long as they are looked at. */
-import { nowMs } from '../../profiler/clock.ts'
 import type { Stream } from '../../profiler/client/stream.ts'
+import { nowMs } from '../../profiler/clock.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
 import { TargetStreams } from './target-streams.ts'
 import type { Target } from './target.ts'

@@ -1,5 +1,5 @@
-import { nowMs } from '../../profiler/clock.ts'
 import type { BodyListener, EventBody } from '../../profiler/client/event-body.ts'
+import { nowMs } from '../../profiler/clock.ts'
 
 /** What is known of events beforehand, so that reading them costs less, or tells more. */
 export interface EventShape {

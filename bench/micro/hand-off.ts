@@ -7,9 +7,8 @@
  */
 import { deferred, inline, microtask, workers, type Executor, type Task } from 'headfirst'
 import { nowMs } from '../../profiler/clock.ts'
-import { loadExecutor } from '../servers/own-executor.ts'
+import { loadExecutor, type OwnExecutor } from '../servers/own-executor.ts'
 import { stamp } from '../servers/producers.ts'
-import type { OwnExecutor } from '../servers/own-executor.ts'
 import { inRounds, type Effort, type Subject } from './rounds.ts'
 
 export interface HandOffRow {

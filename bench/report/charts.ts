@@ -1,11 +1,11 @@
 /** The rows of blocking producers as drawings: by percentile, by load, and over time. */
-import type { BlockRow } from '../rows/block-row.ts'
-import { percentiles, rank } from '../../profiler/samples/percentiles.ts'
+import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import type { HeatMap, Lines, Percentiles } from '../../profiler/report/document.ts'
-import type { Results } from './results.ts'
-import { poissonSchedule } from '../../profiler/load/schedule.ts'
+import { percentiles, rank } from '../../profiler/samples/percentiles.ts'
+import type { BlockRow } from '../rows/block-row.ts'
 import { lindleyWaits } from '../statistics/theory.ts'
+import type { Results } from './results.ts'
 
 /** The first are told from one another best, and are what a reader compares. */
 const ORDER = ['workers', 'inline', 'idle', 'own', 'microtask', 'deferred']

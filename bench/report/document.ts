@@ -2,14 +2,14 @@
  * The report of a run: its results as a document of blocks, which the terminal, the HTML file and the JSON file show.
  * Each kind of block has a file; what they are made of is in `results.ts`.
  */
-import { figureTable } from './figure-table.ts'
-import type { Environment } from './environment.ts'
 import type { Document } from '../../profiler/report/document.ts'
-import { conclusions } from './conclusions.ts'
 import { charts } from './charts.ts'
-import { blockTable, encodeTable, handOffTable, heldTable, rateTable } from './tables.ts'
+import { conclusions } from './conclusions.ts'
+import type { Environment } from './environment.ts'
+import { figureTable } from './figure-table.ts'
 import { invalidRows, type Results } from './results.ts'
 import { summary } from './summary.ts'
+import { blockTable, encodeTable, handOffTable, heldTable, rateTable } from './tables.ts'
 
 /** Of the shape of the raw results in the JSON file. */
 const VERSION = 1

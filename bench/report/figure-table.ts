@@ -1,9 +1,9 @@
-import { median } from '../../profiler/samples/percentiles.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import type { Column, Table } from '../../profiler/report/document.ts'
-import type { Results } from './results.ts'
-import type { Goal } from '../scenarios/rounds.ts'
+import { median } from '../../profiler/samples/percentiles.ts'
 import { verdict, type Figure, type Side } from '../figures/figure.ts'
+import type { Goal } from '../scenarios/rounds.ts'
+import type { Results } from './results.ts'
 
 const left = (title: string): Column => ({ title, align: 'left' })
 const right = (title: string): Column => ({ title, align: 'right' })

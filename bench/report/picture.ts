@@ -1,10 +1,10 @@
 /** The README's picture: the first byte by executor in overload, next to a server that has nothing to compute. */
-import type { BlockRow } from '../rows/block-row.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import { markup, type Markup } from '../../profiler/report/markup.ts'
 import { DRAWING_STYLE, paletteStyle, style } from '../../profiler/report/palette.ts'
 import { px } from '../../profiler/report/plot.ts'
 import { logarithmic, roundDomain } from '../../profiler/report/scale.ts'
+import type { BlockRow } from '../rows/block-row.ts'
 import type { Results } from './results.ts'
 
 const WIDTH = 820

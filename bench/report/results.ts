@@ -1,10 +1,10 @@
-import type { BlockRow } from '../rows/block-row.ts'
-import type { RunFacts } from './run-facts.ts'
 import type { Figure } from '../figures/figure.ts'
-import type { HeldLimit, HeldRow } from '../rows/held-row.ts'
 import type { EncodeRow } from '../micro/encode.ts'
 import type { HandOffRow } from '../micro/hand-off.ts'
+import type { BlockRow } from '../rows/block-row.ts'
+import type { HeldLimit, HeldRow } from '../rows/held-row.ts'
 import type { RateRow } from '../rows/rate-row.ts'
+import type { RunFacts } from './run-facts.ts'
 
 /** Everything that a run has found, as far as it came. */
 export interface Results extends RunFacts {

@@ -1,9 +1,9 @@
 /** What a run says, in words for somebody who reads no tables. */
-import { BROKEN } from '../rows/block-row.ts'
-import { conclusions, PROMISED_TO_IDLE, type Conclusion } from './conclusions.ts'
-import { verdict } from '../figures/figure.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import type { Text } from '../../profiler/report/document.ts'
+import { verdict } from '../figures/figure.ts'
+import { BROKEN } from '../rows/block-row.ts'
+import { conclusions, PROMISED_TO_IDLE, type Conclusion } from './conclusions.ts'
 import { failedStreams, invalidRows, type Results } from './results.ts'
 
 export function summary(results: Results): Text {

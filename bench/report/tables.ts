@@ -1,9 +1,9 @@
 /** The rows of a run as tables. What a ratio against a goal says stands in `figure-table.ts`. */
-import type { BlockRow } from '../rows/block-row.ts'
-import type { Gate } from '../rows/gate.ts'
-import type { Percentiles } from '../../profiler/samples/percentiles.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import type { Column, Table } from '../../profiler/report/document.ts'
+import type { Percentiles } from '../../profiler/samples/percentiles.ts'
+import type { BlockRow } from '../rows/block-row.ts'
+import type { Gate } from '../rows/gate.ts'
 import type { Results } from './results.ts'
 
 /**

@@ -10,18 +10,18 @@
  * stream blocks for 5 ms. A service time that was measured alone would be wrong, and in overload the error of a
  * tenth becomes one of a third: the wait grows with the difference of service time and gap.)
  */
-import { judge } from './gate.ts'
-import type { Row, ServerCost } from './row.ts'
-import { median, percentiles, type Percentiles } from '../../profiler/samples/percentiles.ts'
-import { isPeer, type Peer } from '../servers/peers.ts'
-import type { BlockScenario } from '../scenarios/block.ts'
-import type { Contender, Work } from '../scenarios/contender.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
+import { median, percentiles, type Percentiles } from '../../profiler/samples/percentiles.ts'
 import type { Outcome } from '../load/outcome.ts'
 import type { Recording } from '../load/recording.ts'
+import type { BlockScenario } from '../scenarios/block.ts'
+import type { Contender, Work } from '../scenarios/contender.ts'
+import { isPeer, type Peer } from '../servers/peers.ts'
+import { lindleyWaits } from '../statistics/theory.ts'
 import type { TestServer } from '../testbed/test-server.ts'
 import type { Testbed } from '../testbed/testbed.ts'
-import { lindleyWaits } from '../statistics/theory.ts'
+import { judge } from './gate.ts'
+import type { Row, ServerCost } from './row.ts'
 
 /** What the theory says of the first byte, and how far the measurement is from it. */
 interface Theory {

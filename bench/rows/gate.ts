@@ -3,9 +3,9 @@
  * measures itself; a server whose core went to some other program measures that. A row that fails is printed as
  * INVALID, nothing is concluded from it, and the bench exits with 3.
  */
-import type { Recording } from '../load/recording.ts'
 import { LEAST_ACHIEVED, MOST_LAG_P99_MS, MOST_UTILISATION } from '../../profiler/load/gate.ts'
 import { rank } from '../../profiler/samples/percentiles.ts'
+import type { Recording } from '../load/recording.ts'
 
 /**
  * CPU time of the server ÷ active time of its event loop. It is 1 or a little more where the loop's thread does

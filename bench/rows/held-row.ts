@@ -8,14 +8,14 @@
  *
  * The load generator shares the machine. What bends at it says nothing of the server: such a row is INVALID.
  */
-import { judge } from './gate.ts'
-import type { Row } from './row.ts'
-import { percentiles, rank, type Percentiles } from '../../profiler/samples/percentiles.ts'
-import type { HeldScenario } from '../scenarios/held.ts'
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
+import { percentiles, rank, type Percentiles } from '../../profiler/samples/percentiles.ts'
+import { UsageError } from '../../profiler/usage-error.ts'
+import type { HeldScenario } from '../scenarios/held.ts'
 import type { TestServer } from '../testbed/test-server.ts'
 import type { Testbed } from '../testbed/testbed.ts'
-import { UsageError } from '../../profiler/usage-error.ts'
+import { judge } from './gate.ts'
+import type { Row } from './row.ts'
 
 export interface HeldRow extends Row {
   /** Open all the time. */

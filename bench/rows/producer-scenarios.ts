@@ -2,9 +2,9 @@
  * The scenarios of a user's own producer (`--producer`). Nothing is known of it beforehand, so that one stream alone
  * and then bursts of them tell what it takes of a thread; loads are in times of that.
  */
-import { serviceTime } from './block-row.ts'
 import type { BlockScenario } from '../scenarios/block.ts'
 import type { Testbed } from '../testbed/testbed.ts'
+import { serviceTime } from './block-row.ts'
 
 const LOADS = [0.5, 0.8, 1.2]
 /** More clients a second would have the load generator be what is measured. */

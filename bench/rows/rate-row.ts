@@ -2,12 +2,12 @@
  * One row of events per second: one client takes one stream as fast as its events come. Whatever arrives was
  * counted and its numbers checked by the client, and the server has counted the same.
  */
-import { judge } from './gate.ts'
-import type { Row, ServerCost } from './row.ts'
 import { median } from '../../profiler/samples/percentiles.ts'
 import type { Contender } from '../scenarios/contender.ts'
 import type { RateScenario } from '../scenarios/rate.ts'
 import type { Testbed } from '../testbed/testbed.ts'
+import { judge } from './gate.ts'
+import type { Row, ServerCost } from './row.ts'
 
 export interface RateRow extends Row {
   flush: 'event' | 'tick'

@@ -1,9 +1,9 @@
 /** A server of another library, or of none, in a process of its own: what headfirst is compared with. */
 import type { Server } from 'node:http'
+import { serve } from '../../profiler/load/remote.ts'
 import { burn } from './burn.ts'
 import { payloads } from './payload.ts'
 import { loadPeer, type PeerStream } from './peers.ts'
-import { serve } from '../../profiler/load/remote.ts'
 import { PATHS, type Address, type PeerPlan, type ProducerPlan, type ServerQuestions } from './server-plan.ts'
 import { memory, usage } from './usage.ts'
 

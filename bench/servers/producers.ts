@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { producer, type EventStream, type PortableProducer } from 'headfirst'
-import { burn } from './burn.ts'
 import { nowMs } from '../../profiler/clock.ts'
+import { burn } from './burn.ts'
 import { EVENT_BYTES, FRAME_BYTES, payloads, type BurstPlan } from './payload.ts'
 
 /** One event, then blocking work, then another event: what a computation with a progress bar looks like. */

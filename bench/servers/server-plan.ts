@@ -1,8 +1,8 @@
 /** What a server under test is told and asked. */
 import type { FlushMode, RouteStats, WorkersOptions } from 'headfirst'
 import type { Coding } from '../load/decoded-body.ts'
-import type { Peer } from './peers.ts'
 import type { BurstPlan } from './payload.ts'
+import type { Peer } from './peers.ts'
 import type { HubPlan, TickerPlan } from './producers.ts'
 import type { Memory, Usage } from './usage.ts'
 

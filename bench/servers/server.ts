@@ -9,11 +9,11 @@ import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import headfirst, { workers, type Producer, type RouteStats } from 'headfirst'
+import { serve } from '../../profiler/load/remote.ts'
 import { naive } from './naive/executor.ts'
 import { loadExecutor } from './own-executor.ts'
 import { loadProducer } from './own-producer.ts'
 import { block, burst, hub, nap, pause, single, subscribe, ticker, wait, type Ending } from './producers.ts'
-import { serve } from '../../profiler/load/remote.ts'
 import {
   PATHS,
   type Address,

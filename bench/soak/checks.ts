@@ -1,10 +1,10 @@
 /** What has to hold at the end of a soak. */
-import { line, type Line } from '../statistics/line.ts'
 import { numberText } from '../../profiler/report/cells.ts'
+import { line, type Line } from '../statistics/line.ts'
 import { KILL_PATH, KINDS, pathsOf, type Kind } from './kinds.ts'
-import type { Tally } from './tally.ts'
 import type { SoakResults } from './results.ts'
 import type { Count } from './server.ts'
+import type { Tally } from './tally.ts'
 
 export interface Check {
   what: string

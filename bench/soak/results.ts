@@ -1,7 +1,7 @@
 import type { RunFacts } from '../report/run-facts.ts'
 import type { Heard } from './mixed-load.ts'
-import type { Tally } from './tally.ts'
 import type { Count, Held } from './server.ts'
+import type { Tally } from './tally.ts'
 
 /** What was seen at one moment of the load. */
 export interface Sample extends Held {

@@ -1,8 +1,8 @@
 /** What a soak has found as a document of blocks, which the terminal, the HTML file and the JSON file show. */
-import { machine, quoted } from '../report/document.ts'
-import { median, percentiles } from '../../profiler/samples/percentiles.ts'
 import { numberText } from '../../profiler/report/cells.ts'
 import type { Block, Column, Document, Lines, Table, Text } from '../../profiler/report/document.ts'
+import { median, percentiles } from '../../profiler/samples/percentiles.ts'
+import { machine, quoted } from '../report/document.ts'
 import { byKind, checks, heapGrowth, MOST_GROWTH_KB, WARM_UP_SHARE } from './checks.ts'
 import type { Sample, SoakResults } from './results.ts'
 

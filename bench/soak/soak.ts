@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { factsOf } from '../report/run-facts.ts'
-import { median, rank } from '../../profiler/samples/percentiles.ts'
 import { showLine } from '../../profiler/command/progress.ts'
 import { beside, Remote } from '../../profiler/load/remote.ts'
+import { median, rank } from '../../profiler/samples/percentiles.ts'
+import { factsOf } from '../report/run-facts.ts'
+import type { Arguments } from './arguments.ts'
 import type { SoakGeneratorQuestions } from './generator.ts'
 import { sizes } from './kinds.ts'
 import type { SoakResults } from './results.ts'
 import type { Count, Held, SoakServerQuestions } from './server.ts'
-import type { Arguments } from './arguments.ts'
 
 const SAMPLE_MS = 5_000
 const QUICK_SAMPLE_MS = 500

@@ -1,7 +1,7 @@
 import { connect as connectPlainly, isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectSecurely } from 'node:tls'
-import { depart } from './departures.ts'
 import type { Outcome, Target } from '../plan.ts'
+import { depart } from './departures.ts'
 
 /** Where a connection leads. */
 export interface Endpoint extends Pick<Target, 'host' | 'port' | 'socketPath' | 'tls'> {

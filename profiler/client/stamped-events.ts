@@ -1,7 +1,7 @@
 import { nowMs } from '../clock.ts'
+import type { Stamp } from '../plan.ts'
 import type { BodyListener } from './event-body.ts'
 import { ParsedEvents } from './parsed-events.ts'
-import type { Stamp } from '../plan.ts'
 
 /** Reads in each event when it was sent. */
 export class StampedEvents extends ParsedEvents {

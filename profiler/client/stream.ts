@@ -1,7 +1,7 @@
 import { nowMs } from '../clock.ts'
+import type { End, Outcome } from '../plan.ts'
 import type { Connection, ConnectionUser } from './connection.ts'
 import type { BodyListener, EventBody } from './event-body.ts'
-import type { End, Outcome } from '../plan.ts'
 import { ResponseFault, ResponseReader } from './response-reader.ts'
 
 /** Whoever begins streams. */

@@ -1,5 +1,5 @@
-import { poissonSchedule } from './schedule.ts'
 import type { Load } from '../plan.ts'
+import { poissonSchedule } from './schedule.ts'
 
 /** How many streams an open loop begins; of a closed loop, how many it has at a time. */
 export function arrivalsOf({ rate, warmupMs, durationMs, closed }: Load): number {

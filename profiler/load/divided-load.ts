@@ -1,12 +1,12 @@
 import { nowMs } from '../clock.ts'
 import { shareOf, sums, type Part } from '../parts.ts'
-import { beside, type Remote } from './remote.ts'
+import type { Measurement, Plan, Standing } from '../plan.ts'
+import { measurementOf } from '../samples/measurement.ts'
 import type { GeneratorQuestions } from './generator.ts'
 import { Generators } from './generators.ts'
 import type { Held } from './holding.ts'
-import { measurementOf } from '../samples/measurement.ts'
-import type { Measurement, Plan, Standing } from '../plan.ts'
 import { isTooMuch } from './pressure.ts'
+import { beside, type Remote } from './remote.ts'
 
 /** From when all processes are ready until the first stream may begin. */
 const LEAD_MS = 20

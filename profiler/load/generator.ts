@@ -4,12 +4,12 @@
  * from the intended start; each recording says how late and how busy the generator was. Where there are several, all
  * of them have the same schedule and the same start, and each takes its part of the arrivals.
  */
-import { serve } from './remote.ts'
+import type { PartPlan, Plan, Standing } from '../plan.ts'
+import type { Recording } from '../samples/recording.ts'
 import { scheduleOf } from './arrivals.ts'
 import { Holding, type Held } from './holding.ts'
-import type { PartPlan, Plan, Standing } from '../plan.ts'
 import type { Pressure } from './pressure.ts'
-import type { Recording } from '../samples/recording.ts'
+import { serve } from './remote.ts'
 import { Run } from './run.ts'
 
 export interface HoldPlan {

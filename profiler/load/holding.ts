@@ -1,11 +1,11 @@
-import { nowMs } from '../clock.ts'
 import { Connection } from '../client/connection.ts'
 import type { EventBody } from '../client/event-body.ts'
 import { EventScanner } from '../client/event-scanner.ts'
-import type { End, Plan } from '../plan.ts'
 import { requestOf } from '../client/request.ts'
-import { severally } from './severally.ts'
 import { Stream, type StreamOwner } from '../client/stream.ts'
+import { nowMs } from '../clock.ts'
+import type { End, Plan } from '../plan.ts'
+import { severally } from './severally.ts'
 
 /** How many of the streams that are to be held are opened at a time. */
 const HELD_AT_A_TIME = 50

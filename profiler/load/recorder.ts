@@ -1,11 +1,11 @@
+import type { Outcome, Plan, Sampled, Standing } from '../plan.ts'
 import { HeatMap } from '../samples/heat-map.ts'
 import { LoopClock, since, utilisation } from '../samples/loop-time.ts'
-import type { Outcome, Plan, Sampled, Standing } from '../plan.ts'
-import type { Pressure } from './pressure.ts'
 import { rank } from '../samples/percentiles.ts'
 import type { Counts, METRICS, Recording } from '../samples/recording.ts'
 import { SampledStreams } from '../samples/sampled-streams.ts'
 import { Samples } from '../samples/samples.ts'
+import type { Pressure } from './pressure.ts'
 import type { ScheduledStream } from './scheduled-stream.ts'
 
 /** What came of the streams that one process has begun. */

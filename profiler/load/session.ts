@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nowMs } from '../clock.ts'
-import { arrivalsOf } from './arrivals.ts'
-import type { Held } from './holding.ts'
-import { DividedLoad } from './divided-load.ts'
 import type { Measurement, Plan, Standing } from '../plan.ts'
+import { arrivalsOf } from './arrivals.ts'
+import { DividedLoad } from './divided-load.ts'
+import type { Held } from './holding.ts'
 
 const SHOWN_EACH_MS = 500
 
