@@ -12,6 +12,10 @@ export interface EventShape {
 /** Enough for `data: `, an object's first key, a number, and a stamp. */
 const LOOKED_AT_BYTES = 48
 const LF = 0x0a
+const SPACE = 0x20
+const ZERO = 0x30
+const DATA = Buffer.from('data:')
+const FIRST_KEY = Buffer.from('{"n":')
 
 /**
  * Counts events that all have the same length, by their bytes. To look at each byte of millions of events a second
@@ -40,19 +44,45 @@ export class FixedEvents implements EventBody {
     let start = from + number * length - this.bytes
     this.bytes += to - from
     while (start + Math.min(length, LOOKED_AT_BYTES) <= to) {
-      this.#look(chunk, from, start, number)
+      if (start > from && chunk[start - 1] !== LF) this.inSequence = false
+      const end = this.#readNumber(chunk, start, number)
       if (!stamped) return
+      this.#readStamp(chunk, end)
       start += length
       number++
     }
   }
 
-  #look(chunk: Buffer, from: number, start: number, number: number): void {
-    const text = chunk.toString('latin1', start, start + LOOKED_AT_BYTES)
-    const [, found, stampNs] = /^data: ?(?:\{"n":)?(\d+)(?: (\d+))?/.exec(text) ?? []
-    if (Number(found) !== number || (start > from && chunk[start - 1] !== LF)) this.inSequence = false
-    if (stampNs === undefined) return
-    const sentMs = Number(stampNs) / 1e6
+  /** @returns where the number ends, which should be this one */
+  #readNumber(chunk: Buffer, start: number, number: number): number {
+    let at = start + DATA.length
+    if (!holds(chunk, start, DATA)) this.inSequence = false
+    if (chunk[at] === SPACE) at++
+    if (holds(chunk, at, FIRST_KEY)) at += FIRST_KEY.length
+    const first = at
+    let found = 0
+    for (let digit = digitAt(chunk, at); digit >= 0; digit = digitAt(chunk, ++at)) found = found * 10 + digit
+    if (found !== number || at === first) this.inSequence = false
+    return at
+  }
+
+  #readStamp(chunk: Buffer, from: number): void {
+    let to = from + 1
+    while (digitAt(chunk, to) >= 0) to++
+    if (chunk[from] !== SPACE || to === from + 1) return
+    // More digits than a number has while it is added up.
+    const sentMs = Number(chunk.toString('latin1', from + 1, to)) / 1e6
     this.#listener.stamped(nowMs() - sentMs, sentMs)
   }
+}
+
+function holds(chunk: Buffer, at: number, bytes: Buffer): boolean {
+  for (let index = 0; index < bytes.length; index++) if (chunk[at + index] !== bytes[index]) return false
+  return true
+}
+
+/** From 0 to 9; -1 of any other byte, and behind the last. */
+function digitAt(chunk: Buffer, at: number): number {
+  const digit = (chunk[at] ?? 0) - ZERO
+  return digit >= 0 && digit <= 9 ? digit : -1
 }

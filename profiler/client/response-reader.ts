@@ -71,9 +71,7 @@ export class ResponseReader {
           else this.#phase = 'dataEnd'
         }
       } else {
-        const byte = chunk[index++] as number
-        if (byte === LF) this.#endLine()
-        else if (byte !== CR) this.#readLine(byte)
+        index = this.#readLine(chunk, index)
       }
     }
   }
@@ -153,7 +151,20 @@ export class ResponseReader {
     }
   }
 
-  #readLine(byte: number): void {
+  /** @returns where the line ends, or what there is of it */
+  #readLine(chunk: Buffer, from: number): number {
+    for (let index = from; index < chunk.length; index++) {
+      const byte = chunk[index] as number
+      if (byte === LF) {
+        this.#endLine()
+        return index + 1
+      }
+      if (byte !== CR) this.#readLineByte(byte)
+    }
+    return chunk.length
+  }
+
+  #readLineByte(byte: number): void {
     if (this.#phase === 'dataEnd') throw new ResponseFault('malformed', 'a chunk is longer than its size')
     if (++this.#lineLength > LONGEST_LINE) {
       throw new ResponseFault('malformed', 'a line between chunks has no end')
