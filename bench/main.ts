@@ -1,18 +1,19 @@
 /**
  * The bench: how soon does a client see its first byte and its first event, on each executor, while producers
- * compute? Run it with `npm run bench` (`-- --help` says what else it does).
+ * compute? Run it with `npm run bench` (`-- --help` lists what else it does).
  *
  * Why its numbers can be trusted: the server, started afresh for each row, and the load generator are processes
- * of their own; clients arrive on a schedule that waits for nobody, and every time counts from the intended
+ * of their own; clients arrive on a schedule made beforehand, and every time counts from the intended
  * start; a row whose generator was late or busy is INVALID; only complete streams count, and what was received
- * must equal what the server says it sent; queueing theory has to agree where it applies; and all that is
- * claimed is a ratio within one run. Each room's first file says more:
+ * must equal what the server has counted as sent; queueing theory has to agree where it applies; and all that is
+ * claimed is a ratio within one run. More is in each room's first file:
  *
  * - what is asked for: `command/`; what is measured, as data: `scenarios/scenarios.ts`
- * - the processes: `servers/server.ts`, `load/load.ts`, `micro/micro-benchmarks.ts`; what runs them: `testbed/testbed.ts`
+ * - the processes: `servers/server.ts`, `load/load.ts`, `micro/micro-benchmarks.ts`; what runs them:
+ *   `testbed/testbed.ts`
  * - one row, and whether it counts: `rows/gate.ts`; a ratio against a goal: `figures/figures.ts`; its arithmetic:
  *   `statistics/`
- * - what is told: `report/results.ts`, `report/document.ts`
+ * - what is shown: `report/results.ts`, `report/document.ts`
  */
 import { runCommand } from '../profiler/command/run-command.ts'
 import { parseArguments, type Arguments } from './command/arguments.ts'

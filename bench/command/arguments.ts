@@ -18,7 +18,7 @@ export interface Arguments {
   scenarios: readonly Scenario[]
   own: OwnExecutor | undefined
   producer: OwnExecutor | undefined
-  /** Two executors, the first to be looked at beside the second. */
+  /** Two executors, the first to be compared with the second. */
   compare: readonly [subject: Contender, baseline: Contender] | undefined
   rounds: number | undefined
   full: boolean
@@ -118,7 +118,7 @@ function checkPicture(
 
 const TAKEN = new Set(['inline', 'microtask', 'deferred', 'workers', 'idle'])
 
-/** What two executors are compared in: the one scenario that says most, unless others are named. */
+/** What two executors are compared in: one scenario in overload, where executors differ most, unless others are named. */
 function comparable(names: string | undefined): readonly Scenario[] {
   const chosen = only(names ?? 'block-5ms@1.5')
   for (const { kind, name } of chosen) {

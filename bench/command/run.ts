@@ -88,7 +88,7 @@ export class Run {
     }
   }
 
-  /** What a user's producer takes is measured first, and tells what to run. */
+  /** What a user's producer takes is measured first, and decides what runs. */
   async #takeProducer({ name, url }: OwnExecutor): Promise<void> {
     const { quick, full } = this.#args
     this.#testbed.producer = { name, url, waits: false }
@@ -169,7 +169,7 @@ export class Run {
     }
   }
 
-  /** Many rounds of few say more than few rounds of many. */
+  /** Many rounds of few give a narrower interval than few rounds of many. */
   #comparedArrivals(scenario: BlockScenario): number {
     const arrivals = this.#arrivals(scenario, 'inline')
     return this.#args.full ? arrivals : Math.min(arrivals, COMPARED_ARRIVALS)

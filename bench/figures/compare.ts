@@ -3,7 +3,7 @@
  *
  * First the one that is compared with runs against itself: whatever differs then is noise. Then the two take turns,
  * A B, B A, …, each time on a fresh server; within a round both face the same clients, in each round others. Rounds of
- * which one half fails the validity gate are left out on both sides, and counted; the gate knows nothing of who won.
+ * which one half fails the validity gate are left out on both sides, and counted; the gate does not depend on who won.
  */
 import { tailOf, type Percentiles } from '../../profiler/samples/percentiles.ts'
 import { measureBlockRow, type BlockRow } from '../rows/block-row.ts'
@@ -17,7 +17,7 @@ import { figure, type Comparison, type Figure, type FigureDefinition } from './f
 import { inAlternation, type Bench } from './rounds.ts'
 
 export interface ComparisonPlan {
-  /** What is looked at, and what it is compared with. */
+  /** What is judged, and what it is compared with. */
   pair: readonly [subject: Contender, baseline: Contender]
   rounds: number
   /** Of each block row; undefined for the other scenarios. */
@@ -78,7 +78,7 @@ function times(
   return [measure('p50', (row) => of(row).p50), measure(tail, (row) => slowest(of(row)))]
 }
 
-/** A failed stream is slower than all, and of such a row no ratio says anything. */
+/** A failed stream is slower than all, and of such a row no ratio means anything. */
 function streamErrors({ errors }: BlockRow): string[] {
   return Object.entries(errors).map(([name, count]) => `${count} streams: ${name}`)
 }
@@ -155,7 +155,7 @@ async function comparePair<Row extends { gate: Gate }>(
 interface Rounds<Row> {
   first: readonly Row[]
   second: readonly Row[]
-  /** How many are missing, for the formula; and why the others must not be believed either. */
+  /** How many are missing, for the formula; and why the others do not count either. */
   notes: string
   failures: string[]
 }

@@ -28,11 +28,11 @@ export interface Figure {
   spread: [least: number, greatest: number]
   /** Bootstrap interval of the ratio, 95 %; undefined for fewer than six rounds. */
   interval: Interval | undefined
-  /** Undefined where the ratio is told for information. */
+  /** Undefined where the ratio is given for information. */
   goal: Goal | undefined
-  /** Where somebody has asked for a comparison: how it is worded, and against what noise. */
+  /** Of `--compare`: how it is worded, and against what noise. */
   comparison?: Comparison
-  /** Why it must not be believed, in words; empty if it may. */
+  /** Why it does not count, in words; empty where it does. */
   failures: string[]
 }
 

@@ -1,10 +1,10 @@
 /**
  * Streams that are open and send nothing: what each of them takes of the server's memory.
  *
- * The figure is a slope: memory is looked at with more and more streams open, and the line of least squares through
+ * The figure is a slope: memory is measured with more and more streams open, and the line of least squares through
  * what was seen has the bytes of one more stream. What a server needs by itself, and what it has left over from its
- * start, is not in it. Garbage is collected before each look, on the server's own thread; that of worker threads is
- * what it is.
+ * start, is not in it. Garbage is collected before each measurement, on the server's own thread; that of worker
+ * threads is what it is.
  */
 import type { IdleStreamsScenario } from '../scenarios/idle-streams.ts'
 import { isPeer } from '../servers/peers.ts'

@@ -3,7 +3,7 @@
  * events cost the server's thread. Their writes to the sockets are the floor, on either.
  *
  * All streams are open, and the connections' own cost is over, when the clock starts; timers are staggered, since
- * the clients come one after another. How late events are is told by the stamps in them.
+ * the clients come one after another. Stamps in the events show how late they are.
  */
 import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { Coding } from '../load/decoded-body.ts'
@@ -22,10 +22,10 @@ interface Ticking {
   latencyTailMs: number
 }
 
-/** Between two clients: far from what a server can take, so that nobody waits. */
+/** Between two clients: far from what a server can take, so that no client waits. */
 const APART_MS = 2
 const DRAIN_MS = 20_000
-/** How long the last streams stay open after the server was looked at: more than looking takes. */
+/** How long the last streams stay open after the measurement: more than its end takes. */
 const SPARE_MS = 1_500
 const QUICK_SPARE_MS = 1_000
 
@@ -76,7 +76,7 @@ interface TickingPlan {
   streams: number
   /** Between two events of a stream. */
   everyMs: number
-  /** How long the server is looked at, with all streams open. */
+  /** How long the server is measured, with all streams open. */
   forMs: number
   executor: 'inline' | 'workers'
   coding?: Coding | undefined

@@ -1,6 +1,6 @@
 /**
  * One stream from a thread as fast as its events come: how many a second, and what they cost the thread that serves
- * everybody.
+ * all clients.
  *
  * Beside the baseline `naive` runs the bare loop that it is made of: without encoder, stream and HTTP.
  */
@@ -12,7 +12,7 @@ import { inAlternation, type Bench } from './rounds.ts'
 import { bursts, busyClients, takeStream, type TakenStream } from './taken-stream.ts'
 
 const POSTED_MS = 120_000
-/** From here on megabytes say more than events. */
+/** From here on the rate is given in megabytes. */
 const LARGE_BYTES = 10_000
 
 type Contender = 'workers' | 'naive' | 'inline' | 'bare postMessage'

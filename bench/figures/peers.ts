@@ -49,7 +49,7 @@ export async function measurePeers(bench: Bench, scenario: PeersScenario): Promi
           goal: undefined,
         },
         'mainCpu',
-        // Time on a core is the same, however many others want it.
+        // Time on a core is the same, however many others compete for it.
         busyClients(both),
       ),
     ]

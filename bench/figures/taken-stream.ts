@@ -58,7 +58,7 @@ export async function takeStream(server: TestServer, events: number, place: stri
   }
 }
 
-/** Why rounds must not be believed. */
+/** Why rounds do not count. */
 export function busyClients(measured: readonly TakenStream[]): string[] {
   return measured
     .filter(({ clientShare }) => clientShare > BUSIEST_CLIENT)

@@ -1,4 +1,4 @@
-/** Clients whose streams are kept open, for as long as they are looked at. */
+/** Clients whose streams are kept open, for as long as they are measured. */
 import type { Stream } from '../../profiler/client/stream.ts'
 import { nowMs } from '../../profiler/clock.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'

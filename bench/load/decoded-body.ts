@@ -1,6 +1,6 @@
 /**
- * A body in a content coding, decoded with the streams of `node:zlib`: an implementation that knows nothing of what
- * the server has made it with.
+ * A body in a content coding, decoded with the streams of `node:zlib`: an implementation apart from the one that the
+ * server has made it with.
  */
 import type { Transform } from 'node:stream'
 import zlib from 'node:zlib'

@@ -1,7 +1,7 @@
 import type { BodyListener, EventBody } from '../../profiler/client/event-body.ts'
 import { nowMs } from '../../profiler/clock.ts'
 
-/** What is known of events beforehand, so that reading them costs less, or tells more. */
+/** What is known of events beforehand, so that reading them costs less, or finds more. */
 export interface EventShape {
   /** Bytes of each event on the wire. There must be no comments then. */
   bytes: number
@@ -18,10 +18,10 @@ const DATA = Buffer.from('data:')
 const FIRST_KEY = Buffer.from('{"n":')
 
 /**
- * Counts events that all have the same length, by their bytes. To look at each byte of millions of events a second
+ * Counts events that all have the same length, by their bytes. To read each byte of millions of events a second
  * would cost the client more than they cost the server. So of each piece that arrives only the first event is
- * looked at: that it begins where an event must begin, and has the number that belongs there. Events that are
- * stamped come one by one, and are all looked at.
+ * checked: that it begins where an event must begin, and has the number that belongs there. Events that are
+ * stamped come one by one, and are all checked.
  */
 export class FixedEvents implements EventBody {
   bytes = 0

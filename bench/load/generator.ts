@@ -2,9 +2,9 @@
  * The load generator: a process of its own, so that it shares no event loop, heap or garbage collector with the
  * server. It is asked for one recording at a time. `load.ts` starts it, and may start several.
  *
- * Why its numbers can be trusted: arrivals follow a schedule made beforehand and wait for nobody; every time is
- * counted from the intended start; each recording says how late the generator was, how busy its loop was, and
- * how much of the schedule it kept, so that a generator that could not keep up gives itself away.
+ * Why its numbers can be trusted: arrivals follow a schedule made beforehand, whatever becomes of those before; every
+ * time is counted from the intended start; each recording holds how late the generator was, how busy its loop was, and
+ * how much of the schedule it kept, so that one that could not keep up is found.
  */
 import { nowMs } from '../../profiler/clock.ts'
 import { serve } from '../../profiler/load/remote.ts'

@@ -1,10 +1,10 @@
 /**
  * The load on a server under test: clients in processes of their own, seen from their parent. There is one process, or
- * as many as `--generators` says; each takes its part of a load, and what they have recorded is put together as if it
+ * as many as `--generators` names; each takes its part of a load, and what they have recorded is put together as if it
  * had been one.
  *
- * Their streams are those of the profiler's client; what is the bench's own is what it knows of them beforehand, and so
- * can be strict about: `target.ts`, `outcome.ts`.
+ * Their streams are those of the profiler's client; what is the bench's own is what is known of them beforehand, and so
+ * can be checked: `target.ts`, `outcome.ts`.
  */
 import { nowMs } from '../../profiler/clock.ts'
 import { Generators } from '../../profiler/load/generators.ts'

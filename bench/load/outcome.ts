@@ -9,7 +9,7 @@ import type { Outcome as ClientOutcome } from '../../profiler/plan.ts'
  * - `status`: not a 200 with an event stream in chunks, in the content coding that was asked for
  * - `truncated`: ended before its last chunk, or with fewer or more events than it should have
  * - `hole`: an event's number did not follow the one before
- * - `malformed`: not HTTP/1.x, or not what its content coding says
+ * - `malformed`: not HTTP/1.x, or not in its content coding
  */
 export type Outcome = 'good' | 'refused' | 'reset' | 'timeout' | 'status' | 'truncated' | 'hole' | 'malformed'
 
@@ -28,7 +28,7 @@ const FAILURES: Readonly<Record<Exclude<ClientOutcome, 'good' | 'no-event'>, Out
 }
 
 /**
- * A body that is not in chunks does not tell whether it is complete, and never counts as such.
+ * Of a body that is not in chunks the end may be any cut, so that it never counts as complete.
  *
  * @param expected events of the stream; undefined where nothing is known of them
  */

@@ -5,7 +5,7 @@ import type { EventShape } from './fixed-events.ts'
 export interface Target {
   port: number
   path: string
-  /** Whether to speak TLS, and to believe any certificate. Default: no. */
+  /** Whether to use TLS, with any certificate. Default: no. */
   tls?: boolean
   /** How many events each stream has, numbered from 0; undefined where nothing is known of them. */
   events: number | undefined

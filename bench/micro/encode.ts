@@ -29,7 +29,7 @@ const FULLS = Array.from({ length: VARIANTS }, (_, index): FullEvent => ({
   data: { done: index, total: 1_000, label: 'reading the second file', ok: true },
 }))
 
-/** What is encoded is written here, as a socket would want it: V8 puts strings off until they are read. */
+/** What is encoded is written here, as into a socket's buffer: V8 puts strings off until they are read. */
 const WIRE = Buffer.allocUnsafe(1_024)
 
 export async function measureEncode(effort: Effort): Promise<EncodeRow[]> {

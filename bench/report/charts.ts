@@ -7,7 +7,7 @@ import type { BlockRow } from '../rows/block-row.ts'
 import { lindleyWaits } from '../statistics/theory.ts'
 import type { Results } from './results.ts'
 
-/** The first are told from one another best, and are what a reader compares. */
+/** The first colours differ most, and stand for what is compared most. */
 const ORDER = ['workers', 'inline', 'idle', 'own', 'microtask', 'deferred']
 
 /** Points of a curve, evenly on its logarithmic axis. */

@@ -1,4 +1,4 @@
-/** What the valid rows say, in ratios within one run: absolute figures drift from machine to machine. */
+/** What follows from the valid rows, in ratios within one run: absolute figures drift from machine to machine. */
 import type { BlockRow } from '../rows/block-row.ts'
 import type { Contender } from '../scenarios/contender.ts'
 import type { Results } from './results.ts'
@@ -11,7 +11,7 @@ export interface Conclusion {
   firstByteP99Ms: number
   /** ÷ the same of the idle route. */
   toIdle: number | undefined
-  /** ÷ what the theory says. */
+  /** ÷ the same by theory. */
   toTheory: number | undefined
 }
 

@@ -41,7 +41,7 @@ export function resultsDocument(results: Results, args: readonly string[]): Docu
   }
 }
 
-/** What one has to know to compare a run with another. */
+/** What a comparison with another run depends on. */
 export function machine(environment: Environment): [name: string, value: string][] {
   const { headfirst, node, cores, cpu, memoryBytes, platform } = environment
   return [
@@ -53,7 +53,7 @@ export function machine(environment: Environment): [name: string, value: string]
   ]
 }
 
-/** As a shell wants it. */
+/** Quoted for a shell, where it has to be. */
 export function quoted(argument: string): string {
   return /^[\w@.,:/=+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'
 
-/** Where a run was made: what one has to know to compare it with another. */
+/** Where a run was made: what a comparison with another run depends on. */
 export interface Environment {
   headfirst: string
   node: string

@@ -8,7 +8,7 @@ import type { BlockRow } from '../rows/block-row.ts'
 import type { Results } from './results.ts'
 
 const WIDTH = 820
-/** Around all of it: whoever shows the picture may be light where the reader's system is dark, so it has a ground. */
+/** Around all of it: the page around the picture may be light where the reader's system is dark, so it has a ground. */
 const MARGIN = 16
 const ROW_HEIGHT = 34
 const TOP = 92
@@ -20,7 +20,7 @@ const [HALF, MOST] = [706, 806]
 const colourOf = ({ contender }: BlockRow): string =>
   contender === 'workers' || contender === 'own' ? 'c0' : contender === 'idle' ? 'c2' : 'c1'
 
-/** As SVG; undefined where it must not be drawn, which is said on stderr. */
+/** As SVG; undefined where it must not be drawn, with the reason on stderr. */
 export function pictureOf(results: Results): string | undefined {
   const scenario = results.blocks.find(
     ({ load, firstByteMs }) => load > 1 && firstByteMs.p99 !== undefined,

@@ -1,4 +1,4 @@
-/** What a run says, in words for somebody who reads no tables. */
+/** What a run has found, in words in place of tables. */
 import { numberText } from '../../profiler/report/cells.ts'
 import type { Text } from '../../profiler/report/document.ts'
 import { verdict } from '../figures/figure.ts'

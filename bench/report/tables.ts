@@ -1,4 +1,4 @@
-/** The rows of a run as tables. What a ratio against a goal says stands in `figure-table.ts`. */
+/** The rows of a run as tables. Ratios against goals are in `figure-table.ts`. */
 import { numberText } from '../../profiler/report/cells.ts'
 import type { Column, Table } from '../../profiler/report/document.ts'
 import type { Percentiles } from '../../profiler/samples/percentiles.ts'
@@ -7,7 +7,7 @@ import type { Gate } from '../rows/gate.ts'
 import type { Results } from './results.ts'
 
 /**
- * Beyond it, measurement and theory disagree. It is looked at in overload only: below capacity the waits are so
+ * Beyond it, measurement and theory disagree. It is judged in overload only: below capacity the waits are so
  * short that much of them is what the machine does besides.
  */
 const MOST_OFF_THEORY = 0.2

@@ -2,7 +2,7 @@
  * One row of a blocking scenario: clients that arrive on a schedule, at one executor.
  *
  * Before the clock starts, the row's own server gets a burst, so that every thread of the executor has started
- * and compiled its code, and then a few streams one after another, to see a first byte with nobody else there.
+ * and compiled its code, and then a few streams one after another, to see a first byte with no other client there.
  *
  * The theory needs the service time of one stream. It is the time for which the server's event loop was active
  * during the row, per stream: what the server's thread has spent, and not when any client saw anything. (A
@@ -23,11 +23,11 @@ import type { Testbed } from '../testbed/testbed.ts'
 import { judge } from './gate.ts'
 import type { Row, ServerCost } from './row.ts'
 
-/** What the theory says of the first byte, and how far the measurement is from it. */
+/** What the first byte should be by theory, and how far the measurement is from it. */
 interface Theory {
   /** Of one stream: the active time of the server's event loop, per stream of the row. */
   serviceMs: number
-  /** From the intended start to the first byte with nobody else there; the theory adds it to each wait. */
+  /** From the intended start to the first byte with no other client there; the theory adds it to each wait. */
   firstByteAloneMs: number
   firstByteMs: Percentiles
   /** Measured ÷ expected − 1, at the median and at the highest percentile given. */
@@ -164,7 +164,7 @@ export function broken(
   return []
 }
 
-/** Or may have: a user's executor runs producers where it likes. */
+/** Or may have: a user's executor may run producers anywhere. */
 function hasThreads(contender: Contender | Peer): boolean {
   return contender === 'workers' || contender === 'own'
 }

@@ -2,11 +2,11 @@
  * Many open streams with an event a second each, in one process: what that costs the server's thread, how late the
  * events are, and how soon new clients have their first byte meanwhile. Then more of them, until something bends.
  *
- * All events go through one timer per thread, as in a program whose clients all want the same; see `hub` in
+ * All events go through one timer per thread, as in a program whose clients all get the same; see `hub` in
  * `producers.ts`. An event's latency counts from when it was due, and a new client's first byte from its intended start.
  * In the end every stream is ended by the server, and what it has sent must be what its clients have received.
  *
- * The load generator shares the machine. What bends at it says nothing of the server: such a row is INVALID.
+ * The load generator shares the machine. What bends at it is no limit of the server: such a row is INVALID.
  */
 import { poissonSchedule } from '../../profiler/load/schedule.ts'
 import { percentiles, rank, type Percentiles } from '../../profiler/samples/percentiles.ts'
@@ -59,7 +59,7 @@ const DRAIN_MS = 20_000
 /**
  * File descriptors that a process may have; Node has raised its soft limit to the hard one.
  *
- * @returns Infinity where the system does not tell
+ * @returns Infinity where the system has no limit, or no report of it
  */
 export function mostFiles(): number {
   const report = process.report.getReport() as unknown as {

@@ -1,6 +1,6 @@
 /**
- * The scenarios of a user's own producer (`--producer`). Nothing is known of it beforehand, so that one stream alone
- * and then bursts of them tell what it takes of a thread; loads are in times of that.
+ * The scenarios of a user's own producer (`--producer`). Nothing is known of it beforehand, so that what it takes
+ * of a thread is measured first, with one stream alone and then with bursts; loads are in times of that.
  */
 import type { BlockScenario } from '../scenarios/block.ts'
 import type { Testbed } from '../testbed/testbed.ts'
@@ -25,7 +25,7 @@ interface ProducerScenarios {
   scenarios: BlockScenario[]
 }
 
-/** @throws in words that tell the user, when its streams can't be measured */
+/** @throws with the reason, when its streams can't be measured */
 export async function producerScenarios(
   testbed: Testbed,
   name: string,

@@ -61,9 +61,9 @@ const BLOCK_50MS: Rows = { prefix: 'block-50ms', blockMs: 50, serviceSamples: 5 
 const BLOCK_500MS: Rows = { prefix: 'block-500ms', blockMs: 500, serviceSamples: 2 }
 /** Threads that sleep take no core: a pool serves as many times what one thread can as it has threads. */
 const SLEEP: Rows = { prefix: 'sleep-50ms', work: 'sleep', blockMs: 50, serviceSamples: 5 }
-/** Nobody is in anybody's way, so no executor should win. It stays here for whoever expects that one does. */
+/** No stream is in another's way, so no executor should win. It shows that none does. */
 const ASYNC: Rows = { prefix: 'async-50ms', work: 'wait', blockMs: 50, serviceSamples: 100 }
-/** Whether the bench tells the first byte from the first event: see `broken()` in `rows/block-row.ts`. */
+/** Whether the bench sees the first byte apart from the first event: see `broken()` in `rows/block-row.ts`. */
 const FLUSH: Rows = { prefix: 'flush', blockMs: 5, serviceSamples: 20 }
 const ON_BASELINES: Rows = { prefix: 'baselines', blockMs: 5, serviceSamples: 50 }
 

@@ -3,7 +3,7 @@ export interface HeldScenario {
   kind: 'held'
   name: string
   executors: readonly ('inline' | 'workers')[]
-  /** How many are open while the server is looked at, ascending; those that the process may not open are left out. */
+  /** How many are open while the server is measured, ascending; those that the process may not open are left out. */
   steps: readonly number[]
   quickSteps: readonly number[]
   /** Between two events of a stream. */

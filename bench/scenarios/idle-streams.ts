@@ -3,7 +3,7 @@ import type { Comparison, RoundsScenario } from './rounds.ts'
 /** Streams that are open and send nothing: what each of them takes of memory. */
 export interface IdleStreamsScenario extends RoundsScenario {
   kind: 'idle-streams'
-  /** How many are open when memory is looked at, ascending. */
+  /** How many are open when memory is measured, ascending. */
   steps: readonly number[]
   quickSteps: readonly number[]
   comparisons: readonly Comparison[]

@@ -6,7 +6,7 @@ export interface ManyStreamsScenario extends RoundsScenario {
   streams: number
   quickStreams: number
   everyMs: number
-  /** How long the server is looked at, with all streams open. */
+  /** How long the server is measured, with all streams open. */
   forMs: number
   quickForMs: number
   goal: Goal | undefined

@@ -7,7 +7,7 @@ export interface OwnProducer extends OwnExecutor {
   waits: boolean
 }
 
-/** By which headfirst knows what its `producer()` has returned. */
+/** The mark of what headfirst's `producer()` returns. */
 const PORTABLE = Symbol.for('headfirst.portable')
 
 const isPortable = (exported: unknown): exported is PortableProducer<unknown> =>

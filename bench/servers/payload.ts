@@ -1,7 +1,7 @@
 /** The data of the events of a burst: the same for every library. */
 import { randomFrom } from '../../profiler/load/schedule.ts'
 
-/** Bytes of an event on the wire, before HTTP's own framing, where nothing else is said. */
+/** Bytes of an event on the wire, before HTTP's own framing, where nothing else is given. */
 export const EVENT_BYTES = 58
 /** `data: ` and two line ends. */
 export const FRAME_BYTES = 8

@@ -1,6 +1,6 @@
 /**
  * Other libraries, and none: what headfirst is compared with. Each is a plain module in `peers/`, as a user of the
- * library would write it at its fastest; it knows nothing of headfirst, whose types would clash with theirs.
+ * library would write it at its fastest; it imports nothing of headfirst, whose types would clash with theirs.
  */
 import type { Server } from 'node:http'
 import { extname } from 'node:path'

@@ -30,7 +30,7 @@ export const nap: PortableProducer<{ ms: number }> = producer(
   { name: 'nap' },
 )
 
-/** The same, but waiting for a timer: its thread can do what it likes. */
+/** The same, but waiting for a timer: its thread can do other work. */
 export const pause: PortableProducer<{ ms: number }> = producer(
   import.meta.url,
   async (stream: EventStream, { ms }: { ms: number }) => {
@@ -65,10 +65,10 @@ export const burst: PortableProducer<BurstPlan> = producer(
   { name: 'burst' },
 )
 
-/** Those who are to hear of something that does not happen. */
+/** Streams that wait for something that does not happen. */
 const subscribers = new Set<EventStream>()
 
-/** Subscribes, and returns: its stream stays open until somebody closes it. */
+/** Subscribes, and returns: its stream stays open until it is closed from outside. */
 export const subscribe: PortableProducer = producer(
   import.meta.url,
   (stream: EventStream) => {
@@ -125,7 +125,7 @@ interface Subscriber {
 }
 
 /**
- * One timer for all streams of a thread, as a program has it whose streams tell the same. They are spread over the time
+ * One timer for all streams of a thread, as a program has it whose streams carry the same. They are spread over the time
  * between two events, so that none waits for all others. Events are stamped with the time at which they were due, and
  * none is left out where the thread is late.
  */

@@ -1,4 +1,4 @@
-/** What a server under test is told and asked. */
+/** What a server under test is to run, and what it is asked. */
 import type { FlushMode, RouteStats, WorkersOptions } from 'headfirst'
 import type { Coding } from '../load/decoded-body.ts'
 import type { BurstPlan } from './payload.ts'

@@ -1,6 +1,6 @@
 /**
  * The servers under test, each in a process of its own: headfirst's here, that of any other library in `peer-server.ts`.
- * What they are told and asked is in `server-plan.ts`, what their streams do in `producers.ts`.
+ * What they are to run, and are asked, is in `server-plan.ts`, what their streams do in `producers.ts`.
  *
  * This one is a Fastify app with headfirst and one route or two, started afresh for each row, so that no row inherits
  * another's heap, threads or compiled code. The testbed starts it.
@@ -26,7 +26,7 @@ import { memory, usage } from './usage.ts'
 
 const PRODUCERS = { block, burst, hub, nap, pause, single, subscribe, ticker, wait }
 
-/** Overload is what is measured here: nobody may be refused for it. */
+/** Overload is what is measured here: no client may be refused for it. */
 const QUEUE_WITHOUT_REFUSAL = 100_000
 const PATIENCE_MS = 600_000
 
@@ -67,7 +67,7 @@ async function start(plan: ServerPlan): Promise<Address> {
   return { port: (app.server.address() as { port: number }).port, paths: PATHS }
 }
 
-/** With the certificate of the tests, whose key everybody knows. Its name in Fastify's types is another. */
+/** With the certificate of the tests, whose key is public. Its name in Fastify's types is another. */
 function https(): FastifyServerOptions {
   const folder = extname(import.meta.url) === '.ts' ? '../../test/http/' : '../../../test/http/'
   const read = (file: string): string => readFileSync(new URL(`${folder}${file}`, import.meta.url), 'utf8')

@@ -12,7 +12,7 @@ const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`
  * CPU time of the main thread alone, in ms: without worker threads, and without V8's and libuv's helpers. Call it
  * on the main thread.
  *
- * @returns undefined where neither Node nor the system tells
+ * @returns undefined where neither Node nor the system has it
  */
 export function mainThreadCpuMs(): number | undefined {
   if (threadCpuUsage !== undefined) {

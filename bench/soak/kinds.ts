@@ -7,7 +7,7 @@ import type { Coding } from '../load/decoded-body.ts'
 export const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 
 /**
- * - `probe`: one event, inline; its first byte is what is looked at
+ * - `probe`: one event, inline; its first byte is what is measured
  * - `short`: events as fast as they come, half of the clients in a content coding
  * - `long`: events in a rhythm
  * - `slow`: some MB for a client that takes its time
@@ -31,7 +31,7 @@ export const NEWS_PATH = '/news'
 /** Kills the thread of `mortal`. */
 export const KILL_PATH = '/kill'
 
-/** Clients a second. They come at random, and wait for nobody. */
+/** Clients a second. They come at random, whatever becomes of those before. */
 export const PER_SECOND: Readonly<Record<Exclude<Kind, 'news'>, number>> = {
   probe: 20,
   short: 16,

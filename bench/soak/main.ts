@@ -1,12 +1,12 @@
 /**
- * The soak: one server under mixed load for minutes. Run it with `npm run soak` (`-- --help` says what else it does).
+ * The soak: one server under mixed load for minutes. Run it with `npm run soak` (`-- --help` lists what else it does).
  *
  * Why it counts: the server and the load generator are processes of their own, and both count; clients come at random,
- * in an open loop, whatever becomes of those before; and in the end what the server says that it has sent is held
+ * in an open loop, whatever becomes of those before; and in the end what the server has counted as sent is held
  * against what its clients have received, to the event.
  *
  * - who comes: `kinds.ts`, `mixed-load.ts`; the processes: `server.ts`, `generator.ts`
- * - what has to hold: `checks.ts`; what is told: `soak-document.ts`
+ * - what has to hold: `checks.ts`; what is shown: `soak-document.ts`
  */
 import { runCommand } from '../../profiler/command/run-command.ts'
 import { EXIT as MEASURED, measuringCommand, type Measuring } from '../command/measuring-command.ts'

@@ -84,7 +84,7 @@ export class MixedLoad {
     return heard
   }
 
-  /** Nobody comes any more; resolves when the last has gone. */
+  /** No more clients come; resolves when the last has gone. */
   async end(): Promise<void> {
     this.#ending = true
     for (const follower of this.#followers) follower.end()
@@ -92,7 +92,7 @@ export class MixedLoad {
     while (this.#visits.size > 0) await Promise.all(this.#visits)
   }
 
-  /** The first client of a kind comes at once, each other at a time that waits for nobody. */
+  /** The first client of a kind comes at once, each other at a time of its own, whatever becomes of those before. */
   #arrive(kind: Exclude<Kind, 'news'>, lastMs: number, turn: number): void {
     const gapMs = (-Math.log(1 - this.#random()) * 1_000) / PER_SECOND[kind]
     const atMs = turn === 0 ? lastMs : lastMs + gapMs

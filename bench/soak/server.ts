@@ -25,7 +25,7 @@ export interface Held {
   heapBytes: number
   rssBytes: number
   externalBytes: number
-  /** Undefined where the system does not tell. */
+  /** Undefined where the system has no such number. */
   files: number | undefined
   threads: number | undefined
   connections: number

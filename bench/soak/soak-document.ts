@@ -93,7 +93,7 @@ function megabytes(bytes: number): string {
   return `${numberText(bytes / 1e6)} MB`
 }
 
-/** What is looked at, sample by sample. */
+/** What each sample has measured. */
 const WATCHED: readonly { name: string; unit?: string; of: (sample: Sample) => number }[] = [
   { name: 'heap', unit: 'MB', of: ({ heapBytes }) => heapBytes / 1e6 },
   { name: 'resident memory', unit: 'MB', of: ({ rssBytes }) => rssBytes / 1e6 },

@@ -3,7 +3,7 @@ export interface Tally {
   streams: number
   /** Had everything to the end. */
   good: number
-  /** Were told 503. */
+  /** Got a 503. */
   refused: number
   /** Whose connection broke before the end. */
   broken: number

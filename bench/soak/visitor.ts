@@ -20,7 +20,7 @@ export interface Visit {
 /** A client that does not behave: it leaves, takes its time, or does not read at all. */
 export class Visitor implements ConnectionUser {
   readonly reader: ResponseReader
-  /** Settles when the connection is closed, whoever did it. */
+  /** Settles when the connection is closed, from either side. */
   readonly over: Promise<void>
   /** It was this client that has closed. */
   left = false
@@ -70,7 +70,7 @@ export class Visitor implements ConnectionUser {
     this.closed()
   }
 
-  /** What broke it is seen by what has not come. */
+  /** What broke it shows in what has not come. */
   closed(): void {
     clearTimeout(this.#rest)
     this.#end()

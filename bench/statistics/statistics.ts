@@ -4,14 +4,14 @@
  * How one contender compares with another that was measured beside it, round by round.
  *
  * Each round gives a ratio of its own, so that what the machine did meanwhile falls on both sides. Their median is
- * told, with a bootstrap interval: the rounds are drawn again with replacement, many times, and of the medians of all
+ * given, with a bootstrap interval: the rounds are drawn again with replacement, many times, and of the medians of all
  * draws the middle 95 % are kept. The draws are seeded: the same rounds give the same interval.
  */
 import { randomFrom } from '../../profiler/load/schedule.ts'
 
 /**
  * Of fewer rounds no interval is given. All of five rounds lie on one side of the true median by chance once in 16
- * times, of six once in 32: only with six can the rounds say anything with 95 % confidence.
+ * times, of six once in 32: only with six is 95 % confidence possible at all.
  */
 export const FEWEST_ROUNDS = 6
 const RESAMPLES = 10_000
@@ -67,7 +67,7 @@ export function middle(values: ArrayLike<number>): number {
   return ((sorted[Math.ceil(half) - 1] ?? NaN) + (sorted[Math.floor(half)] ?? NaN)) / 2
 }
 
-/** Whether it can't be told from 1. */
+/** Whether 1 is in it: then there may be no difference. */
 export function spansOne([low, high]: Interval): boolean {
   return low <= 1 && high >= 1
 }

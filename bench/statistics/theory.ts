@@ -3,7 +3,7 @@
  *
  * With `inline` and `microtask` a stream's request is parsed, answered and produced in one piece, and pieces
  * follow one another in order of arrival. (Node accepts and reads in batches, once per turn of its loop, but
- * that changes neither the order nor that the thread is never idle while somebody waits.) So the server is a
+ * that changes neither the order nor that the thread is never idle while a client waits.) So the server is a
  * single queue with a fixed service time, and the measured first bytes must agree with it: if they do not, the
  * bench or the machine is at fault. In overload the tail tests that no client's wait was left out (the last one
  * waits for all of the work), and the median that the work was spread as it should be.

@@ -2,7 +2,7 @@ import type { CloseReason, RouteStats } from 'headfirst'
 import type { Recording } from '../load/recording.ts'
 
 /**
- * What the server says it has sent is what the clients have received, or the bench has a bug.
+ * What the server has counted as sent is what the clients have received, or the bench has a bug.
  *
  * @throws when they disagree though no stream has failed
  */

@@ -10,7 +10,7 @@ import type { Memory, Usage } from '../servers/usage.ts'
 import { agree } from './agreement.ts'
 
 const ANSWER_MS = 10_000
-/** Between the last stream's opening and a look at what open streams cost. */
+/** Between the last stream's opening and the measurement of what open streams cost. */
 const SETTLING_MS = 300
 /** How long the garbage of a server with many streams may take. */
 const COLLECTING_MS = 60_000
@@ -109,7 +109,7 @@ export class TestServer {
   /**
    * Ends the streams of all hubs, from the server's side.
    *
-   * @throws when one of them was not whole, or when its server says that it has sent something else
+   * @throws when one of them was not whole, or when its server has counted something else as sent
    */
   async endHeld(): Promise<Total> {
     await (this.#remote as unknown as Remote<Pick<OwnServerQuestions, 'endHubs'>>).ask(
@@ -158,7 +158,7 @@ export class TestServer {
   }
 }
 
-/** A look at a server for a while, from and until then on the host's clock. */
+/** What a server did for a while, from and until then on the host's clock. */
 interface Look extends Pick<Loaded, 'mainCpuMs' | 'cpuMs'> {
   fromMs: number
   untilMs: number

@@ -9,7 +9,7 @@ export interface Endpoint extends Pick<Target, 'host' | 'port' | 'socketPath' | 
   localAddress?: string | undefined
 }
 
-/** Whoever uses a connection at the moment. */
+/** The user of a connection at the moment. */
 export interface ConnectionUser {
   connected(): void
   received(chunk: Buffer): void
@@ -46,7 +46,7 @@ export class Connection {
   #failure: { outcome: Outcome; message: string } | undefined
   #isClosed = false
 
-  /** @param onIdleClose called when it closes while nobody uses it */
+  /** @param onIdleClose called when it closes while it has no user */
   constructor(
     { host, port, socketPath, tls, localAddress }: Endpoint,
     onIdleClose: (connection: Connection) => void = () => {},
@@ -128,14 +128,14 @@ export class Connection {
     this.#socket.resetAndDestroy()
   }
 
-  /** Nobody uses it for now, and somebody may again. */
+  /** It has no user for now, and may have another. */
   keep(): void {
     this.user = undefined
     this.reused = true
   }
 
   /**
-   * Nobody uses it any more. The server is given time to close it, so that ports of this machine are free again at once,
+   * It has no more users. The server is given time to close it, so that ports of this machine are free again at once,
    * and is heard of a little later only.
    */
   leave(): void {

@@ -47,7 +47,7 @@ export class EventScanner implements EventBody {
       } else if (this.#place === 'name') {
         this.#readName(byte)
       } else if (this.#place === 'value' && (byte === SPACE || byte === QUOTE)) {
-        // Some libraries make JSON of a string. What follows the number is not looked at.
+        // Some libraries make JSON of a string. What follows the number does not matter.
         continue
       } else if (byte >= ZERO && byte <= NINE) {
         this.#place = 'digits'

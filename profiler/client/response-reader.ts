@@ -106,7 +106,7 @@ export class ResponseReader {
       throw new ResponseFault('malformed', `no status line: ${JSON.stringify(statusLine.slice(0, 40))}`)
     }
     const status = Number(digits)
-    // An interim response says that another one follows (RFC 9110, 15.2).
+    // After an interim response another one follows (RFC 9110, 15.2).
     if (status >= 200) this.#understand(status, minor === '1', lines)
     return from + end + 4 - before
   }

@@ -4,7 +4,7 @@ import type { Connection, ConnectionUser } from './connection.ts'
 import type { BodyListener, EventBody } from './event-body.ts'
 import { ResponseFault, ResponseReader } from './response-reader.ts'
 
-/** Whoever begins streams. */
+/** What begins streams, and has what comes of them. */
 export interface StreamOwner {
   /** When they are over. */
   readonly end: End

@@ -7,7 +7,7 @@ export function arrivalsOf({ rate, warmupMs, durationMs, closed }: Load): number
 }
 
 /**
- * When all streams are to begin, whoever begins them; nothing for a closed loop.
+ * When all streams are to begin, in whichever process; nothing for a closed loop.
  *
  * @returns ms since the start, ascending
  */

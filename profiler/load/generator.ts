@@ -1,8 +1,8 @@
 /**
  * The profiler's load generator: a process of its own, so that it shares no event loop, heap or garbage collector
- * with whoever draws and prints. Arrivals follow a schedule made beforehand and wait for nobody; every time counts
- * from the intended start; each recording says how late and how busy the generator was. Where there are several, all
- * of them have the same schedule and the same start, and each takes its part of the arrivals.
+ * with what draws and prints. Arrivals follow a schedule made beforehand, whatever becomes of those before; every time
+ * counts from the intended start; each recording holds how late and how busy the generator was. Where there are several,
+ * all of them have the same schedule and the same start, and each takes its part of the arrivals.
  */
 import type { PartPlan, Plan, Standing } from '../plan.ts'
 import type { Recording } from '../samples/recording.ts'

@@ -77,7 +77,7 @@ export class Run implements StreamOwner {
     this.#timetable.stop()
     for (const timer of [this.#noting, this.#expiry, this.#closing]) clearTimeout(timer)
     for (const connection of this.#idle) connection.destroy()
-    // What is open when it is interrupted is neither good nor bad, but nobody waits for it.
+    // What is open when it is interrupted is neither good nor bad, and no longer waited for.
     for (const stream of this.#open) stream.settle('timeout')
     return this.recorder.recording(this.#scheduled(), {
       sentForMs: this.#sentForMs,

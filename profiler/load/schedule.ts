@@ -1,4 +1,4 @@
-/** When clients arrive: an open loop, made beforehand, that does not wait for anybody. */
+/** When clients arrive: an open loop, made beforehand, whatever becomes of those before. */
 
 /**
  * Mulberry32: small, seeded, and even enough for arrival times and markup.

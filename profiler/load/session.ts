@@ -8,7 +8,7 @@ import type { Held } from './holding.ts'
 
 const SHOWN_EACH_MS = 500
 
-/** Whoever shows how a measurement goes. */
+/** What shows how a measurement goes. */
 export interface Onlooker {
   standing(standing: Standing, generators: number): void
   /** There were too few generators: the measurement begins anew. */

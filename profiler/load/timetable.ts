@@ -1,7 +1,7 @@
 import { nowMs } from '../clock.ts'
 import type { Part } from '../parts.ts'
 
-/** Whoever begins what is due. */
+/** What begins when it is due. */
 export interface Arrivals {
   /**
    * It is time for the next one.

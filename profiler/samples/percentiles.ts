@@ -24,7 +24,7 @@ export function percentiles(samples: ArrayLike<number>): Percentiles {
   }
 }
 
-/** The percentile that tells how slow the slow ones are, as far as that many samples can. */
+/** The percentile that shows how slow the slow ones are, as far as that many samples can. */
 export function tailOf(samples: number): { name: string; fraction: number } {
   return samples < FEWEST_FOR_P99 ? { name: 'p90', fraction: 0.9 } : { name: 'p99', fraction: 0.99 }
 }

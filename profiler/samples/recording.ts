@@ -6,7 +6,7 @@ import type { RecordedSamples } from './samples.ts'
 /** What each process measures, in ms. */
 export const METRICS = ['ttfb', 'ttfe', 'total', 'gap', 'latency', 'lag'] as const
 
-/** What is told of several processes as a sum. See `Measurement`. */
+/** What several processes have in sum. See `Measurement`. */
 export interface Counts {
   arrivals: number
   scheduled: number
@@ -20,7 +20,7 @@ export interface Counts {
 
 /**
  * What one process has recorded of its part of a run: plain data that can be put together with that of the others.
- * Nothing in it is summarised: of two medians nobody can tell the median of all.
+ * Nothing in it is summarised: the median of all does not follow from two medians.
  */
 export interface Recording {
   counts: Counts

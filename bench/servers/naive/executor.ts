@@ -4,7 +4,7 @@
  * encoder and the `EventStream` on the worker, the sink on the server's thread, its flush mode, its high-water mark.
  *
  * It is as cheap as a message per event can be: an event is a bare string, on a port that only its stream uses.
- * It knows no cancellation, no bounds and no death of its thread.
+ * It has no cancellation and no bounds, and does not survive its thread.
  */
 import { portability, type Executor, type Portability, type Task } from 'headfirst'
 import { extname } from 'node:path'

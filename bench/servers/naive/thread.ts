@@ -25,7 +25,7 @@ export interface Order {
   highWaterMark: number
 }
 
-/** An event's text, or: the producer starts, wants to know when the client has caught up, is done. */
+/** An event's text, or: the producer starts, waits for the client to catch up, is done. */
 export type FromThread = string | { kind: 'start' } | { kind: 'behind' } | { kind: 'done'; error?: unknown }
 
 /** headfirst's `Sink`: posts what it takes. What the server's thread has of it is asked only over the high-water mark. */
