@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { History, inline, workers, type Executor } from '../../src/index.ts'
-import { everyKind, KINDS } from '../plugin/every-kind.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { Chromium } from './chromium.ts'
+import { everyKind, KINDS } from '../support/every-kind.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Chromium } from '../support/chromium.ts'
 import { resuming, sending, staying } from './producers.ts'
-import { State, Tab } from './tab.ts'
+import { State, Tab } from './event-source-tab.ts'
+import { until } from '../../src/testing/flags.ts'
 
 let chromium: Chromium
 

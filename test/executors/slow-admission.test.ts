@@ -2,9 +2,10 @@
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { inline, type Executor, type ExecutorLoad } from '../../src/index.ts'
-import { turns } from '../lifecycle/everywhere.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
+import { turns } from '../support/waiting.ts'
 
 /** One decision that an executor was asked for. */
 interface Question {

@@ -5,8 +5,8 @@
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import headfirst, { workers } from '../../src/index.ts'
-import { EXECUTORS } from '../lifecycle/executors.ts'
-import { blocks, large, ticks } from './open-producers.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { blocks, large, ticks } from './sigterm-producers.ts'
 
 const [graceMs = '', bytes = ''] = process.argv.slice(2)
 

@@ -4,7 +4,7 @@ import headfirst, { workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import { openStream, type OpenedStream } from '../../src/testing/open-stream.ts'
 import { count, neverStops, ticks } from '../executors/workers/producers.ts'
-import { untilPatiently as until } from './patience.ts'
+import { untilPatiently as until } from '../support/waiting.ts'
 
 const pool = (): Executor => workers({ threads: 1, niceIncrement: 0, graceMs: 50 })
 

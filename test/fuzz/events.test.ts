@@ -7,12 +7,12 @@ import { allocateRing, MAX_RING_BYTES, RingReader, RingWriter } from '../../src/
 import { CodedBody, CONTENT_CODINGS, Compressor, type ContentCoding } from '../../src/sse/compression.ts'
 import type { Sink } from '../../src/sse/sink.ts'
 import { EventStream, type StreamContext, type StreamLog } from '../../src/sse/stream.ts'
-import { DecodingClient } from '../plugin/decoding-client.ts'
-import { Testbed } from '../plugin/testbed.ts'
-import { anyAttempt, anyText, send, type Step } from './attempt.ts'
-import { diceOf, LONG, many, rounds, SEED, TIMEOUT } from './form.ts'
+import { DecodingClient } from '../support/decoding-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { anyAttempt, anyText, send, type Step } from './events-attempt.ts'
 import { manyAttempts } from './producers.ts'
-import { expectSteps } from './reading.ts'
+import { expectSteps } from './events-reading.ts'
+import { LONG, SEED, TIMEOUT, many, diceOf, rounds } from '../support/random.ts'
 
 /** What carries a stream's bytes from its producer. */
 interface Carrier {

@@ -1,7 +1,7 @@
 /** Producers of the fuzz tests, for any executor. */
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
-import { anyAttempt, send } from './attempt.ts'
-import { diceOf } from './form.ts'
+import { anyAttempt, send } from './events-attempt.ts'
+import { diceOf } from '../support/random.ts'
 
 interface Drawn {
   seed: number

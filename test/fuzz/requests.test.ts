@@ -6,30 +6,29 @@ import { createParser } from 'eventsource-parser'
 import type { FastifyServerOptions } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { History, type SseRouteOptions } from '../../src/index.ts'
-import type { Dice } from '../executors/workers/frames.ts'
-import { Http2Client } from '../http/http2-client.ts'
-import { origin, SERVERS } from '../http/protocols.ts'
-import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { LONG, many, rounds, TIMEOUT } from './form.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { origin, SERVERS } from '../support/protocols.ts'
+import { Testbed } from '../support/testbed.ts'
 import { echoing, waiting } from './producers.ts'
-import { anyRequest, INJECTED } from './request.ts'
-import { readResponses, type StrictResponse } from './responses.ts'
+import { anyRequest, INJECTED } from './requests-request.ts'
+import { readResponses, type StrictResponse } from './requests-responses.ts'
+import { type Dice, LONG, TIMEOUT, many, rounds } from '../support/random.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** Of each executor a stream that ends and one that does not; and whatever else looks at a request's fields. */
 async function serve(
   server: FastifyServerOptions = {},
   options: SseRouteOptions = {},
 ): Promise<{ testbed: Testbed; paths: string[] }> {
-  const testbed = await makeTestbed({ compress: true, retryMs: 1_000, ...options }, server)
+  const testbed = await Testbed.everywhere({ compress: true, retryMs: 1_000, ...options }, server)
   await testbed.app.register(cors, { origin: true, credentials: true })
   const history = new History({ maxEvents: 10 })
   for (let n = 0; n < 20; n++) history.push('key', { data: n })
   const paths: string[] = []
   for (const executor of EXECUTORS) {
-    route(testbed, `/${executor}/echo`, echoing, undefined, { executor })
-    route(testbed, `/${executor}/strict`, echoing, undefined, { executor, accept: 'strict', compress: false })
-    route(testbed, `/${executor}/waits`, waiting, undefined, { executor })
+    testbed.route(`/${executor}/echo`, echoing, undefined, { executor })
+    testbed.route(`/${executor}/strict`, echoing, undefined, { executor, accept: 'strict', compress: false })
+    testbed.route(`/${executor}/waits`, waiting, undefined, { executor })
     paths.push(`/${executor}/echo`, `/${executor}/strict`, `/${executor}/waits`)
   }
   testbed.app.get('/history', { sse: { executor: 'inline' } }, async (_, reply) =>

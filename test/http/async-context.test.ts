@@ -10,10 +10,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { History, type EventInput, type EventStream, type SseRouteOptions } from '../../src/index.ts'
 import * as producers from '../../src/testing/producers.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { Http2Client } from './http2-client.ts'
-import { isHttp2, origin, SERVERS, type Protocol } from './protocols.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { isHttp2, origin, SERVERS, type Protocol } from '../support/protocols.ts'
+import { until } from '../../src/testing/flags.ts'
 
 const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
 const ON_THIS_THREAD = ['inline', 'microtask', 'deferred']

@@ -7,12 +7,19 @@ import type { FastifyServerOptions } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { workers } from '../../src/index.ts'
 import { Flag, makeFlags, until, untilRaised } from '../../src/testing/flags.ts'
-import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
 import * as producers from '../lifecycle/producers.ts'
-import { get } from '../plugin/client.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { Http2Client } from './http2-client.ts'
-import { CERTIFICATE, isHttp2, origin, SERVERS, type Protocol, type TlsRequestOptions } from './protocols.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import {
+  CERTIFICATE,
+  isHttp2,
+  origin,
+  SERVERS,
+  type Protocol,
+  type TlsRequestOptions,
+} from '../support/protocols.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 // Fastify gives the sessions of HTTP/2 the one limit, and ends them at it only where the other is set.
 const LIMITS = { connectionTimeout: 300, http2SessionTimeout: 300 }
@@ -26,17 +33,17 @@ interface Served {
 /** A server whose threads have started: no connection would outlive that. */
 async function serve(executor: string, server: FastifyServerOptions = {}, streams = 1): Promise<Served> {
   const executors = { workers: workers({ threads: 1, niceIncrement: 0 }) }
-  const testbed = await makeTestbed(
+  const testbed = await Testbed.everywhere(
     { executor, executors, heartbeatMs: 0, graceMs: 10_000 },
     { ...LIMITS, ...server },
   )
   testbed.app.get('/before', async () => 'before')
   const inputs = Array.from({ length: streams }, (_, n) => {
     const input = { flags: makeFlags(), reason: producers.makeReason() }
-    route(testbed, `/${n}`, producers.promise, input)
+    testbed.route(`/${n}`, producers.promise, input)
     return input
   })
-  route(testbed, '/first', producers.count, { events: 1 })
+  testbed.route('/first', producers.count, { events: 1 })
   expect((await testbed.app.inject('/first')).statusCode).toBe(200)
   testbed.closed.length = 0
   return { testbed, inputs }
@@ -133,8 +140,8 @@ test.each(Object.keys(ENDINGS))(
 )
 
 test('heartbeats keep a connection from its limit', async () => {
-  const testbed = await makeTestbed({ heartbeatMs: 50 }, { connectionTimeout: 150 })
-  route(testbed, '/', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
+  const testbed = await Testbed.everywhere({ heartbeatMs: 50 }, { connectionTimeout: 150 })
+  testbed.route('/', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
   const client = await testbed.connect()
   client.send(get('/'))
   await client.including(':\n'.repeat(12))

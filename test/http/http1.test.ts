@@ -4,10 +4,10 @@ import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EventStream, RouteOptions } from '../../src/index.ts'
-import { makeFlags } from '../../src/testing/flags.ts'
+import { makeFlags, until } from '../../src/testing/flags.ts'
 import { awaitingSignal, echoing, numbers } from '../../src/testing/producers.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
 const EVENTS = 'data: 0\n\ndata: 1\n\n'

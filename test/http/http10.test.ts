@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import type { Executor, SseRouteOptions } from '../../src/index.ts'
 import * as producers from '../../src/testing/producers.ts'
-import { Testbed } from '../plugin/testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** All that a client of HTTP/1.0 gets until its connection closes. */
 async function get(testbed: Testbed, path: string, headers = ''): Promise<{ head: string; body: string }> {

@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url'
 import { createGunzip } from 'node:zlib'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { HeadfirstOptions, Producer } from '../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
+import { Flag, makeFlags, raise, untilRaised, type Flags, until } from '../../src/testing/flags.ts'
 import { awaitingSignal, flooding } from '../../src/testing/producers.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { Http2Client } from './http2-client.ts'
-import { findNginx, Nginx, type Binary, type NginxSettings } from './nginx.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { findNginx, Nginx, type Binary, type NginxSettings } from './nginx-server.ts'
 import { acknowledged } from './producers.ts'
 
 type Site = Omit<NginxSettings, 'upstream'>
@@ -153,8 +153,8 @@ describe.each(Object.entries(SITES))('behind nginx with %s', (name, site) => {
 
 // With TLS and HTTP/2, nginx 1.22 holds the head back until some of the body comes: hence retryMs.
 test('nginx that ends TLS speaks HTTP/2 to the clients; with retryMs the head comes before the first event', async () => {
-  const [key, certificate] = ['test-only-key.pem', 'test-only-certificate.pem'].map((file) =>
-    fileURLToPath(new URL(file, import.meta.url)),
+  const [key, certificate] = ['../support/test-only-key.pem', '../support/test-only-certificate.pem'].map(
+    (file) => fileURLToPath(new URL(file, import.meta.url)),
   )
   const site = { listen: 'ssl http2', server: `ssl_certificate ${certificate}; ssl_certificate_key ${key};` }
   const flags = makeFlags()

@@ -9,10 +9,17 @@ import type { EventStream, HeadfirstOptions, Producer } from '../../src/index.ts
 import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
 import { Flag, makeFlags, until, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import * as producers from '../../src/testing/producers.ts'
-import { Testbed } from '../plugin/testbed.ts'
-import { Http2Client, type Http2Response } from './http2-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Http2Client, type Http2Response } from '../support/http2-client.ts'
 import { headSeen, open } from './producers.ts'
-import { CERTIFICATE, isHttp2, origin, SERVERS, type Protocol, type TlsRequestOptions } from './protocols.ts'
+import {
+  CERTIFICATE,
+  isHttp2,
+  origin,
+  SERVERS,
+  type Protocol,
+  type TlsRequestOptions,
+} from '../support/protocols.ts'
 
 const PROTOCOLS = Object.keys(SERVERS) as Protocol[]
 const HTTP2: Protocol[] = PROTOCOLS.filter(isHttp2)
@@ -77,7 +84,7 @@ async function receive(
 /** A client on a thread of its own. */
 async function observe(testbed: Testbed, protocol: Protocol, path: string, flags: Flags): Promise<string> {
   const workerData = { protocol, port: await listen(testbed), path, flags }
-  const worker = new Worker(new URL('observer-thread.ts', import.meta.url), { workerData })
+  const worker = new Worker(new URL('protocols-observer.ts', import.meta.url), { workerData })
   onTestFinished(async () => void (await worker.terminate()))
   const [body] = (await once(worker, 'message')) as [string]
   return body

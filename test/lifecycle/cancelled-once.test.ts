@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest'
 import { deferred, inline, microtask, workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
-import { get } from '../plugin/client.ts'
-import { makeTestbed, route } from './everywhere.ts'
+import { get } from '../support/raw-client.ts'
 import * as producers from './producers.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const MAKE: Record<string, () => Executor> = {
   inline,
@@ -23,9 +23,13 @@ test.each(Object.keys(MAKE))(
       reasons.push(reason)
       cancel?.(task, reason)
     }
-    const testbed = await makeTestbed({ executor: 'watched', executors: { watched: executor }, graceMs: 500 })
+    const testbed = await Testbed.everywhere({
+      executor: 'watched',
+      executors: { watched: executor },
+      graceMs: 500,
+    })
     const flags = makeFlags()
-    route(testbed, '/', producers.ignores, { flags }, { timeouts: { totalMs: 100 } })
+    testbed.route('/', producers.ignores, { flags }, { timeouts: { totalMs: 100 } })
     const client = await testbed.connect()
     client.send(get('/'))
     await untilRaised(flags, Flag.STARTED)

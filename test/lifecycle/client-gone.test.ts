@@ -2,12 +2,13 @@ import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { producer, workers, type PortableProducer } from '../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
-import { get, type RawClient } from '../plugin/client.ts'
-import { until, type Testbed } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
+import { Flag, makeFlags, raise, untilRaised, until } from '../../src/testing/flags.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 import * as producers from './producers.ts'
 import { makeReason, reasonIn, type Watched } from './producers.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 interface Seen {
   signals: AbortSignal[]
@@ -53,7 +54,7 @@ const graceMs = 600_000
 
 describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => {
   test('before reply.sse() is called starts nothing', async () => {
-    const testbed = await makeTestbed({ executor, graceMs })
+    const testbed = await Testbed.everywhere({ executor, graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
     let proceed: (() => void) | undefined
@@ -73,7 +74,7 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   })
 
   test('before reply.sse() is called for a request in its pipeline starts nothing', async () => {
-    const testbed = await makeTestbed({ executor, graceMs })
+    const testbed = await Testbed.everywhere({ executor, graceMs })
     const flags = makeFlags()
     const proceed: (() => void)[] = []
     let handled = 0
@@ -98,14 +99,14 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   })
 
   test('while onSend waits starts nothing', async () => {
-    const testbed = await makeTestbed({ executor, graceMs })
+    const testbed = await Testbed.everywhere({ executor, graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
     let proceed: (() => void) | undefined
     testbed.app.addHook('onSend', async () => {
       await new Promise<void>((resolve) => (proceed = resolve))
     })
-    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
+    testbed.route('/', producers.promise, { flags, reason: makeReason() })
     const client = await testbed.connect()
     client.send(get('/'))
     await until(() => proceed !== undefined, 'onSend')
@@ -123,10 +124,10 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     ['promise', producers.promise],
     ['subscription', producers.subscription],
   ])('during a producer (%s) cancels it', async (_, cancelled) => {
-    const testbed = await makeTestbed({ executor, graceMs, highWaterMark: 4_096 })
+    const testbed = await Testbed.everywhere({ executor, graceMs, highWaterMark: 4_096 })
     const seen = observe(testbed)
     const watched: Watched = { flags: makeFlags(), reason: makeReason() }
-    route<Watched>(testbed, '/', cancelled, watched)
+    testbed.route<Watched>('/', cancelled, watched)
     const client = await testbed.connect()
     client.send(get('/'))
     await client.including('data: 0\n\n')
@@ -150,12 +151,12 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     const sockets: Socket[] = []
 
     async function draining(): Promise<{ testbed: Testbed; client: RawClient; seen: Seen }> {
-      const testbed = await makeTestbed({ executor, graceMs })
+      const testbed = await Testbed.everywhere({ executor, graceMs })
       const seen = observe(testbed)
       const flags = makeFlags()
       sockets.length = 0
       testbed.app.server.on('connection', (socket) => sockets.push(socket))
-      route(testbed, '/', producers.fills, { flags })
+      testbed.route('/', producers.fills, { flags })
       const client = await testbed.connect()
       client.socket.pause()
       client.send(get('/'))
@@ -209,10 +210,10 @@ async function untilNoConnection({ app }: Testbed): Promise<void> {
 
 describe('a client that is gone between its head and its producer', () => {
   test('leaves the queue of deferred', async () => {
-    const testbed = await makeTestbed({ executor: 'deferred', graceMs })
+    const testbed = await Testbed.everywhere({ executor: 'deferred', graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
-    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
+    testbed.route('/', producers.promise, { flags, reason: makeReason() })
     // Those of one connection come in one turn of the loop, before any producer has its turn.
     const ahead = makeFlags()
     const order: string[] = []
@@ -240,7 +241,7 @@ describe('a client that is gone between its head and its producer', () => {
   })
 
   test('leaves the queue of workers', async () => {
-    const testbed = await makeTestbed({
+    const testbed = await Testbed.everywhere({
       executor: 'workers',
       executors: { workers: workers({ threads: 1, streamsPerThread: 1, niceIncrement: 0 }) },
       graceMs,
@@ -248,8 +249,8 @@ describe('a client that is gone between its head and its producer', () => {
     const seen = observe(testbed)
     const first: Watched = { flags: makeFlags(), reason: makeReason() }
     const second: Watched = { flags: makeFlags(), reason: makeReason() }
-    route<Watched>(testbed, '/first', producers.promise, first)
-    route<Watched>(testbed, '/second', producers.promise, second)
+    testbed.route<Watched>('/first', producers.promise, first)
+    testbed.route<Watched>('/second', producers.promise, second)
     const holder = await testbed.connect()
     holder.send(get('/first'))
     await untilRaised(first.flags, Flag.STARTED)
@@ -271,15 +272,15 @@ describe('a client that is gone between its head and its producer', () => {
 })
 
 test('a client that is gone while its producer’s module is loaded starts nothing', async () => {
-  const testbed = await makeTestbed({ executor: 'workers', graceMs })
+  const testbed = await Testbed.everywhere({ executor: 'workers', graceMs })
   const seen = observe(testbed)
   let reached = false
   let open!: () => void
   const opened = new Promise<void>((resolve) => (open = resolve))
   Object.assign(globalThis, { gate: { opened, reached: () => (reached = true) } })
   // The same as the module makes when it is loaded in the end.
-  const late: PortableProducer = producer(new URL('./late-module.ts', import.meta.url).href, () => {})
-  route(testbed, '/', late, undefined)
+  const late: PortableProducer = producer(new URL('./client-gone-module.ts', import.meta.url).href, () => {})
+  testbed.route('/', late, undefined)
   const client = await testbed.connect()
   client.send(get('/'))
   await until(() => reached, 'the module to be loaded')

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { EventStream, Producer } from '../../src/index.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed } from '../plugin/testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** Sources that say one thing and then wait for ever, and how one hears that they were stopped. */
 const SOURCES: Record<string, () => { produce: Producer; stopped: Promise<unknown> }> = {

@@ -3,21 +3,22 @@ import type { Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { makeFlags } from '../../src/testing/flags.ts'
-import { get } from '../plugin/client.ts'
-import { until, type Testbed } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
+import { makeFlags, until } from '../../src/testing/flags.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 import * as producers from './producers.ts'
 import { makeReason } from './producers.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** A server of which each executor has a route that waits, one that ends, and one that tells its Last-Event-ID. */
-async function serve(options: Parameters<typeof makeTestbed>[0] = {}): Promise<Testbed> {
-  const testbed = await makeTestbed(options)
+async function serve(options: Parameters<typeof Testbed.everywhere>[0] = {}): Promise<Testbed> {
+  const testbed = await Testbed.everywhere(options)
   for (const executor of EXECUTORS) {
     const watched = { flags: makeFlags(), reason: makeReason() }
-    route(testbed, `/${executor}/waits`, producers.promise, watched, { executor })
-    route(testbed, `/${executor}/ends`, producers.count, { events: 20, bytes: 40 }, { executor })
-    route(testbed, `/${executor}/id`, producers.lastEventId, undefined, { executor })
+    testbed.route(`/${executor}/waits`, producers.promise, watched, { executor })
+    testbed.route(`/${executor}/ends`, producers.count, { events: 20, bytes: 40 }, { executor })
+    testbed.route(`/${executor}/id`, producers.lastEventId, undefined, { executor })
   }
   // It listens from the first client on.
   ;(await testbed.connect()).destroy()

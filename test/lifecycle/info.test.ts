@@ -2,10 +2,11 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { describe, expect, test } from 'vitest'
 import type { CloseInfo } from '../../src/index.ts'
 import { varied } from '../../src/testing/producers.ts'
-import { get } from '../plugin/client.ts'
-import { until } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route } from './everywhere.ts'
+import { get } from '../support/raw-client.ts'
 import * as producers from './producers.ts'
+import { until } from '../../src/testing/flags.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** Those that came, in their order: admission, head, start, first event, close. */
 function expectInOrder({ timings }: CloseInfo): void {
@@ -16,9 +17,9 @@ function expectInOrder({ timings }: CloseInfo): void {
 
 describe.each(EXECUTORS)('on executor %s', (executor) => {
   test('info counts what the client of a stream that ended has received', async () => {
-    const testbed = await makeTestbed({ executor, retryMs: 7 })
+    const testbed = await Testbed.everywhere({ executor, retryMs: 7 })
     const count = 200
-    route(testbed, '/', varied, { count })
+    testbed.route('/', varied, { count })
     const { body } = await testbed.request('/')
     const info = await testbed.closeInfo()
     const decoded: EventSourceMessage[] = []
@@ -43,9 +44,9 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
   })
 
   test('info leaves out what a stream did not come to', async () => {
-    const testbed = await makeTestbed({ executor })
-    route(testbed, '/closed', producers.count, { events: 1 }, { onOpen: (stream) => stream.close() })
-    route(testbed, '/silent', producers.count, { events: 0 })
+    const testbed = await Testbed.everywhere({ executor })
+    testbed.route('/closed', producers.count, { events: 1 }, { onOpen: (stream) => stream.close() })
+    testbed.route('/silent', producers.count, { events: 0 })
     await testbed.request('/closed')
     const closed = await testbed.closeInfo(0)
     expect(closed.timings).toMatchObject({ startedMs: undefined, firstEventMs: undefined })
@@ -64,7 +65,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
 
   test('a handlerTimeout cuts no stream, but a handler that is late with it, and one that never comes', async () => {
     const handlerTimeout = 60
-    const testbed = await makeTestbed({ executor }, { handlerTimeout })
+    const testbed = await Testbed.everywhere({ executor }, { handlerTimeout })
     const signals: AbortSignal[] = []
     let proceed: (() => void) | undefined
     testbed.app.get('/never', { sse: true }, async ({ signal }) => {
@@ -75,8 +76,8 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       await new Promise<void>((resolve) => (proceed = resolve))
       return reply.sse(producers.count, { events: 1 })
     })
-    route(testbed, '/stream', producers.outlasts, { ms: handlerTimeout * 3 })
-    route(testbed, '/first', producers.outlasts, { ms: 0 })
+    testbed.route('/stream', producers.outlasts, { ms: handlerTimeout * 3 })
+    testbed.route('/first', producers.outlasts, { ms: 0 })
     // The first head of a producer may wait for a thread that has loaded it.
     while ((await testbed.request('/first')).status !== 200);
     const client = await testbed.connect()

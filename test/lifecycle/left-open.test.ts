@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { makeFlags } from '../../src/testing/flags.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import * as producers from './leaving-producers.ts'
+import { makeFlags, until } from '../../src/testing/flags.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as producers from './left-open-producers.ts'
 
 interface Line {
   level: number

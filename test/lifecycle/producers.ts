@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn, setTimeout as later } from 'node:timers/promises'
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
 import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
-import { onTheTestThread } from '../on-the-test-thread.ts'
+import { onTheTestThread } from '../support/on-the-test-thread.ts'
 
 /** So many events of 64 KiB are more than two kernels take on their own. */
 export const MANY = 240

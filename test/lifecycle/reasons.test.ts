@@ -2,12 +2,13 @@
 import { describe, expect, test } from 'vitest'
 import type { CloseReason, PortableProducer, SseRouteOptions } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
-import { get, type RawClient } from '../plugin/client.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 import * as failing from './failing-producers.ts'
 import * as producers from './producers.ts'
 import { makeReason, reasonIn } from './producers.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 interface Way {
   producer: PortableProducer<never>
@@ -75,9 +76,9 @@ const rows = Object.entries(WAYS).flatMap(([reason, way]) =>
 describe.each(rows)('a stream that is closed as $reason on $executor', ({ reason, executor, way }) => {
   test('says so once: to onClose, to its producer, in the counts, and to its client', async () => {
     const { producer, options = {}, strike, code, complete, told = false } = way
-    const testbed = await makeTestbed({ executor, graceMs: 10_000 })
+    const testbed = await Testbed.everywhere({ executor, graceMs: 10_000 })
     const input = { flags: makeFlags(), reason: makeReason(), events: 1 }
-    route(testbed, '/', producer as PortableProducer<object>, input, options)
+    testbed.route('/', producer as PortableProducer<object>, input, options)
     const client = await testbed.connect()
     client.send(get('/'))
     await client.head()

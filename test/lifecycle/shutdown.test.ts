@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import headfirst, { producer, workers, type EventStream, type Executor } from '../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
-import { get, type RawClient, type Received } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
+import { Flag, makeFlags, raise, untilRaised, until } from '../../src/testing/flags.ts'
+import { get, type RawClient, type Received } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 import * as producers from './producers.ts'
 import { makeReason, MANY } from './producers.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 const FAREWELL = /^: the server is closing\nretry: (\d+)\n$/
 
@@ -40,15 +41,15 @@ async function openMany(testbed: Testbed, path: string, count: number): Promise<
 
 test('a thousand streams on all executors at once: nobody is cut, and nothing waits for who does not stop', async () => {
   const graceMs = 300
-  const testbed = await makeTestbed({
+  const testbed = await Testbed.everywhere({
     graceMs,
     executors: { workers: workers({ threads: 2, streamsPerThread: 250, niceIncrement: 0, graceMs: 100 }) },
   })
   const stubborn = makeFlags()
   const obedient = { flags: makeFlags(), reason: makeReason() }
   for (const executor of EXECUTORS) {
-    route(testbed, `/${executor}/stubborn`, producers.ignores, { flags: stubborn }, { executor })
-    route(testbed, `/${executor}/obedient`, producers.promise, obedient, { executor })
+    testbed.route(`/${executor}/stubborn`, producers.ignores, { flags: stubborn }, { executor })
+    testbed.route(`/${executor}/obedient`, producers.promise, obedient, { executor })
   }
   const clients: RawClient[] = []
   for (const executor of EXECUTORS) {
@@ -79,9 +80,9 @@ test('a thousand streams on all executors at once: nobody is cut, and nothing wa
 describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   test('resolves at its grace with clients that do not read, after their onClose', async () => {
     const graceMs = 200
-    const testbed = await makeTestbed({ graceMs, executor, heartbeatMs: 0 })
+    const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    route(testbed, '/', producers.floods, { flags })
+    testbed.route('/', producers.floods, { flags })
     const [reading, ...paused] = (await openMany(testbed, '/', 4)) as [RawClient, ...RawClient[]]
     for (const { socket } of paused) socket.pause()
     await untilRaised(flags, Flag.STARTED, 4)
@@ -95,9 +96,9 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
 
   test('gives who is behind, and reads on, all that was sent, and the farewell', async () => {
     const graceMs = 600_000
-    const testbed = await makeTestbed({ graceMs, executor, heartbeatMs: 0 })
+    const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    route(testbed, '/', producers.floods, { flags })
+    testbed.route('/', producers.floods, { flags })
     const [client] = (await openMany(testbed, '/', 1)) as [RawClient]
     client.socket.pause()
     await untilRaised(flags, Flag.STARTED)
@@ -115,13 +116,13 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     const graceMs = 600_000
     let closing = false
     const sign: Executor = { run: () => {}, close: () => void (closing = true) }
-    const testbed = await makeTestbed({ graceMs, executor, executors: { sign } })
+    const testbed = await Testbed.everywhere({ graceMs, executor, executors: { sign } })
     const flags = makeFlags()
     let proceed: (() => void) | undefined
     testbed.app.addHook('onSend', async () => {
       await new Promise<void>((resolve) => (proceed = resolve))
     })
-    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
+    testbed.route('/', producers.promise, { flags, reason: makeReason() })
     const client = await testbed.connect()
     client.send(get('/'))
     await until(() => proceed !== undefined, 'onSend')
@@ -141,9 +142,9 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   })
 
   test('does not change how a stream went that had ended and is still read', async () => {
-    const testbed = await makeTestbed({ graceMs: 600_000, executor, heartbeatMs: 0 })
+    const testbed = await Testbed.everywhere({ graceMs: 600_000, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    route(testbed, '/', producers.fills, { flags })
+    testbed.route('/', producers.fills, { flags })
     const client = await testbed.connect()
     client.socket.pause()
     client.send(get('/'))
@@ -161,9 +162,9 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   })
 
   test('is the reason where such a stream is not read within the grace', async () => {
-    const testbed = await makeTestbed({ graceMs: 100, executor, heartbeatMs: 0 })
+    const testbed = await Testbed.everywhere({ graceMs: 100, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    route(testbed, '/', producers.fills, { flags })
+    testbed.route('/', producers.fills, { flags })
     const client = await testbed.connect()
     client.socket.pause()
     client.send(get('/'))
@@ -177,7 +178,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
 
 test('streams in the queue of deferred get their farewell, and are not started', async () => {
   const graceMs = 600_000
-  const testbed = await makeTestbed({ graceMs, executor: 'deferred' })
+  const testbed = await Testbed.everywhere({ graceMs, executor: 'deferred' })
   let closed: Promise<void> | undefined
   let started = 0
   testbed.app.get('/', { sse: true }, async (_, reply) =>
@@ -202,13 +203,13 @@ test('streams in the queue of deferred get their farewell, and are not started',
 
 test('streams in the queue of workers get their farewell, and are not started', async () => {
   const graceMs = 200
-  const testbed = await makeTestbed({
+  const testbed = await Testbed.everywhere({
     graceMs,
     executor: 'workers',
     executors: { workers: workers({ threads: 1, streamsPerThread: 1, niceIncrement: 0, graceMs: 50 }) },
   })
   const flags = makeFlags()
-  route(testbed, '/', producers.ignores, { flags })
+  testbed.route('/', producers.ignores, { flags })
   const clients = await openMany(testbed, '/', 10)
   await untilRaised(flags, Flag.STARTED)
   await testbed.app.close()
@@ -221,9 +222,9 @@ test('streams in the queue of workers get their farewell, and are not started', 
 test.each(EXECUTORS)(
   'on executor %s, producers that obey have cleaned up when it resolves',
   async (executor) => {
-    const testbed = await makeTestbed({ graceMs: 600_000, executor })
+    const testbed = await Testbed.everywhere({ graceMs: 600_000, executor })
     const cleaned = makeFlags()
-    route(testbed, '/', producers.cleansUp, { flags: cleaned })
+    testbed.route('/', producers.cleansUp, { flags: cleaned })
     await openMany(testbed, '/', 5)
     await untilRaised(cleaned, Flag.STARTED, 5)
     await testbed.app.close()
@@ -235,7 +236,7 @@ test.each(EXECUTORS)(
 
 describe('nested registrations', () => {
   test('their clients stay away for the longest grace of all, and each executor is closed', async () => {
-    const testbed = await makeTestbed({ graceMs: 600_000 })
+    const testbed = await Testbed.everywhere({ graceMs: 600_000 })
     const order: string[] = []
     const named = (name: string): Executor => ({
       run: (task) => task.produce(),

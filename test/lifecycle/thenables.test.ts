@@ -2,9 +2,10 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { inline, type Executor, type SseRouteOptions } from '../../src/index.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 import * as failing from './failing-producers.ts'
+import { until } from '../../src/testing/flags.ts'
 
 type Settle = (value: unknown) => void
 

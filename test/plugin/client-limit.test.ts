@@ -1,8 +1,8 @@
 import type { FastifyServerOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import headfirst, { type EventStream, type HeadfirstOptions } from '../../src/index.ts'
-import { get, type RawClient } from './client.ts'
-import { Testbed } from './testbed.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** Streams that say hello and stay open; `opened` holds them in order. */
 async function serve(

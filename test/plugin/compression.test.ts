@@ -16,13 +16,13 @@ import headfirst, {
 } from '../../src/index.ts'
 import { CONTENT_CODINGS, type ContentCoding } from '../../src/sse/compression.ts'
 import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
-import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
+import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
 import { Observer } from '../../src/testing/observer.ts'
 import { blocking, varied, variedEvent } from '../../src/testing/producers.ts'
-import { get } from './client.ts'
-import { DecodingClient } from './decoding-client.ts'
+import { get } from '../support/raw-client.ts'
+import { DecodingClient } from '../support/decoding-client.ts'
 import * as producers from './pressed-producers.ts'
-import { Testbed, until } from './testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 

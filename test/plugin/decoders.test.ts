@@ -1,8 +1,8 @@
 import { createParser } from 'eventsource-parser'
 import { describe, expect, test } from 'vitest'
-import { COMMENTS, everyKind, KINDS } from './every-kind.ts'
-import { get } from './client.ts'
-import { Testbed } from './testbed.ts'
+import { COMMENTS, everyKind, KINDS } from '../support/every-kind.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const DISPATCHED = KINDS.map(([, received]) => received).filter((received) => received !== undefined)
 

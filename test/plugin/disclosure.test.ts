@@ -1,8 +1,8 @@
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { producer, workers, type Producer } from '../../src/index.ts'
-import * as unfit from './unfit-producers.ts'
-import { Testbed } from './testbed.ts'
+import * as unfit from './disclosure-producers.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** What a client must never see: where files lie, what stands in them, and how a function was reached. */
 const INSIDE = /file:|[\\/](?:src|test|node_modules)[\\/]|\n\s+at |secret/
@@ -14,7 +14,7 @@ test.each<[name: string, code: string, producer: Producer<never>, input?: unknow
   [
     'a producer that its module does not export',
     'HF_ERR_PRODUCER_NOT_EXPORTED',
-    producer(new URL('./unfit-producers.ts', import.meta.url).href, anywhere, { name: 'hidden' }),
+    producer(new URL('./disclosure-producers.ts', import.meta.url).href, anywhere, { name: 'hidden' }),
   ],
   ['one of two without a name', 'HF_ERR_PRODUCER_AMBIGUOUS', unfit.nameless],
   [

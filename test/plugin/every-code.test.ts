@@ -15,13 +15,13 @@ import headfirst, {
   type Producer,
   type SseRouteOptions,
 } from '../../src/index.ts'
-import { makeFlags, type Flags } from '../../src/testing/flags.ts'
+import { makeFlags, type Flags, until } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/index.ts'
-import * as servers from '../executors/workers/makes-server.ts'
-import { breakStarts } from '../executors/workers/testbed.ts'
+import * as servers from '../support/modules/makes-server.ts'
 import * as producers from '../lifecycle/producers.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { breakStarts } from '../support/broken-starts.ts'
 
 /** What a call throws, or its promise rejects with. */
 async function thrown(call: () => unknown): Promise<unknown> {

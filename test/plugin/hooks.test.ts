@@ -5,10 +5,10 @@ import type { FastifyRequest } from 'fastify'
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import headfirst, { type EventStream } from '../../src/index.ts'
-import { blockUntil, Flag, makeFlags } from '../../src/testing/flags.ts'
+import { blockUntil, Flag, makeFlags, until } from '../../src/testing/flags.ts'
 import { Observer } from '../../src/testing/observer.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** Sends one event and ends. */
 const one = async (stream: EventStream): Promise<void> => {

@@ -12,11 +12,11 @@ import headfirst, {
   type Producer,
   type RouteOptions,
 } from '../../src/index.ts'
-import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
-import { DecodingClient } from './decoding-client.ts'
+import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
+import { DecodingClient } from '../support/decoding-client.ts'
 import * as producers from './pressed-producers.ts'
-import { Testbed, until } from './testbed.ts'
-import { watching, type Watched } from './watched-executor.ts'
+import { Testbed } from '../support/testbed.ts'
+import { watching, type Watched } from '../support/watched-executor.ts'
 
 const EXECUTORS: [string, () => Executor][] = [
   ['inline', inline],

@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { EventStream, Executor } from '../../src/index.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
 
 /** Streams that say their name and stay open until they are closed by it. */
 class NamedStreams {

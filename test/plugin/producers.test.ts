@@ -8,8 +8,9 @@ import {
   type Produced,
   type StreamClosedError,
 } from '../../src/index.ts'
-import { get, type RawClient } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
 
 /** A testbed with one route, whose closure this is. */
 async function serve(

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Executor, RouteOptions } from '../../src/index.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
 
 const refusal = (): Error =>
   Object.assign(new Error('no room'), {

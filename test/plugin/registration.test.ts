@@ -1,11 +1,9 @@
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import headfirst, {
   deferred,
@@ -15,8 +13,10 @@ import headfirst, {
   type Executor,
   type HeadfirstOptions,
 } from '../../src/index.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
+import { runScript } from '../support/processes.ts'
 
 /** Without its types, which would say something else of `reply.sse`. */
 const fastifySse = createRequire(import.meta.url)('@fastify/sse') as FastifyPluginAsync
@@ -631,19 +631,17 @@ describe('producer()', () => {
   ])(
     'one in the entry module of the process (%s) is refused by threads, and named',
     async (_, startedWith) => {
-      const entry = startedWith(fileURLToPath(new URL('./entry-module.ts', import.meta.url)))
-      const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, entry], {
-        // What has no entry module starts a second server, and waits for it.
-        timeout: 15_000,
-      })
-      const { status, code, message, onInline, servers } = JSON.parse(stdout) as Record<string, unknown>
+      const entry = startedWith(fileURLToPath(new URL('./registration-entry.ts', import.meta.url)))
+      // What has no entry module starts a second server, and waits for it.
+      const answer = await runScript<Record<string, unknown>>(entry, { timeout: 15_000 })
+      const { status, code, message, onInline, servers } = answer
       expect({ status, code, onInline, servers }).toEqual({
         status: 500,
         code: 'HF_ERR_PRODUCER_IN_ENTRY',
         onInline: 'data: one\n\n',
         servers: 1,
       })
-      expect(message).toMatch('entry-module.ts')
+      expect(message).toMatch('registration-entry.ts')
       expect(message).toMatch('Move it to a module of its own')
     },
   )

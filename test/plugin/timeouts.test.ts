@@ -11,9 +11,9 @@ import headfirst, {
   type WorkersOptions,
 } from '../../src/index.ts'
 import { Flag, makeFlags, raise, until, untilRaised, type Flags } from '../../src/testing/flags.ts'
-import { get, type RawClient, type Received } from './client.ts'
-import { Testbed } from './testbed.ts'
-import * as producers from './timeout-producers.ts'
+import { get, type RawClient, type Received } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as producers from './timeouts-producers.ts'
 
 const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 

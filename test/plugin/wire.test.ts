@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { EventStream } from '../../src/index.ts'
 import { blockUntil, Flag, makeFlags } from '../../src/testing/flags.ts'
 import { Observer } from '../../src/testing/observer.ts'
-import { Testbed } from './testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 test('flush "event": each event has left before send() returns, each in a write of its own', async () => {
   const testbed = await Testbed.make()

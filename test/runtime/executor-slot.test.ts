@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { ExecutorSlot } from '../../src/runtime/executor-slot.ts'
 import type { Executor, ExecutorLoad, Task, ThreadMoments } from '../../src/runtime/executor.ts'
-import { turn } from '../support/turns.ts'
 import { withResolvers } from '../support/with-resolvers.ts'
+import { turn } from '../support/waiting.ts'
 
 /** A slot only asks whether two tasks are the same one. */
 const task = (route = 'GET /'): Task => ({ route }) as Task

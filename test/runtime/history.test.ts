@@ -12,9 +12,10 @@ import {
   type RouteOptions,
 } from '../../src/index.ts'
 import { encodeEvent } from '../../src/sse/event.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { Follower } from './follower.ts'
-import { ticks } from './ticks.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Follower } from './history-follower.ts'
+import { ticks } from './history-ticks.ts'
+import { until } from '../../src/testing/flags.ts'
 
 /** A server on which `/:key` follows that key. */
 async function serve(history: History, options: FollowOptions & RouteOptions = {}): Promise<Testbed> {

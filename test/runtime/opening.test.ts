@@ -10,16 +10,18 @@ import type { Executor } from '../../src/runtime/executor.ts'
 import { Opening, type Body, type Host, type Openable } from '../../src/runtime/opening.ts'
 import { resolveOptions, type RouteOptions } from '../../src/runtime/options.ts'
 import { Route } from '../../src/runtime/route.ts'
-import { get, RawClient } from '../plugin/client.ts'
-import { listen } from '../sse/served-response.ts'
-import { turn } from '../support/turns.ts'
+import { get, RawClient } from '../support/raw-client.ts'
+import { listen } from '../support/served-response.ts'
 import { withResolvers } from '../support/with-resolvers.ts'
+import { turn } from '../support/waiting.ts'
 
 interface Setup {
   executor?: Partial<Executor>
   route?: RouteOptions
   /** What the framework does with the payload. Default: pipes it to the response. */
   reply?: (payload: Readable, response: ServerResponse) => void
+  /** No subscriber takes its moments. */
+  isUnobserved?: boolean
   /** The client has as many streams as it may have. */
   hasTooMany?: boolean
   /** Called where the executor has agreed. */
@@ -50,9 +52,11 @@ class Arrival {
       ...(executor.prepare && { prepare: recorded('prepare', executor.prepare as never) as never }),
       admit: recorded('admit', (executor.admit ?? (() => {})) as never) as never,
     })
-    slot.observe([
-      { refused: (stream, error) => calls.push(`moment refused: ${stream.route}, ${error.name}`) },
-    ])
+    if (setup.isUnobserved !== true) {
+      slot.observe([
+        { refused: (stream, error) => calls.push(`moment refused: ${stream.route}, ${error.name}`) },
+      ])
+    }
     const route = new Route('GET /', resolveOptions('the route', setup.route ?? {}), slot)
     const host: Host<string> = {
       request: 'the request',
@@ -231,6 +235,28 @@ describe('a response without a body', () => {
     expect(arrival.calls).toEqual([...ADMITTED, 'send head'])
   })
 
+  test('has none either where a hook makes it one that could: the length that it has set stays', async () => {
+    const { client, arrivals } = await send(
+      {
+        reply: (payload, response) => {
+          response.statusCode = 200
+          payload.pipe(response.setHeader('content-length', 0))
+        },
+      },
+      get('/'),
+    )
+    const [arrival] = arrivals
+    arrival.response.statusCode = 204
+    arrival.begin()
+    const { status, headers, body } = await client.response()
+    expect({ status, body, length: headers['content-length'] }).toEqual({
+      status: 200,
+      body: '',
+      length: '0',
+    })
+    expect(arrival.calls).toEqual(['send head'])
+  })
+
   test('keeps the length that its handler has set', async () => {
     const { client, arrivals } = await send({}, get('/', {}, 'HEAD'))
     const [arrival] = arrivals
@@ -254,6 +280,15 @@ describe('a client with too many streams', () => {
       }),
     ])
   })
+
+  test.each(['status', 'retry'] as const)(
+    'is refused where nothing looks on, with refusal %s',
+    async (refusal) => {
+      const { client, arrival } = await begin({ hasTooMany: true, isUnobserved: true, route: { refusal } })
+      expect((await client.response()).status).toBe(refusal === 'status' ? 429 : 200)
+      expect(arrival.calls).toEqual(['enter', refusal === 'status' ? 'refuse' : 'send head'])
+    },
+  )
 
   test('is refused before the response has its turn', async () => {
     const { second } = await pipeline({ hasTooMany: true })

@@ -9,8 +9,8 @@ import type { Executor, Task } from '../../src/runtime/executor.ts'
 import type { RouteOptions } from '../../src/runtime/options.ts'
 import { Scope } from '../../src/runtime/scope.ts'
 import { livingTimers } from '../support/timers.ts'
-import { turns } from '../support/turns.ts'
 import { withResolvers } from '../support/with-resolvers.ts'
+import { turns } from '../support/waiting.ts'
 
 const slotOf = (name: string, executor: Partial<Executor> = {}): ExecutorSlot =>
   new ExecutorSlot(name, { run: () => {}, ...executor })
@@ -115,7 +115,10 @@ describe('a registration', () => {
   test('whose defaults contradict those around it is refused', () => {
     const outer = scopeOf({ defaults: { highWaterMark: 1_000 } })
     expect(() => scopeOf({ parent: outer, defaults: { maxBuffered: 999 } })).toThrow(
-      expect.objectContaining({ code: 'HF_ERR_OPTION_INVALID' }),
+      expect.objectContaining({
+        code: 'HF_ERR_OPTION_INVALID',
+        message: expect.stringContaining("headfirst's options") as string,
+      }),
     )
   })
 })
@@ -139,6 +142,12 @@ describe('a route', () => {
   ])('with %s is refused, by its name', (_, options, code) => {
     expect(() => scopeOf().addRoute('GET /it', options)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining('route GET /it') as string }),
+    )
+  })
+
+  test('that may not block is refused with what it may do instead', () => {
+    expect(() => scopeOf().addRoute('GET /it', { overflow: 'block' })).toThrow(
+      'Option "overflow" in route GET /it must be "close", since producers on "inline" have no thread to spare, but got "block".',
     )
   })
 
@@ -247,6 +256,15 @@ describe('close', () => {
       expect(retryIn(farewells[0])).toBeLessThan(2 * (LONG_MS + 1_000))
       scope.delete(connection)
     }
+    await closed
+  })
+
+  test('has clients come back at different times', async () => {
+    const scope = scopeOf({ graceMs: LONG_MS })
+    const streams = Array.from({ length: 20 }, () => open(scope))
+    const closed = scope.close()
+    expect(new Set(streams.map(({ farewells }) => retryIn(farewells[0]))).size).toBeGreaterThan(1)
+    for (const { connection } of streams) scope.delete(connection)
     await closed
   })
 

@@ -16,10 +16,10 @@ import {
   isHandedOver,
   sendHead,
 } from '../../src/sse/head.ts'
-import { CERTIFICATE, TLS } from '../http/protocols.ts'
-import { get, RawClient } from '../plugin/client.ts'
+import { CERTIFICATE, TLS } from '../support/protocols.ts'
+import { get, RawClient } from '../support/raw-client.ts'
 import { until } from '../../src/testing/flags.ts'
-import { listen } from './served-response.ts'
+import { listen } from '../support/served-response.ts'
 
 /** A response of a real server whose head has not left, and the client that waits for it. */
 async function requested(): Promise<{ response: ServerResponse; client: RawClient }> {

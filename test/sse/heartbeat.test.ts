@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { Heartbeat } from '../../src/sse/heartbeat.ts'
 import { ResponseSink } from '../../src/sse/response-sink.ts'
 import { until } from '../../src/testing/flags.ts'
-import type { RawClient } from '../plugin/client.ts'
-import { serveOne } from './served-response.ts'
+import type { RawClient } from '../support/raw-client.ts'
+import { serveOne } from '../support/served-response.ts'
 
 const HEARTBEAT_MS = 20
 

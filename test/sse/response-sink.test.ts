@@ -11,7 +11,7 @@ import {
 } from '../../src/sse/response-sink.ts'
 import { blockUntil, Flag } from '../../src/testing/flags.ts'
 import { Observer } from '../../src/testing/observer.ts'
-import { listen, served, serveOne } from './served-response.ts'
+import { listen, served, serveOne } from '../support/served-response.ts'
 
 function sinkOf(response: WritableResponse, settings: Partial<ResponseSinkSettings> = {}): ResponseSink {
   return new ResponseSink(response, {

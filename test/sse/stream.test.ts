@@ -5,8 +5,8 @@ import { allocateRing, RingReader, RingWriter, MIN_RING_BYTES } from '../../src/
 import type { StreamLog } from '../../src/index.ts'
 import { ResponseSink } from '../../src/sse/response-sink.ts'
 import { abortStream, EventStream, onStreamClosed, type StreamSettings } from '../../src/sse/stream.ts'
-import { Reading } from '../executors/workers/frames.ts'
-import { serveOne } from './served-response.ts'
+import { Reading } from '../support/ring/frames.ts'
+import { serveOne } from '../support/served-response.ts'
 
 const settings: StreamSettings = {
   context: { requestId: 'req-1', route: 'GET /' },

@@ -14,7 +14,7 @@ import {
   type ReceivedEvent,
 } from '../../src/testing/index.ts'
 import { numbers } from '../../src/testing/producers.ts'
-import { Testbed } from '../plugin/testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const SENT: EventInput[] = [
   'plain',

@@ -3,9 +3,9 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allocateCredit, Creditor, Debtor } from '../../../src/executors/workers/credit.ts'
 import type { CloseReason } from '../../../src/index.ts'
-import type { Debt, Order } from './debtor.ts'
-import { dice } from './frames.ts'
-import { allocateTurns, READER, resetTurns, Turns } from './turns.ts'
+import type { Debt, Order } from './credit-debtor.ts'
+import { allocateTurns, READER, resetTurns, Turns } from '../../support/ring/interleaving.ts'
+import { dice } from '../../support/random.ts'
 
 describe('what the server tells, the worker reads', () => {
   test.each(['ended', 'client', 'error', 'timeout', 'overflow', 'shutdown', 'lost'] satisfies CloseReason[])(
@@ -88,7 +88,7 @@ describe('two threads', () => {
   let worker: Worker
 
   beforeAll(() => {
-    worker = new Worker(new URL('./debtor.ts', import.meta.url))
+    worker = new Worker(new URL('./credit-debtor.ts', import.meta.url))
   })
   afterAll(async () => {
     await worker.terminate()

@@ -12,9 +12,10 @@ import {
   RingReader,
   RingWriter,
 } from '../../../src/executors/workers/ring.ts'
-import { dice, Reading, SoakReading, writeFrame, type Frame, type Soak } from './frames.ts'
+import { Reading, SoakReading, writeFrame, type Frame, type Soak } from '../../support/ring/frames.ts'
 import type { Order } from './ring-writer.ts'
-import { allocateTurns, READER, resetTurns, Turns } from './turns.ts'
+import { allocateTurns, READER, resetTurns, Turns } from '../../support/ring/interleaving.ts'
+import { dice } from '../../support/random.ts'
 
 /** Of the ring's memory, as ring.ts describes it: word indices, and bytes. */
 const HEAD = 0

@@ -1,7 +1,7 @@
 /** The module of a producer in which a server is made that nobody waits for. */
 import Fastify from 'fastify'
 import headfirst, { producer, type EventStream, type PortableProducer } from '../../../src/index.ts'
-import { onTheTestThread } from '../../on-the-test-thread.ts'
+import { onTheTestThread } from '../on-the-test-thread.ts'
 
 export const unawaited: PortableProducer = producer(import.meta.url, async (stream: EventStream) => {
   stream.send('never on a thread')

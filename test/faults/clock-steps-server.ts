@@ -2,8 +2,8 @@
 import Fastify from 'fastify'
 import headfirst, { History, workers, type CloseInfo } from '../../src/index.ts'
 import { openStream } from '../../src/testing/open-stream.ts'
-import { EXECUTORS } from '../lifecycle/executors.ts'
-import { silent, steady, waitsInPlace } from './clock-producers.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { silent, steady, waitsInPlace } from './clock-steps-producers.ts'
 
 export interface Clocked {
   /** By path: what the client got, in short, and how its stream went. */

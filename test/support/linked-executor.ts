@@ -1,7 +1,7 @@
 /** An executor over a link: producers run at its far end, on a thread, and each event is a message. */
 import { Worker } from 'node:worker_threads'
-import type { Executor, Task } from '../../../src/index.ts'
-import { checkPortable, NearEnd, type Frame, type ToFarEnd } from '../../../src/executors/elsewhere/index.ts'
+import type { Executor, Task } from '../../src/index.ts'
+import { checkPortable, NearEnd, type Frame, type ToFarEnd } from '../../src/executors/elsewhere/index.ts'
 
 /** What goes over the link, with the number of its stream. */
 export interface ToThread {
@@ -54,7 +54,7 @@ export class Linked implements Executor {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('far-thread.ts', import.meta.url))
+    const worker = new Worker(new URL('linked-thread.ts', import.meta.url))
     worker.unref()
     worker.on('message', ({ stream, frame }: FromThread) => {
       const end = this.#ends.get(stream)

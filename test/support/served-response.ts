@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { get, RawClient } from '../plugin/client.ts'
+import { get, RawClient } from './raw-client.ts'
 
 /** A bare HTTP server, closed when the test has finished. */
 export async function listen(): Promise<{ server: Server; port: number }> {

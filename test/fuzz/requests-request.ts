@@ -1,12 +1,8 @@
+import { type Dice, pick, chance } from '../support/random.ts'
 /** Requests that no well-meaning client sends, as bytes. */
-import type { Dice } from '../executors/workers/frames.ts'
 
 /** What must not come back as a field of a response. */
 export const INJECTED = 'x-injected'
-
-const pick = <T>(random: Dice, from: readonly T[]): T => from[random(from.length)] as T
-
-const chance = (random: Dice, oneIn: number): boolean => random(oneIn) === 0
 
 const INJECTIONS = [
   `\r\n${INJECTED}: 1`,

@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser'
-import { get, type RawClient } from '../plugin/client.ts'
-import type { Testbed } from '../plugin/testbed.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
+import type { Testbed } from '../support/testbed.ts'
 
 export interface Got {
   event: string

@@ -12,8 +12,8 @@ import { promisify } from 'node:util'
 import { line } from '../../bench/line.ts'
 import { cellText } from '../../profiler/report/cells.ts'
 import { table } from '../../profiler/report/table.ts'
-import type { Cell, Report } from './cycles.ts'
-import { EXECUTORS } from './executors.ts'
+import type { Cell, Report } from './leaks-cycles.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** A word of 8 bytes for each of 100,000 cycles. */
 const GROWTH_BYTES = 800_000
@@ -26,7 +26,7 @@ const FEW_TIMERS = 2
 const [cycles = '100000'] = process.argv.slice(2)
 
 async function report(executor: string): Promise<Report> {
-  const script = fileURLToPath(new URL('./cycles.js', import.meta.url))
+  const script = fileURLToPath(new URL('./leaks-cycles.js', import.meta.url))
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--no-warnings', '--expose-gc', script, executor, cycles, String(PARTS)],

@@ -2,9 +2,9 @@ import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline, type Readable, type Transform } from 'node:stream'
 import zlib from 'node:zlib'
+import type { FastifyInstance } from 'fastify'
 import { onTestFinished } from 'vitest'
 import { Flag, raise, until, type Flags } from '../../src/testing/flags.ts'
-import type { Testbed } from './testbed.ts'
 
 export interface DecodingOptions {
   /** The request's `Accept-Encoding`. Default: none. */
@@ -16,6 +16,11 @@ export interface DecodingOptions {
   flags?: Flags
 }
 
+/** What has a server: a testbed. */
+interface Served {
+  readonly app: FastifyInstance
+}
+
 /** A client that decodes a body as it comes, event by event. */
 export class DecodingClient {
   /** Bytes of the body that have come, as they were coded. */
@@ -25,6 +30,7 @@ export class DecodingClient {
   /** True when the response, and what is coded in it, have come to their proper end. */
   complete: boolean | undefined
   #response: IncomingMessage | undefined
+  #failed: Error | undefined
   readonly #request: ClientRequest
   readonly #flags: Flags | undefined
 
@@ -37,7 +43,10 @@ export class DecodingClient {
       agent: false,
       headers: { ...(accept !== undefined && { 'accept-encoding': accept }), ...headers },
     })
-    this.#request.on('error', () => (this.complete ??= false))
+    this.#request.on('error', (error) => {
+      this.#failed = error
+      this.complete ??= false
+    })
     this.#request.on('response', (response) => {
       this.#response = response
       if (paused !== true) this.read()
@@ -46,17 +55,35 @@ export class DecodingClient {
     onTestFinished(() => this.leave())
   }
 
-  /** A client that has its head. */
-  static async open(testbed: Testbed, path: string, options: DecodingOptions = {}): Promise<DecodingClient> {
-    const { app } = testbed
-    if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
-    const client = new DecodingClient((app.server.address() as AddressInfo).port, path, options)
-    await until(() => client.#response !== undefined, 'the head')
+  /** A client whose request is on its way to a server that listens. */
+  static request({ app }: Served, path: string, options: DecodingOptions = {}): DecodingClient {
+    return new DecodingClient((app.server.address() as AddressInfo).port, path, options)
+  }
+
+  /** A client that has its head; the server listens from the first one on. */
+  static async open(served: Served, path: string, options: DecodingOptions = {}): Promise<DecodingClient> {
+    if (!served.app.server.listening) await served.app.listen({ port: 0, host: '127.0.0.1' })
+    const client = DecodingClient.request(served, path, options)
+    await client.response()
     return client
   }
 
+  /** Resolves with the head; rejects when there will be none. */
+  async response(): Promise<IncomingMessage> {
+    await until(() => {
+      if (this.#response === undefined && this.#failed !== undefined) throw this.#failed
+      return this.#response !== undefined
+    }, 'the head')
+    return this.head
+  }
+
+  /** Once it is here. */
   get head(): IncomingMessage {
     return this.#response as IncomingMessage
+  }
+
+  get status(): number | undefined {
+    return this.#response?.statusCode
   }
 
   get coding(): string | undefined {

@@ -2,7 +2,7 @@
  * A process of its own: opens and closes streams on the executors that it is told, in every way and for every reason,
  * and prints as JSON what is alive before, meanwhile and after. Run with --expose-gc:
  *
- *     node --import ./test/typescript-loader.js --expose-gc test/lifecycle/cycles.ts inline,workers 1000 1
+ *     node --import ./test/typescript-loader.js --expose-gc test/lifecycle/leaks-cycles.ts inline,workers 1000 1
  *
  * The arguments: executors; cycles of each executor and reason (a tenth for `lost`, since each hundred costs a thread);
  * into how many parts these are divided, after each of which is looked at what is alive; reasons, if not all.
@@ -19,12 +19,12 @@ import headfirst, {
   type WorkersOptions,
 } from '../../src/index.ts'
 import { makeFlags, until } from '../../src/testing/flags.ts'
-import type { EXECUTORS } from './executors.ts'
+import type { EXECUTORS } from '../support/executors.ts'
 import * as failing from './failing-producers.ts'
-import { Lane } from './lane.ts'
-import { living, livingObjects, type Living } from './living.ts'
-import * as passing from './passing-producers.ts'
-import type { ThreadCount } from './passing-producers.ts'
+import { Lane } from './leaks-lane.ts'
+import { living, livingObjects, type Living } from './leaks-living.ts'
+import * as passing from './leaks-producers.ts'
+import type { ThreadCount } from './leaks-producers.ts'
 import * as producers from './producers.ts'
 import { makeReason } from './producers.ts'
 

@@ -4,7 +4,7 @@ import { request } from 'node:https'
 import type { Readable } from 'node:stream'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
-import { CERTIFICATE, isHttp2, origin, type Protocol, type TlsRequestOptions } from './protocols.ts'
+import { CERTIFICATE, isHttp2, origin, type Protocol, type TlsRequestOptions } from '../support/protocols.ts'
 
 const { protocol, port, path, flags } = workerData as {
   protocol: Protocol

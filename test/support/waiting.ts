@@ -9,3 +9,13 @@ export async function untilPatiently(holds: () => boolean, what: string): Promis
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
+
+/** A turn of the event loop. */
+export async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Turns of the event loop: enough for whatever was about to happen in the next ones to have happened. */
+export async function turns(count = 5): Promise<void> {
+  for (let n = 0; n < count; n++) await turn()
+}

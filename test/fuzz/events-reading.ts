@@ -1,6 +1,6 @@
 /** What a client makes of bytes: eventsource-parser, which shares no code with the encoder. */
 import { createParser } from 'eventsource-parser'
-import type { Step } from './attempt.ts'
+import type { Step } from './events-attempt.ts'
 
 /** Compares each step of the parser with the one that is due. */
 class Reading {

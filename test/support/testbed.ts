@@ -1,11 +1,16 @@
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { onTestFinished } from 'vitest'
-import headfirst, { type CloseInfo, type HeadfirstOptions, type RouteOptions } from '../../src/index.ts'
+import headfirst, {
+  workers,
+  type CloseInfo,
+  type HeadfirstOptions,
+  type Producer,
+  type RouteOptions,
+  type SseRouteOptions,
+} from '../../src/index.ts'
 import { until } from '../../src/testing/flags.ts'
-import { get, RawClient, type Received } from './client.ts'
-
-export { until }
+import { get, RawClient, type Received } from './raw-client.ts'
 
 /** A Fastify server with headfirst, and what became of its streams; closed when the test has finished. */
 export class Testbed {
@@ -35,6 +40,30 @@ export class Testbed {
     const testbed = new Testbed(server)
     await testbed.app.register(headfirst, { ...options, onClose: testbed.record })
     return testbed
+  }
+
+  /**
+   * A server with every built-in executor. Its `workers` are two threads at the server's own priority, so that a busy
+   * machine lets them run.
+   */
+  static async everywhere(
+    { executors, ...options }: Omit<HeadfirstOptions, 'onClose'> = {},
+    server: FastifyServerOptions = {},
+  ): Promise<Testbed> {
+    return Testbed.make(
+      {
+        executors: { workers: workers({ threads: 2, niceIncrement: 0 }), ...executors },
+        // A client on the same machine may be behind for a moment.
+        maxBuffered: 2 ** 28,
+        ...options,
+      },
+      server,
+    )
+  }
+
+  /** Adds a route with one producer. */
+  route<Input>(path: string, producer: Producer<Input>, input: Input, options: SseRouteOptions = {}): void {
+    this.app.get(path, { sse: options }, async (_, reply) => reply.sse(producer as Producer<unknown>, input))
   }
 
   /** To be given as `onClose`. */

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { onTestFinished } from 'vitest'
-import type { Testbed } from '../plugin/testbed.ts'
+import type { Testbed } from '../support/testbed.ts'
 
 /** An event as the page has seen it. */
 export interface Seen {

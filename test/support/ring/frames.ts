@@ -1,6 +1,7 @@
 /** What both ends of a ring know beforehand: the frames of a seed, and what a reader makes of them. */
 import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
 import { type FrameHandler, type RingWriter } from '../../../src/executors/workers/ring.ts'
+import { dice } from '../random.ts'
 
 /** One call of a ring's writer. */
 export interface Frame {
@@ -58,19 +59,6 @@ export class Reading implements FrameHandler {
     let pieces = this.#pieces.get(stream)
     if (pieces === undefined) this.#pieces.set(stream, (pieces = []))
     return pieces
-  }
-}
-
-/** Whole numbers below a bound, the same ones for the same seed. */
-export type Dice = (below: number) => number
-
-export function dice(seed: number): Dice {
-  let state = seed | 1
-  return (below) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 4) % below
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { randomNumbers } from './random.ts'
+import { dice, shuffled } from '../support/random.ts'
 
 export interface Weather {
   /** Clients of each path, by what they did. */
@@ -24,14 +24,14 @@ const LANES = 300
 /** Bytes of a whole response at least. */
 const RESPONSE_BYTES = 600
 
-const random = randomNumbers(Number(seed))
+const random = dice(Number(seed))
 const weather: Record<string, Weather> = {}
-const plan: string[] = []
+const inOrder: string[] = []
 for (const path of paths.split(',')) {
   weather[path] = { whole: 0, resetInRequest: 0, resetInResponse: 0, responses: [], failures: [] }
-  for (let n = 0; n < Number(perPath); n++) plan.push(path)
+  for (let n = 0; n < Number(perPath); n++) inOrder.push(path)
 }
-plan.sort(() => random() - 0.5)
+const plan = shuffled(random, inOrder)
 
 const requestTo = (path: string): string =>
   `GET ${path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n`
@@ -58,14 +58,14 @@ async function readWhole(path: string, { responses, failures }: Weather): Promis
 async function resetInRequest(path: string): Promise<void> {
   const text = requestTo(path)
   const socket = await open()
-  const length = Math.floor(random() * (text.length + 1))
+  const length = random(text.length + 1)
   if (length > 0) await new Promise((resolve) => socket.write(text.slice(0, length), resolve))
   socket.resetAndDestroy()
 }
 
 async function resetInResponse(path: string): Promise<void> {
   const socket = await open()
-  let left = 1 + Math.floor(random() * RESPONSE_BYTES)
+  let left = 1 + random(RESPONSE_BYTES)
   const gone = once(socket, 'close')
   socket.on('data', ({ length }) => {
     left -= length
@@ -78,11 +78,11 @@ async function resetInResponse(path: string): Promise<void> {
 async function lane(): Promise<void> {
   for (let path = plan.pop(); path !== undefined; path = plan.pop()) {
     const outcome = weather[path] as Weather
-    const choice = random()
-    if (choice < 0.5) {
+    const choice = random(4)
+    if (choice < 2) {
       outcome.whole++
       await readWhole(path, outcome)
-    } else if (choice < 0.75) {
+    } else if (choice === 2) {
       outcome.resetInRequest++
       await resetInRequest(path)
     } else {

@@ -6,7 +6,7 @@ import { threadId } from 'node:worker_threads'
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
 import { FrameKind } from '../../src/executors/elsewhere/frames.ts'
 import { Flag, raise, until, type Flags } from '../../src/testing/flags.ts'
-import { FULL, HEAD, KIND, PAYLOAD, READER, STREAM, TAIL } from './ring-memory.ts'
+import { FULL, HEAD, KIND, PAYLOAD, READER, STREAM, TAIL } from '../support/ring/memory.ts'
 
 /** What is overwritten: `frame` is where the newest frame begins, and `head` what is about to be stored as HEAD. */
 interface Written {

@@ -2,11 +2,12 @@
 import type { Worker } from 'node:worker_threads'
 import { expect, onTestFinished } from 'vitest'
 import type { WorkersOptions } from '../../src/index.ts'
-import { Flag, makeFlags, raise, type Flags } from '../../src/testing/flags.ts'
+import { Flag, makeFlags, raise, type Flags, until } from '../../src/testing/flags.ts'
 import { count } from '../executors/workers/producers.ts'
-import { Testbed, until, type Client } from '../executors/workers/testbed.ts'
-import * as producers from './scribbling-producers.ts'
-import { ticking } from './scribbling-producers.ts'
+import { PoolTestbed } from '../support/pool-testbed.ts'
+import * as producers from './scribbled-threads-producers.ts'
+import { ticking } from './scribbled-threads-producers.ts'
+import type { DecodingClient } from '../support/decoding-client.ts'
 
 /** What the threads that start share with the server, by their number. */
 export interface Memory {
@@ -15,19 +16,19 @@ export interface Memory {
 }
 
 interface Neighbour {
-  client: Client
+  client: DecodingClient
   tag: string
   thread: string
 }
 
 export class Field {
-  readonly testbed: Testbed
+  readonly testbed: PoolTestbed
   readonly memories: Map<string, Memory>
   #flags: Flags = makeFlags()
   neighbours: Neighbour[] = []
   readonly #stopWatching: () => void
 
-  private constructor(testbed: Testbed, memories: Map<string, Memory>, stopWatching: () => void) {
+  private constructor(testbed: PoolTestbed, memories: Map<string, Memory>, stopWatching: () => void) {
     this.testbed = testbed
     this.memories = memories
     this.#stopWatching = stopWatching
@@ -48,7 +49,7 @@ export class Field {
     const stopWatching = (): void => void process.removeListener('worker', onWorker)
     onTestFinished(stopWatching)
     const { scribbling, impersonating, neverDone, cutShort, swallowing, silent } = producers
-    const testbed = await Testbed.make(
+    const testbed = await PoolTestbed.make(
       { count, ticking, scribbling, impersonating, neverDone, cutShort, swallowing, silent },
       {
         workers: { threads: 2, streamsPerThread: 10, graceMs: 200, ...options },
@@ -135,9 +136,9 @@ export async function expectWhole(field: Field): Promise<void> {
   }
 }
 
-async function threadOf(client: Client): Promise<string> {
+async function threadOf(client: DecodingClient): Promise<string> {
   await client.got('\n\n')
-  return / on (\d+)/.exec(client.body)?.[1] as string
+  return / on (\d+)/.exec(client.text)?.[1] as string
 }
 
 /** A stream whose thread is about to be overwritten. */
@@ -145,7 +146,7 @@ export async function victim(
   field: Field,
   producer: string,
   input: object = {},
-): Promise<{ client: Client; thread: string; go: () => void }> {
+): Promise<{ client: DecodingClient; thread: string; go: () => void }> {
   const flags = makeFlags()
   const client = await field.testbed.open(producer, { tag: 'victim', flags, ...input })
   const thread = await threadOf(client)

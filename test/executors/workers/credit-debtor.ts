@@ -1,7 +1,7 @@
 /** The thread that owes, in the tests of credit. */
 import { parentPort, type MessagePort } from 'node:worker_threads'
 import { Debtor } from '../../../src/executors/workers/credit.ts'
-import { Turns, WRITER } from './turns.ts'
+import { Turns, WRITER } from '../../support/ring/interleaving.ts'
 
 export interface Debt {
   credit: SharedArrayBuffer

@@ -1,6 +1,6 @@
 /** What a producer may send, of every shape, and what a client has to make of it (HTML Living Standard, 9.2.6). */
 import type { EventStream } from '../../src/index.ts'
-import type { Dice } from '../executors/workers/frames.ts'
+import { type Dice, pick, chance, shuffled } from '../support/random.ts'
 
 /** What a client does with what it has read, in order. */
 export type Step =
@@ -21,10 +21,6 @@ export type Attempt =
 const INVALID = 'HF_ERR_EVENT_INVALID'
 const FIELD = 'HF_ERR_EVENT_FIELD'
 const DATA = 'HF_ERR_EVENT_DATA'
-
-const pick = <T>(random: Dice, from: readonly T[]): T => from[random(from.length)] as T
-
-const chance = (random: Dice, oneIn: number): boolean => random(oneIn) === 0
 
 /** A string as it is after UTF-8: lone surrogates have become U+FFFD. */
 const wellFormed = (text: string): string => Buffer.from(text).toString()
@@ -341,13 +337,6 @@ function anyFields(random: Dice): Attempt {
     steps.push(dispatched(received(data), wellFormed(event ?? '') || undefined, id && wellFormed(id)))
   }
   return { event: input, steps, codes: [] }
-}
-
-function shuffled<T>(random: Dice, items: T[]): T[] {
-  return items
-    .map((item) => ({ item, place: random(1_000) }))
-    .toSorted((a, b) => a.place - b.place)
-    .map(({ item }) => item)
 }
 
 /**

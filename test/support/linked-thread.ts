@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
-import { FarEnd } from '../../../src/executors/elsewhere/index.ts'
-import type { FromThread, ToThread } from './linked.ts'
+import { FarEnd } from '../../src/executors/elsewhere/index.ts'
+import type { FromThread, ToThread } from './linked-executor.ts'
 
 const ends = new Map<number, FarEnd>()
 

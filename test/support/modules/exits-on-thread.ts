@@ -1,5 +1,5 @@
 import { producer, type EventStream, type PortableProducer } from '../../../src/index.ts'
-import { onTheTestThread } from '../../on-the-test-thread.ts'
+import { onTheTestThread } from '../on-the-test-thread.ts'
 
 export const exitsAtImport: PortableProducer = producer(import.meta.url, async (stream: EventStream) => {
   stream.send('never')
