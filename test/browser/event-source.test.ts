@@ -3,9 +3,11 @@ import { History, inline, workers, type Executor } from '../../src/index.ts'
 import { everyKind, KINDS } from '../support/every-kind.ts'
 import { Testbed } from '../support/testbed.ts'
 import { Chromium } from '../support/chromium.ts'
-import { resuming, sending, staying } from './producers.ts'
+import { resuming } from './event-source-producers.ts'
 import { State, Tab } from './event-source-tab.ts'
 import { until } from '../../src/testing/flags.ts'
+import { staysWith } from '../support/producers/endless.ts'
+import { sending } from '../support/producers/plain.ts'
 
 let chromium: Chromium
 
@@ -49,7 +51,7 @@ describe.each(['inline', 'microtask', 'deferred', 'workers'])(
 
     test('is open, and its close() reaches onClose as client', async () => {
       const testbed = await Testbed.make({ executor })
-      testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staying, ['hello']))
+      testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staysWith, ['hello']))
       const tab = await open(testbed)
       await tab.listen('/events')
       await tab.seen('/events', 1)
@@ -143,7 +145,7 @@ describe.each(narrow)('an executor %s that is full', (_, make) => {
     })
     const requests = countRequests(testbed)
     for (const path of ['/first', '/second']) {
-      testbed.app.get(path, { sse: true }, async (_request, reply) => reply.sse(staying, [path]))
+      testbed.app.get(path, { sse: true }, async (_request, reply) => reply.sse(staysWith, [path]))
     }
     const tab = await open(testbed)
     await tab.listen('/first')
@@ -161,7 +163,7 @@ describe.each(narrow)('an executor %s that is full', (_, make) => {
     const testbed = await Testbed.make({ executor: 'narrow', executors: { narrow: make() } })
     const requests = countRequests(testbed)
     for (const path of ['/first', '/second']) {
-      testbed.app.get(path, { sse: true }, async (_request, reply) => reply.sse(staying, [path]))
+      testbed.app.get(path, { sse: true }, async (_request, reply) => reply.sse(staysWith, [path]))
     }
     const tab = await open(testbed)
     await tab.listen('/first')
@@ -210,7 +212,7 @@ test('a history loses no event to a connection that breaks, not even before the 
 test('a server that closes sends its browsers away for longer than its grace', async () => {
   const testbed = await Testbed.make()
   const requests = countRequests(testbed)
-  testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staying, ['hello']))
+  testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staysWith, ['hello']))
   const tab = await open(testbed)
   await tab.listen('/events')
   await tab.seen('/events', 1)

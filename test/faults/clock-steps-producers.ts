@@ -17,16 +17,6 @@ export const steady: PortableProducer = producer(
   { name: 'steady' },
 )
 
-/** Sends once, and is silent until it is cancelled. */
-export const silent: PortableProducer = producer(
-  import.meta.url,
-  async (stream: EventStream) => {
-    stream.send({ id: 0, data: 'silent' })
-    await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
-  },
-  { name: 'silent' },
-)
-
 /** Blocks its thread in place for a time that it measures itself: until its client has what it was sent, or not. */
 export const waitsInPlace: PortableProducer = producer(
   import.meta.url,

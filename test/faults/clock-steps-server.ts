@@ -3,7 +3,8 @@ import Fastify from 'fastify'
 import headfirst, { History, workers, type CloseInfo } from '../../src/index.ts'
 import { openStream } from '../../src/testing/open-stream.ts'
 import { EXECUTORS } from '../support/executors.ts'
-import { silent, steady, waitsInPlace } from './clock-steps-producers.ts'
+import { steady, waitsInPlace } from './clock-steps-producers.ts'
+import { waits } from '../support/producers/endless.ts'
 
 export interface Clocked {
   /** By path: what the client got, in short, and how its stream went. */
@@ -37,14 +38,14 @@ for (const executor of EXECUTORS) {
     reply.sse(steady),
   )
   const limits = { heartbeatMs: 20, timeouts: { totalMs: 300 } }
-  app.get(`/${executor}/silent`, { sse: { executor, ...limits } }, async (_, reply) => reply.sse(silent))
+  app.get(`/${executor}/silent`, { sse: { executor, ...limits } }, async (_, reply) => reply.sse(waits))
 }
 app.get('/workers/waits', { sse: { executor: 'workers', highWaterMark: 0 } }, async (_, reply) =>
   reply.sse(waitsInPlace),
 )
 const timeouts = { totalMs: 300 }
 for (const executor of ['full', 'hasty']) {
-  app.get(`/${executor}/holds`, { sse: { executor, timeouts } }, async (_, reply) => reply.sse(silent))
+  app.get(`/${executor}/holds`, { sse: { executor, timeouts } }, async (_, reply) => reply.sse(waits))
   app.get(`/${executor}/waits`, { sse: { executor } }, async (_, reply) => reply.sse(steady))
 }
 const history = new History({ maxEvents: 10 })

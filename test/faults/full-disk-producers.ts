@@ -1,10 +1,7 @@
 /** Producers that write to the server's log while they send, for a log that cannot be written. */
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
-import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
-
-interface Logging {
-  flags: Flags
-}
+import { Flag, raise } from '../../src/testing/flags.ts'
+import type { Flagged } from '../support/producers/flagged.ts'
 
 /** Logs before each of its events, and ends. */
 export const logs: PortableProducer = producer(
@@ -20,20 +17,10 @@ export const logs: PortableProducer = producer(
   { name: 'logs' },
 )
 
-/** Throws after its events. */
-export const throws: PortableProducer = producer(
-  import.meta.url,
-  async (stream: EventStream) => {
-    for (let n = 0; n < 20; n++) stream.send(String(n))
-    throw new Error('broken')
-  },
-  { name: 'throws' },
-)
-
 /** Stays until it may go on, whether its client is there or not, and then throws. */
-export const outlives: PortableProducer<Logging> = producer(
+export const outlives: PortableProducer<Flagged> = producer(
   import.meta.url,
-  async (stream: EventStream, { flags }: Logging) => {
+  async (stream: EventStream, { flags }: Flagged) => {
     stream.send('up')
     raise(flags, Flag.STARTED)
     while (Atomics.load(flags, Flag.GO) === 0) await new Promise((resolve) => setTimeout(resolve, 1))
@@ -41,15 +28,4 @@ export const outlives: PortableProducer<Logging> = producer(
     throw new Error('too late')
   },
   { name: 'outlives' },
-)
-
-/** Never yields, and never looks at its stream. */
-export const neverStops: PortableProducer<Logging> = producer(
-  import.meta.url,
-  async (stream: EventStream, { flags }: Logging) => {
-    stream.send('up')
-    raise(flags, Flag.STARTED)
-    for (;;);
-  },
-  { name: 'neverStops' },
 )

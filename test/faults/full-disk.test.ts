@@ -8,6 +8,8 @@ import { Testbed } from '../support/testbed.ts'
 import * as producers from './full-disk-producers.ts'
 import { untilPatiently as until } from '../support/waiting.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import { throws } from '../support/producers/failing.ts'
+import { neverStops } from '../support/producers/blocking.ts'
 
 /** Every write to it fails as on a disk that is full. */
 const FULL = '/dev/full'
@@ -85,7 +87,7 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
       const flags = Object.fromEntries(EXECUTORS.map((executor) => [executor, makeFlags()]))
       for (const executor of EXECUTORS) {
         testbed.route(`/${executor}/logs`, producers.logs, undefined, { executor })
-        testbed.route(`/${executor}/throws`, producers.throws, undefined, { executor })
+        testbed.route(`/${executor}/throws`, throws, { events: 20 }, { executor })
         const late = { executor, timeouts: { idleMs: 50 } }
         testbed.route(`/${executor}/late`, producers.outlives, { flags: flags[executor] as Flags }, late)
       }
@@ -116,7 +118,7 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
         const { testbed, failures } = await serve(kind, { executor: 'pool', executors: { pool } })
         const [stuck, beside] = [makeFlags(), makeFlags()]
         testbed.route('/beside', producers.outlives, { flags: beside })
-        testbed.route('/stuck', producers.neverStops, { flags: stuck })
+        testbed.route('/stuck', neverStops, { flags: stuck })
         testbed.route('/', producers.logs, undefined)
         const neighbour = await openStream(testbed.app, { path: '/beside' })
         await untilRaised(beside, Flag.STARTED)

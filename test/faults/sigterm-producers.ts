@@ -23,13 +23,3 @@ export const large: PortableProducer<{ bytes: number }> = producer(
   },
   { name: 'large' },
 )
-
-/** Never yields, and never looks at its stream. */
-export const blocks: PortableProducer = producer(
-  import.meta.url,
-  async (stream: EventStream) => {
-    stream.send('up')
-    for (;;);
-  },
-  { name: 'blocks' },
-)

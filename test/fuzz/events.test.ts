@@ -10,7 +10,7 @@ import { EventStream, type StreamContext, type StreamLog } from '../../src/sse/s
 import { DecodingClient } from '../support/decoding-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { anyAttempt, anyText, send, type Step } from './events-attempt.ts'
-import { manyAttempts } from './producers.ts'
+import { manyAttempts } from './events-producers.ts'
 import { expectSteps } from './events-reading.ts'
 import { LONG, SEED, TIMEOUT, many, diceOf, rounds } from '../support/random.ts'
 

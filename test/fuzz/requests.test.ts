@@ -9,11 +9,12 @@ import { History, type SseRouteOptions } from '../../src/index.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { origin, SERVERS } from '../support/protocols.ts'
 import { Testbed } from '../support/testbed.ts'
-import { echoing, waiting } from './producers.ts'
+import { echoing } from './requests-producers.ts'
 import { anyRequest, INJECTED } from './requests-request.ts'
 import { readResponses, type StrictResponse } from './requests-responses.ts'
 import { type Dice, LONG, TIMEOUT, many, rounds } from '../support/random.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import { waits } from '../support/producers/endless.ts'
 
 /** Of each executor a stream that ends and one that does not; and whatever else looks at a request's fields. */
 async function serve(
@@ -28,7 +29,7 @@ async function serve(
   for (const executor of EXECUTORS) {
     testbed.route(`/${executor}/echo`, echoing, undefined, { executor })
     testbed.route(`/${executor}/strict`, echoing, undefined, { executor, accept: 'strict', compress: false })
-    testbed.route(`/${executor}/waits`, waiting, undefined, { executor })
+    testbed.route(`/${executor}/waits`, waits, undefined, { executor })
     paths.push(`/${executor}/echo`, `/${executor}/strict`, `/${executor}/waits`)
   }
   testbed.app.get('/history', { sse: { executor: 'inline' } }, async (_, reply) =>
@@ -109,7 +110,7 @@ function expectEvents(body: Buffer): void {
   const forged: unknown[] = []
   const parser = createParser({
     onEvent({ data, event, id }) {
-      const isOwn = (data === 'echoed' || data === 'waiting') && event === undefined && id === undefined
+      const isOwn = (data === 'echoed' || data === '0') && event === undefined && id === undefined
       const isEchoed = id === data && (event ?? '') === data
       const isHistory = /^1?\d$/.test(data) || event === 'behind'
       if (!isOwn && !isEchoed && !isHistory) forged.push({ data, event, id })

@@ -3,7 +3,6 @@ import type { Worker } from 'node:worker_threads'
 import { expect, onTestFinished } from 'vitest'
 import type { WorkersOptions } from '../../src/index.ts'
 import { Flag, makeFlags, raise, type Flags, until } from '../../src/testing/flags.ts'
-import { count } from '../executors/workers/producers.ts'
 import { PoolTestbed } from '../support/pool-testbed.ts'
 import * as producers from './scribbled-threads-producers.ts'
 import { ticking } from './scribbled-threads-producers.ts'
@@ -49,17 +48,15 @@ export class Field {
     const stopWatching = (): void => void process.removeListener('worker', onWorker)
     onTestFinished(stopWatching)
     const { scribbling, impersonating, neverDone, cutShort, swallowing, silent } = producers
-    const testbed = await PoolTestbed.make(
-      { count, ticking, scribbling, impersonating, neverDone, cutShort, swallowing, silent },
-      {
-        workers: { threads: 2, streamsPerThread: 10, graceMs: 200, ...options },
-        hooks(app) {
-          app.get('/inline', { sse: { executor: 'inline' } }, async (_, reply) =>
-            reply.sse(ticking, field.input('inline')),
-          )
-        },
+    const testbed = await PoolTestbed.make({
+      producers: { ticking, scribbling, impersonating, neverDone, cutShort, swallowing, silent },
+      workers: { threads: 2, streamsPerThread: 10, graceMs: 200, ...options },
+      hooks(app) {
+        app.get('/inline', { sse: { executor: 'inline' } }, async (_, reply) =>
+          reply.sse(ticking, field.input('inline')),
+        )
       },
-    )
+    })
     const field = new Field(testbed, memories, stopWatching)
     return field
   }

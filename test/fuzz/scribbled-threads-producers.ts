@@ -259,3 +259,15 @@ export const silent: PortableProducer<Ticking> = producer(
   },
   { name: 'silent' },
 )
+
+/** Logs fields that a logger has serializers for, and that these do not take. */
+export const logging: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    stream.send('0')
+    stream.log.error({ req: null }, 'said with req')
+    stream.log.error({ res: null })
+    stream.send('1')
+  },
+  { name: 'logging' },
+)

@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
-import { count } from '../executors/workers/producers.ts'
 import { DecodingClient } from '../support/decoding-client.ts'
 import { Flag, makeFlags, raise } from '../../src/testing/flags.ts'
 import {
@@ -11,9 +10,8 @@ import {
   victim,
   type Memory,
 } from './scribbled-threads-field.ts'
-import { logging } from './producers.ts'
 import { HEAD } from '../support/ring/memory.ts'
-import { miscoded, RECIPES } from './scribbled-threads-producers.ts'
+import { miscoded, RECIPES, logging } from './scribbled-threads-producers.ts'
 import { LONG, TIMEOUT, many, rounds } from '../support/random.ts'
 import { Testbed } from '../support/testbed.ts'
 import { PoolTestbed } from '../support/pool-testbed.ts'
@@ -87,7 +85,7 @@ test('an event of which no doorbell tells is found all the same', async () => {
 })
 
 test('a line that the logger refuses ends nothing', async () => {
-  const testbed = await PoolTestbed.make({ logging, count })
+  const testbed = await PoolTestbed.make({ producers: { logging } })
   const client = await testbed.open('logging')
   await client.over()
   expect(client.events).toEqual(['0', '1'])

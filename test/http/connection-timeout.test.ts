@@ -7,7 +7,6 @@ import type { FastifyServerOptions } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { workers } from '../../src/index.ts'
 import { Flag, makeFlags, until, untilRaised } from '../../src/testing/flags.ts'
-import * as producers from '../lifecycle/producers.ts'
 import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { Http2Client } from '../support/http2-client.ts'
@@ -20,6 +19,9 @@ import {
   type TlsRequestOptions,
 } from '../support/protocols.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import { type Watched, makeReason, reasonIn } from '../support/producers/flagged.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
 
 // Fastify gives the sessions of HTTP/2 the one limit, and ends them at it only where the other is set.
 const LIMITS = { connectionTimeout: 300, http2SessionTimeout: 300 }
@@ -27,7 +29,7 @@ const LIMITS = { connectionTimeout: 300, http2SessionTimeout: 300 }
 interface Served {
   testbed: Testbed
   /** Of the streams of `/0`, `/1`, …, which send one event and then nothing. */
-  inputs: producers.Watched[]
+  inputs: Watched[]
 }
 
 /** A server whose threads have started: no connection would outlive that. */
@@ -39,11 +41,11 @@ async function serve(executor: string, server: FastifyServerOptions = {}, stream
   )
   testbed.app.get('/before', async () => 'before')
   const inputs = Array.from({ length: streams }, (_, n) => {
-    const input = { flags: makeFlags(), reason: producers.makeReason() }
-    testbed.route(`/${n}`, producers.promise, input)
+    const input = { flags: makeFlags(), reason: makeReason() }
+    testbed.route(`/${n}`, endless.promise, input)
     return input
   })
-  testbed.route('/first', producers.count, { events: 1 })
+  testbed.route('/first', plain.count, { events: 1 })
   expect((await testbed.app.inject('/first')).statusCode).toBe(200)
   testbed.closed.length = 0
   return { testbed, inputs }
@@ -57,7 +59,7 @@ async function expectTimeouts({ testbed, inputs }: Served): Promise<void> {
     expect(error).toMatchObject({ code: 'HF_ERR_STREAM_TIMEOUT', timeout: 'connectionTimeout' })
     expect((error as Error).message).toMatch(/connectionTimeout.*nothing was sent or received.*heartbeatMs/)
     await untilRaised(input.flags, Flag.SEEN)
-    expect(producers.reasonIn(input.reason)).toBe('timeout')
+    expect(reasonIn(input.reason)).toBe('timeout')
   }
   await testbed.idle()
   const { routes } = testbed.app.sse.stats()
@@ -117,7 +119,7 @@ test('a limit that a listener has taken on itself cuts nothing: the next reason 
   client.destroy()
   const { reason, error } = await testbed.closeInfo()
   expect({ reason, error }).toEqual({ reason: 'client', error: undefined })
-  expect(producers.reasonIn((inputs[0] as producers.Watched).reason)).toBe('client')
+  expect(reasonIn((inputs[0] as Watched).reason)).toBe('client')
 })
 
 const ENDINGS: Record<string, (socket: Socket) => void> = {
@@ -141,7 +143,7 @@ test.each(Object.keys(ENDINGS))(
 
 test('heartbeats keep a connection from its limit', async () => {
   const testbed = await Testbed.everywhere({ heartbeatMs: 50 }, { connectionTimeout: 150 })
-  testbed.route('/', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
+  testbed.route('/', endless.promise, { flags: makeFlags(), reason: makeReason() })
   const client = await testbed.connect()
   client.send(get('/'))
   await client.including(':\n'.repeat(12))

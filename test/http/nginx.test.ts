@@ -12,7 +12,7 @@ import { awaitingSignal, flooding } from '../../src/testing/producers.ts'
 import { Testbed } from '../support/testbed.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { findNginx, Nginx, type Binary, type NginxSettings } from './nginx-server.ts'
-import { acknowledged } from './producers.ts'
+import { acknowledged } from './nginx-producers.ts'
 
 type Site = Omit<NginxSettings, 'upstream'>
 

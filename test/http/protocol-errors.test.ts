@@ -4,10 +4,12 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Flag, makeFlags, until, untilRaised } from '../../src/testing/flags.ts'
-import * as producers from '../lifecycle/producers.ts'
 import { Testbed } from '../support/testbed.ts'
 import { CERTIFICATE, SERVERS, type Protocol } from '../support/protocols.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import { makeReason, reasonIn } from '../support/producers/flagged.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as flooding from '../support/producers/flooding.ts'
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 const [DATA, HEADERS, SETTINGS, GOAWAY, WINDOW_UPDATE, CONTINUATION] = [0, 1, 4, 7, 8, 9]
@@ -91,15 +93,15 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
       'the connection ends, and its stream on %s as one whose client left',
       async (executor) => {
         const testbed = await Testbed.everywhere({ executor, heartbeatMs: 40 }, SERVERS[protocol])
-        const input = { flags: makeFlags(), reason: producers.makeReason() }
-        testbed.route('/', producers.promise, input)
+        const input = { flags: makeFlags(), reason: makeReason() }
+        testbed.route('/', endless.promise, input)
         const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
         await until(() => client.types.includes(DATA), 'an event or a heartbeat')
         await untilRaised(input.flags, Flag.STARTED)
         client.socket.write(ERRORS[name] as Buffer)
         expect((await testbed.closeInfo()).reason).toBe('client')
         await untilRaised(input.flags, Flag.SEEN)
-        expect(producers.reasonIn(input.reason)).toBe('client')
+        expect(reasonIn(input.reason)).toBe('client')
         await until(() => client.socket.closed, 'the connection to end')
         expect(client.types.at(-1)).toBe(GOAWAY)
         await testbed.idle()
@@ -109,8 +111,8 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
 
   test('one that leaves right after its error is not forgotten', async () => {
     const testbed = await Testbed.everywhere({ heartbeatMs: 40 }, SERVERS[protocol])
-    const input = { flags: makeFlags(), reason: producers.makeReason() }
-    testbed.route('/', producers.promise, input)
+    const input = { flags: makeFlags(), reason: makeReason() }
+    testbed.route('/', endless.promise, input)
     const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
     await until(() => client.types.includes(DATA), 'an event or a heartbeat')
     client.socket.end(ERRORS['SETTINGS of a wrong length'] as Buffer)
@@ -124,7 +126,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
       const options = { executor, heartbeatMs: 40, overflow: 'drop-oldest', maxBuffered: 4_096 } as const
       const testbed = await Testbed.everywhere({ ...options, highWaterMark: 4_096 }, SERVERS[protocol])
       const flags = makeFlags()
-      testbed.route('/', producers.ignores, { flags })
+      testbed.route('/', endless.ignores, { flags })
       const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
       await until(() => client.types.includes(DATA), 'the first event')
       client.socket.end(ERRORS['SETTINGS of a wrong length'] as Buffer)
@@ -136,8 +138,8 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
 
   test('a client is left alone that reads one stream not at all, and asks for much else', async () => {
     const testbed = await Testbed.everywhere({ heartbeatMs: 10 }, SERVERS[protocol])
-    testbed.route('/flood', producers.floods, { flags: makeFlags() })
-    testbed.route('/silent', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
+    testbed.route('/flood', flooding.floods, { flags: makeFlags() })
+    testbed.route('/silent', endless.promise, { flags: makeFlags(), reason: makeReason() })
     // A reply that is written in an immediate of its own stands in the session's queue at any moment.
     testbed.app.get('/reply', async () => {
       await new Promise((resolve) => setImmediate(resolve))
@@ -166,8 +168,8 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
   test('clients that take nothing for long are left alone, whichever way they do so', async () => {
     const testbed = await Testbed.everywhere({ heartbeatMs: 20 }, SERVERS[protocol])
     const input = { flags: makeFlags() }
-    testbed.route('/flood', producers.floods, input)
-    testbed.route('/silent', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
+    testbed.route('/flood', flooding.floods, input)
+    testbed.route('/silent', endless.promise, { flags: makeFlags(), reason: makeReason() })
     // One opens its windows wide, and does not read. One reads, and opens none.
     const large = uint32(0x7fff_0000)
     const wide = frame(SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, 4]), large]))

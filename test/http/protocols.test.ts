@@ -11,7 +11,7 @@ import { Flag, makeFlags, until, untilRaised, type Flags } from '../../src/testi
 import * as producers from '../../src/testing/producers.ts'
 import { Testbed } from '../support/testbed.ts'
 import { Http2Client, type Http2Response } from '../support/http2-client.ts'
-import { headSeen, open } from './producers.ts'
+import { headSeen } from './protocols-producers.ts'
 import {
   CERTIFICATE,
   isHttp2,
@@ -20,6 +20,7 @@ import {
   type Protocol,
   type TlsRequestOptions,
 } from '../support/protocols.ts'
+import { staysWith } from '../support/producers/endless.ts'
 
 const PROTOCOLS = Object.keys(SERVERS) as Protocol[]
 const HTTP2: Protocol[] = PROTOCOLS.filter(isHttp2)
@@ -231,7 +232,7 @@ describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
     const [count, size] = [200, 10_000]
     route(testbed, '/stuck', producers.pacing, { flags, count, size })
     route(testbed, '/numbers', producers.numbers, { count: 500 })
-    route(testbed, '/open', open, { word: 'here' })
+    route(testbed, '/open', staysWith, ['here'])
     const client = await connect(testbed, protocol)
     const stuck = client.open('/stuck', {}, false)
     await untilRaised(flags, Flag.SEEN)
@@ -257,7 +258,7 @@ describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
     const testbed = await make(protocol, { executor, highWaterMark: 1_024, maxBuffered: 200_000 })
     const flags = makeFlags()
     route(testbed, '/', producers.flooding, { flags })
-    route(testbed, '/open', open, { word: 'here' })
+    route(testbed, '/open', staysWith, ['here'])
     const client = await connect(testbed, protocol)
     const neighbour = client.open('/open')
     await neighbour.including('here')
@@ -369,7 +370,7 @@ describe.each(HTTP2)('%s', (protocol) => {
         { graceMs: 600_000 },
         { ...SERVERS[protocol], forceCloseConnections: force },
       )
-      route(testbed, '/', open, { word: 'here' })
+      route(testbed, '/', staysWith, ['here'])
       const client = await connect(testbed, protocol)
       const responses = Array.from({ length: 20 }, () => client.open('/'))
       for (const response of responses) await response.including('here')
@@ -475,7 +476,7 @@ describe.each(EXECUTORS)('h2c, %s: a client that has vanished', (executor) => {
   test('holds up no shutdown beyond its grace', async () => {
     const testbed = await make('h2c', { executor, maxBuffered: 100_000_000, graceMs: 100 })
     // More than the kernels of both sides take.
-    route(testbed, '/', open, { word: 'x'.repeat(30_000_000) })
+    route(testbed, '/', staysWith, ['x'.repeat(30_000_000)])
     await vanish(testbed)
     await until(() => testbed.app.sse.stats().routes['GET /']?.open === 1, 'the stream')
     await testbed.app.close()

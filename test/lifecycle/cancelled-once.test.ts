@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { deferred, inline, microtask, workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
 import { get } from '../support/raw-client.ts'
-import * as producers from './producers.ts'
 import { Testbed } from '../support/testbed.ts'
+import * as endless from '../support/producers/endless.ts'
 
 const MAKE: Record<string, () => Executor> = {
   inline,
@@ -29,7 +29,7 @@ test.each(Object.keys(MAKE))(
       graceMs: 500,
     })
     const flags = makeFlags()
-    testbed.route('/', producers.ignores, { flags }, { timeouts: { totalMs: 100 } })
+    testbed.route('/', endless.ignores, { flags }, { timeouts: { totalMs: 100 } })
     const client = await testbed.connect()
     client.send(get('/'))
     await untilRaised(flags, Flag.STARTED)

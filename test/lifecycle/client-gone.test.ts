@@ -5,10 +5,11 @@ import { producer, workers, type PortableProducer } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, until } from '../../src/testing/flags.ts'
 import { get, type RawClient } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
-import * as producers from './producers.ts'
-import { makeReason, reasonIn, type Watched } from './producers.ts'
 import { turns } from '../support/waiting.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as flooding from '../support/producers/flooding.ts'
+import { type Watched, makeReason, reasonIn } from '../support/producers/flagged.ts'
 
 interface Seen {
   signals: AbortSignal[]
@@ -60,7 +61,7 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     let proceed: (() => void) | undefined
     testbed.app.get('/', { sse: true }, async (_, reply) => {
       await new Promise<void>((resolve) => (proceed = resolve))
-      return reply.sse(producers.promise, { flags, reason: makeReason() })
+      return reply.sse(endless.promise, { flags, reason: makeReason() })
     })
     const client = await testbed.connect()
     client.send(get('/'))
@@ -80,7 +81,7 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     let handled = 0
     testbed.app.get('/:n', { sse: true }, async (_, reply) => {
       await new Promise<void>((resolve) => proceed.push(resolve))
-      reply.sse(producers.promise, { flags, reason: makeReason() })
+      reply.sse(endless.promise, { flags, reason: makeReason() })
       handled++
       return reply
     })
@@ -106,7 +107,7 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     testbed.app.addHook('onSend', async () => {
       await new Promise<void>((resolve) => (proceed = resolve))
     })
-    testbed.route('/', producers.promise, { flags, reason: makeReason() })
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
     const client = await testbed.connect()
     client.send(get('/'))
     await until(() => proceed !== undefined, 'onSend')
@@ -119,10 +120,10 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   })
 
   test.each<[string, PortableProducer<Watched>]>([
-    ['generator', producers.generator],
-    ['async generator', producers.asyncGenerator],
-    ['promise', producers.promise],
-    ['subscription', producers.subscription],
+    ['generator', endless.generator],
+    ['async generator', endless.asyncGenerator],
+    ['promise', endless.promise],
+    ['subscription', endless.subscription],
   ])('during a producer (%s) cancels it', async (_, cancelled) => {
     const testbed = await Testbed.everywhere({ executor, graceMs, highWaterMark: 4_096 })
     const seen = observe(testbed)
@@ -156,7 +157,7 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
       const flags = makeFlags()
       sockets.length = 0
       testbed.app.server.on('connection', (socket) => sockets.push(socket))
-      testbed.route('/', producers.fills, { flags })
+      testbed.route('/', flooding.fills, { flags })
       const client = await testbed.connect()
       client.socket.pause()
       client.send(get('/'))
@@ -213,7 +214,7 @@ describe('a client that is gone between its head and its producer', () => {
     const testbed = await Testbed.everywhere({ executor: 'deferred', graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
-    testbed.route('/', producers.promise, { flags, reason: makeReason() })
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
     // Those of one connection come in one turn of the loop, before any producer has its turn.
     const ahead = makeFlags()
     const order: string[] = []
@@ -249,8 +250,8 @@ describe('a client that is gone between its head and its producer', () => {
     const seen = observe(testbed)
     const first: Watched = { flags: makeFlags(), reason: makeReason() }
     const second: Watched = { flags: makeFlags(), reason: makeReason() }
-    testbed.route<Watched>('/first', producers.promise, first)
-    testbed.route<Watched>('/second', producers.promise, second)
+    testbed.route<Watched>('/first', endless.promise, first)
+    testbed.route<Watched>('/second', endless.promise, second)
     const holder = await testbed.connect()
     holder.send(get('/first'))
     await untilRaised(first.flags, Flag.STARTED)

@@ -6,19 +6,20 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { makeFlags, until } from '../../src/testing/flags.ts'
 import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
-import * as producers from './producers.ts'
-import { makeReason } from './producers.ts'
 import { turns } from '../support/waiting.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
+import { makeReason } from '../support/producers/flagged.ts'
 
 /** A server of which each executor has a route that waits, one that ends, and one that tells its Last-Event-ID. */
 async function serve(options: Parameters<typeof Testbed.everywhere>[0] = {}): Promise<Testbed> {
   const testbed = await Testbed.everywhere(options)
   for (const executor of EXECUTORS) {
     const watched = { flags: makeFlags(), reason: makeReason() }
-    testbed.route(`/${executor}/waits`, producers.promise, watched, { executor })
-    testbed.route(`/${executor}/ends`, producers.count, { events: 20, bytes: 40 }, { executor })
-    testbed.route(`/${executor}/id`, producers.lastEventId, undefined, { executor })
+    testbed.route(`/${executor}/waits`, endless.promise, watched, { executor })
+    testbed.route(`/${executor}/ends`, plain.count, { events: 20, bytes: 40 }, { executor })
+    testbed.route(`/${executor}/id`, plain.lastEventId, undefined, { executor })
   }
   // It listens from the first client on.
   ;(await testbed.connect()).destroy()
@@ -43,7 +44,7 @@ async function expectUnharmed(testbed: Testbed, executor: string): Promise<void>
   await testbed.idle()
   const { status, body, complete } = await testbed.request(`/${executor}/ends`)
   expect({ status, complete }).toEqual({ status: 200, complete: true })
-  expect(body.match(/^id: \d+$/gm)).toHaveLength(20)
+  expect(body.match(/^data: \d+ x+$/gm)).toHaveLength(20)
   await testbed.idle()
   expect(testbed.logged).toEqual([])
 }
@@ -98,7 +99,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       else await Promise.race([once(socket, 'readable'), once(socket, 'close')])
     }
     expect(text.endsWith('\r\n0\r\n\r\n')).toBe(true)
-    expect(text.match(/^id: \d+$/gm)).toHaveLength(20)
+    expect(text.match(/^data: \d+ x+$/gm)).toHaveLength(20)
     expect((await testbed.closeInfo()).reason).toBe('ended')
     await expectUnharmed(testbed, executor)
   })
@@ -166,7 +167,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
     first.socket.end(get(`/${executor}/ends`))
     await first.closed()
     expect(first.responses[0]?.complete).toBe(true)
-    expect(first.responses[0]?.body.match(/^id: \d+$/gm)).toHaveLength(20)
+    expect(first.responses[0]?.body.match(/^data: \d+ x+$/gm)).toHaveLength(20)
     expect((await testbed.closeInfo(0)).reason).toBe('ended')
 
     const second = await testbed.connect()

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { CloseInfo } from '../../src/index.ts'
 import { varied } from '../../src/testing/producers.ts'
 import { get } from '../support/raw-client.ts'
-import * as producers from './producers.ts'
 import { until } from '../../src/testing/flags.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import { Testbed } from '../support/testbed.ts'
+import * as plain from '../support/producers/plain.ts'
 
 /** Those that came, in their order: admission, head, start, first event, close. */
 function expectInOrder({ timings }: CloseInfo): void {
@@ -45,8 +45,8 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
 
   test('info leaves out what a stream did not come to', async () => {
     const testbed = await Testbed.everywhere({ executor })
-    testbed.route('/closed', producers.count, { events: 1 }, { onOpen: (stream) => stream.close() })
-    testbed.route('/silent', producers.count, { events: 0 })
+    testbed.route('/closed', plain.count, { events: 1 }, { onOpen: (stream) => stream.close() })
+    testbed.route('/silent', plain.count, { events: 0 })
     await testbed.request('/closed')
     const closed = await testbed.closeInfo(0)
     expect(closed.timings).toMatchObject({ startedMs: undefined, firstEventMs: undefined })
@@ -74,10 +74,10 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
     })
     testbed.app.get('/late', { sse: true }, async (_, reply) => {
       await new Promise<void>((resolve) => (proceed = resolve))
-      return reply.sse(producers.count, { events: 1 })
+      return reply.sse(plain.count, { events: 1 })
     })
-    testbed.route('/stream', producers.outlasts, { ms: handlerTimeout * 3 })
-    testbed.route('/first', producers.outlasts, { ms: 0 })
+    testbed.route('/stream', plain.outlasts, { ms: handlerTimeout * 3 })
+    testbed.route('/first', plain.outlasts, { ms: 0 })
     // The first head of a producer may wait for a thread that has loaded it.
     while ((await testbed.request('/first')).status !== 200);
     const client = await testbed.connect()

@@ -20,13 +20,15 @@ import headfirst, {
 } from '../../src/index.ts'
 import { makeFlags, until } from '../../src/testing/flags.ts'
 import type { EXECUTORS } from '../support/executors.ts'
-import * as failing from './failing-producers.ts'
+import * as failing from '../support/producers/failing-sources.ts'
 import { Lane } from './leaks-lane.ts'
 import { living, livingObjects, type Living } from './leaks-living.ts'
 import * as passing from './leaks-producers.ts'
 import type { ThreadCount } from './leaks-producers.ts'
-import * as producers from './producers.ts'
-import { makeReason } from './producers.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as dying from '../support/producers/dying.ts'
+import * as plain from '../support/producers/plain.ts'
+import { makeReason } from '../support/producers/flagged.ts'
 
 type ExecutorName = (typeof EXECUTORS)[number]
 
@@ -125,33 +127,31 @@ for (const executor of executors) {
   const sse = { executor }
   app.get(`/${executor}/count`, { sse }, async (request, reply) => {
     request.signal.addEventListener('abort', () => {})
-    return reply.sse(producers.count, { events: 2 })
+    return reply.sse(plain.count, { events: 2 })
   })
   app.get(`/${executor}/fails`, { sse }, async (_, reply) => reply.sse(failing.later))
   app.get(`/${executor}/throws`, { sse }, async (_, reply) => reply.sse(failing.atOnce))
   for (const one of ['closes', 'refused']) {
-    app.get(`/${executor}/${one}`, { sse }, async (_, reply) => reply.sse(producers.count, { events: 1 }))
+    app.get(`/${executor}/${one}`, { sse }, async (_, reply) => reply.sse(plain.count, { events: 1 }))
   }
-  app.get(`/${executor}/empty`, { sse }, async (_, reply) =>
-    reply.code(204).sse(producers.count, { events: 1 }),
-  )
+  app.get(`/${executor}/empty`, { sse }, async (_, reply) => reply.code(204).sse(plain.count, { events: 1 }))
   app.get(`/${executor}/stays`, { sse }, async (request, reply) => {
     request.signal.addEventListener('abort', () => {})
-    return reply.sse(producers.stays, { flags: makeFlags() })
+    return reply.sse(endless.looksOn, { flags: makeFlags() })
   })
   app.get(`/${executor}/generator`, { sse }, async (_, reply) => reply.sse(passing.pours))
   app.get(`/${executor}/promise`, { sse }, async (_, reply) =>
-    reply.sse(producers.promise, { flags: makeFlags(), reason: makeReason() }),
+    reply.sse(endless.promise, { flags: makeFlags(), reason: makeReason() }),
   )
-  app.get(`/${executor}/held/:n`, { sse }, async (_, reply) => reply.sse(producers.count, { events: 1 }))
+  app.get(`/${executor}/held/:n`, { sse }, async (_, reply) => reply.sse(plain.count, { events: 1 }))
   app.get(`/${executor}/late/:n`, { sse }, async ({ url }, reply) => {
     await hold(url)
-    return reply.sse(producers.count, { events: 1 })
+    return reply.sse(plain.count, { events: 1 })
   })
   for (const [limit, producer] of [
-    ['totalMs', passing.waits],
-    ['idleMs', passing.waits],
-    ['firstEventMs', passing.silent],
+    ['totalMs', endless.waits],
+    ['idleMs', endless.waits],
+    ['firstEventMs', endless.silent],
   ] as const) {
     const limited = { executor, timeouts: { [limit]: LIMIT_MS } }
     app.get(`/${executor}/${limit}`, { sse: limited }, async (_, reply) => reply.sse(producer))
@@ -161,7 +161,7 @@ for (const executor of executors) {
 }
 app.get('/counts', { sse: { executor: 'workers' } }, async (_, reply) => reply.sse(passing.counts))
 app.get('/stays', { sse: { executor: 'workers' } }, async (_, reply) =>
-  reply.sse(producers.stays, { flags: makeFlags() }),
+  reply.sse(endless.looksOn, { flags: makeFlags() }),
 )
 
 await app.listen({ port: 0, host: '127.0.0.1' })
@@ -269,7 +269,7 @@ async function runShutdowns(executor: ExecutorName, times: number): Promise<Reco
   for (let done = 0; done < times; done += SHUT_TOGETHER) {
     const streams = Math.min(SHUT_TOGETHER, times - done)
     const closing = await serve({ threads: 1, streamsPerThread: SHUT_TOGETHER })
-    closing.get('/', { sse: { executor } }, async (_, reply) => reply.sse(passing.waits))
+    closing.get('/', { sse: { executor } }, async (_, reply) => reply.sse(endless.waits))
     await closing.listen({ port: 0, host: '127.0.0.1' })
     const { port } = closing.server.address() as AddressInfo
     const lanes = lanesTo({ port, host: '127.0.0.1' }, streams)
@@ -294,9 +294,9 @@ class Fragile {
     const fragile = await serve({ threads: 1, streamsPerThread: DIE_TOGETHER })
     const sse = { executor: 'workers' }
     for (const path of ['/waits', '/ready']) {
-      fragile.get(path, { sse }, async (_, reply) => reply.sse(passing.waits))
+      fragile.get(path, { sse }, async (_, reply) => reply.sse(endless.waits))
     }
-    fragile.get('/exits', { sse }, async (_, reply) => reply.sse(passing.exits))
+    fragile.get('/exits', { sse }, async (_, reply) => reply.sse(dying.exits, { events: 0 }))
     await fragile.listen({ port: 0, host: '127.0.0.1' })
     return new Fragile(fragile)
   }

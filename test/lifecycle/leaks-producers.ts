@@ -7,25 +7,6 @@ import { EventStream as Stream } from '../../src/sse/stream.ts'
 const aborted = async ({ signal }: EventStream): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
 
-/** Sends once, and stays as long as it may. */
-export const waits: PortableProducer = producer(
-  import.meta.url,
-  async (stream: EventStream) => {
-    stream.send('0')
-    await aborted(stream)
-  },
-  { name: 'waits' },
-)
-
-/** Stays as long as it may, and sends nothing. */
-export const silent: PortableProducer = producer(
-  import.meta.url,
-  async (stream: EventStream) => aborted(stream),
-  {
-    name: 'silent',
-  },
-)
-
 /** More than a local socket holds. */
 const FLOOD = { events: 8, text: 'x'.repeat(65_536) }
 
@@ -47,16 +28,6 @@ export const pours: PortableProducer = producer(
     for (;;) yield FLOOD.text
   },
   { name: 'pours' },
-)
-
-/** Takes its thread with it. */
-export const exits: PortableProducer = producer(
-  import.meta.url,
-  () => {
-    // eslint-disable-next-line unicorn/no-process-exit
-    process.exit(1)
-  },
-  { name: 'exits' },
 )
 
 /** What is alive on a worker thread. */

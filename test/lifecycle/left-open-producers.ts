@@ -1,6 +1,6 @@
 /** Portable producers that return at once, and leave their streams open, or do not. */
 import { producer, type EventStream, type PortableProducer } from '../../src/index.ts'
-import type { Flagged } from './producers.ts'
+import type { Flagged } from '../support/producers/flagged.ts'
 
 export const leaves: PortableProducer<Flagged> = producer(
   import.meta.url,

@@ -3,10 +3,11 @@ import headfirst, { producer, workers, type EventStream, type Executor } from '.
 import { Flag, makeFlags, raise, untilRaised, until } from '../../src/testing/flags.ts'
 import { get, type RawClient, type Received } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
-import * as producers from './producers.ts'
-import { makeReason, MANY } from './producers.ts'
 import { turns } from '../support/waiting.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as flooding from '../support/producers/flooding.ts'
+import { makeReason, MANY } from '../support/producers/flagged.ts'
 
 const FAREWELL = /^: the server is closing\nretry: (\d+)\n$/
 
@@ -48,8 +49,8 @@ test('a thousand streams on all executors at once: nobody is cut, and nothing wa
   const stubborn = makeFlags()
   const obedient = { flags: makeFlags(), reason: makeReason() }
   for (const executor of EXECUTORS) {
-    testbed.route(`/${executor}/stubborn`, producers.ignores, { flags: stubborn }, { executor })
-    testbed.route(`/${executor}/obedient`, producers.promise, obedient, { executor })
+    testbed.route(`/${executor}/stubborn`, endless.ignores, { flags: stubborn }, { executor })
+    testbed.route(`/${executor}/obedient`, endless.promise, obedient, { executor })
   }
   const clients: RawClient[] = []
   for (const executor of EXECUTORS) {
@@ -82,7 +83,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     const graceMs = 200
     const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    testbed.route('/', producers.floods, { flags })
+    testbed.route('/', flooding.floods, { flags })
     const [reading, ...paused] = (await openMany(testbed, '/', 4)) as [RawClient, ...RawClient[]]
     for (const { socket } of paused) socket.pause()
     await untilRaised(flags, Flag.STARTED, 4)
@@ -98,7 +99,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     const graceMs = 600_000
     const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    testbed.route('/', producers.floods, { flags })
+    testbed.route('/', flooding.floods, { flags })
     const [client] = (await openMany(testbed, '/', 1)) as [RawClient]
     client.socket.pause()
     await untilRaised(flags, Flag.STARTED)
@@ -122,7 +123,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     testbed.app.addHook('onSend', async () => {
       await new Promise<void>((resolve) => (proceed = resolve))
     })
-    testbed.route('/', producers.promise, { flags, reason: makeReason() })
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
     const client = await testbed.connect()
     client.send(get('/'))
     await until(() => proceed !== undefined, 'onSend')
@@ -144,7 +145,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   test('does not change how a stream went that had ended and is still read', async () => {
     const testbed = await Testbed.everywhere({ graceMs: 600_000, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    testbed.route('/', producers.fills, { flags })
+    testbed.route('/', flooding.fills, { flags })
     const client = await testbed.connect()
     client.socket.pause()
     client.send(get('/'))
@@ -164,7 +165,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   test('is the reason where such a stream is not read within the grace', async () => {
     const testbed = await Testbed.everywhere({ graceMs: 100, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    testbed.route('/', producers.fills, { flags })
+    testbed.route('/', flooding.fills, { flags })
     const client = await testbed.connect()
     client.socket.pause()
     client.send(get('/'))
@@ -209,7 +210,7 @@ test('streams in the queue of workers get their farewell, and are not started', 
     executors: { workers: workers({ threads: 1, streamsPerThread: 1, niceIncrement: 0, graceMs: 50 }) },
   })
   const flags = makeFlags()
-  testbed.route('/', producers.ignores, { flags })
+  testbed.route('/', endless.ignores, { flags })
   const clients = await openMany(testbed, '/', 10)
   await untilRaised(flags, Flag.STARTED)
   await testbed.app.close()
@@ -224,7 +225,7 @@ test.each(EXECUTORS)(
   async (executor) => {
     const testbed = await Testbed.everywhere({ graceMs: 600_000, executor })
     const cleaned = makeFlags()
-    testbed.route('/', producers.cleansUp, { flags: cleaned })
+    testbed.route('/', endless.cleansUp, { flags: cleaned })
     await openMany(testbed, '/', 5)
     await untilRaised(cleaned, Flag.STARTED, 5)
     await testbed.app.close()

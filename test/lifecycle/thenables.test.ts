@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { inline, type Executor, type SseRouteOptions } from '../../src/index.ts'
 import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
-import * as failing from './failing-producers.ts'
+import * as failing from '../support/producers/failing-sources.ts'
 import { until } from '../../src/testing/flags.ts'
 
 type Settle = (value: unknown) => void

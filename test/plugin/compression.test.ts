@@ -21,8 +21,12 @@ import { Observer } from '../../src/testing/observer.ts'
 import { blocking, varied, variedEvent } from '../../src/testing/producers.ts'
 import { get } from '../support/raw-client.ts'
 import { DecodingClient } from '../support/decoding-client.ts'
-import * as producers from './pressed-producers.ts'
 import { Testbed } from '../support/testbed.ts'
+import * as pressed from './compression-producers.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as failing from '../support/producers/failing.ts'
+import * as dying from '../support/producers/dying.ts'
+import * as flooding from '../support/producers/flooding.ts'
 
 const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 
@@ -63,7 +67,7 @@ describe.each(EXECUTORS)('%s', (executor) => {
       async (flush) => {
         const flags = makeFlags()
         const count = 30
-        const testbed = await serve(producers.acknowledged, { flags, count }, { executor, flush, retryMs: 5 })
+        const testbed = await serve(pressed.acknowledged, { flags, count }, { executor, flush, retryMs: 5 })
         const client = await DecodingClient.open(testbed, '/', { accept, flags })
         const body = await client.over()
         expect(client.coding).toBe(coding)
@@ -115,7 +119,7 @@ describe.each(EXECUTORS)('%s', (executor) => {
 
     test('a silent stream is kept alive by bytes that decode to nothing', async () => {
       const flags = makeFlags()
-      const testbed = await serve(producers.silent, { flags }, { executor, heartbeatMs: 2 })
+      const testbed = await serve(pressed.silent, { flags }, { executor, heartbeatMs: 2 })
       const client = await DecodingClient.open(testbed, '/', { accept })
       await untilRaised(flags, Flag.STARTED)
       await until(() => client.bytes > 30, 'bytes of heartbeats')
@@ -128,12 +132,12 @@ describe.each(EXECUTORS)('%s', (executor) => {
 
     test('what onError sends is the last that is decoded', async () => {
       for (const [producer, before] of [
-        [producers.failing as Producer<unknown>, numbers(3)],
-        [producers.failingAtOnce as Producer<unknown>, ''],
+        [failing.throws as Producer<unknown>, numbers(3)],
+        [pressed.failingAtOnce as Producer<unknown>, ''],
       ] as const) {
         const testbed = await serve(
           producer,
-          { count: 3 },
+          { events: 3 },
           { executor, retryMs: 7, onError: (_, stream) => stream.send({ event: 'failure', data: 'größer' }) },
         )
         const client = await DecodingClient.open(testbed, '/', { accept })
@@ -147,8 +151,7 @@ describe.each(EXECUTORS)('%s', (executor) => {
     })
 
     test('the farewell of a shutdown can be decoded', async () => {
-      const flags = makeFlags()
-      const testbed = await serve(producers.staying, { flags, count: 5 }, { executor })
+      const testbed = await serve(endless.staysWith, ['0', '1', '2', '3', '4'], { executor })
       const client = await DecodingClient.open(testbed, '/', { accept })
       await client.got('data: 4\n\n')
       await testbed.app.close()
@@ -160,9 +163,9 @@ describe.each(EXECUTORS)('%s', (executor) => {
 
     test('events of any size arrive, also one that is larger than what carries it', async () => {
       const sizes = [1, 70_000, 1_500_000, 10, 300_000]
-      const testbed = await serve(producers.large, { sizes }, { executor, maxBuffered: 2 ** 26 })
+      const testbed = await serve(flooding.large, { sizes }, { executor, maxBuffered: 2 ** 26 })
       const client = await DecodingClient.open(testbed, '/', { accept })
-      const expected = sizes.map((size, index) => `data: ${producers.noise(size, index)}\n\n`).join('')
+      const expected = sizes.map((size, index) => `data: ${flooding.noise(size, index)}\n\n`).join('')
       expect((await client.over()) === expected).toBe(true)
       expect(client.complete).toBe(true)
       const bytes = expected.length
@@ -186,7 +189,7 @@ describe.each(EXECUTORS)('%s', (executor) => {
       const flags = makeFlags()
       const [names, count] = [3, 300]
       const testbed = await serve(
-        producers.flooding,
+        flooding.flooding,
         { flags, names, count, size: 65_536 },
         { executor, maxBuffered: 300_000, overflow: { latest: 'event' } },
       )
@@ -207,8 +210,7 @@ describe.each(EXECUTORS)('%s', (executor) => {
   })
 
   test('the client that leaves in the middle is seen, and nothing stays counted', async () => {
-    const flags = makeFlags()
-    const testbed = await serve(producers.staying, { flags, count: 5 }, { executor })
+    const testbed = await serve(endless.staysWith, ['0', '1', '2', '3', '4'], { executor })
     const client = await DecodingClient.open(testbed, '/', { accept: 'gzip' })
     await client.got('data: 4\n\n')
     client.leave()
@@ -227,11 +229,9 @@ describe.each(CONTENT_CODINGS)('on workers, %s', (accept: ContentCoding) => {
       retryMs: 9,
       executors: { workers: workers({ threads: 1, streamsPerThread: 1, niceIncrement: 0 }) },
     })
-    testbed.app.get('/first', { sse: true }, async (_, reply) =>
-      reply.sse(producers.silent, { flags: first }),
-    )
+    testbed.app.get('/first', { sse: true }, async (_, reply) => reply.sse(pressed.silent, { flags: first }))
     testbed.app.get('/second', { sse: true }, async (_, reply) =>
-      reply.sse(producers.silent, { flags: second }),
+      reply.sse(pressed.silent, { flags: second }),
     )
     await DecodingClient.open(testbed, '/first', { accept })
     await untilRaised(first, Flag.STARTED)
@@ -248,7 +248,7 @@ describe.each(CONTENT_CODINGS)('on workers, %s', (accept: ContentCoding) => {
   test('a stream that never gets a thread says its retry all the same', async () => {
     const flags = makeFlags()
     const testbed = await serve(
-      producers.silent,
+      pressed.silent,
       { flags },
       { executor: 'workers', retryMs: 9 },
       { streamsPerThread: 1, maxQueueWaitMs: 1 },
@@ -262,11 +262,7 @@ describe.each(CONTENT_CODINGS)('on workers, %s', (accept: ContentCoding) => {
   })
 
   test('what was sent before the thread died decodes, and the body ends well', async () => {
-    const testbed = await serve(
-      producers.dying,
-      { count: 2_000 },
-      { executor: 'workers', maxBuffered: 2 ** 26 },
-    )
+    const testbed = await serve(dying.exits, { events: 2_000 }, { executor: 'workers', maxBuffered: 2 ** 26 })
     const client = await DecodingClient.open(testbed, '/', { accept })
     expect((await client.over()) === numbers(2_000)).toBe(true)
     expect(client.complete).toBe(true)
@@ -446,7 +442,7 @@ test('a client of HTTP/2 decodes each event as it comes', async () => {
   onTestFinished(async () => app.close())
   await app.register(headfirst as never, { compress: true })
   app.get('/', { sse: true } as never, async (_, reply) =>
-    (reply as unknown as { sse: (...args: unknown[]) => never }).sse(producers.acknowledged, {
+    (reply as unknown as { sse: (...args: unknown[]) => never }).sse(pressed.acknowledged, {
       flags,
       count: 5,
     }),
@@ -484,7 +480,7 @@ describe.each(['before', 'after'] as const)('@fastify/compress, registered %s he
       await app.register(headfirst, { ...sse, onClose: testbed.record })
       if (order === 'after') await app.register(compress, options)
       app.get('/', { sse: true }, async (_request, reply) =>
-        reply.sse(producers.acknowledged, { flags, count: 5 }),
+        reply.sse(pressed.acknowledged, { flags, count: 5 }),
       )
       app.get('/json', { sse: true }, async () => ({ long: 'x'.repeat(5_000) }))
       return { testbed, flags }
@@ -529,7 +525,7 @@ describe.each(['before', 'after'] as const)('@fastify/compress, registered %s he
     test('with the route option compress: false it keeps its hands off', async () => {
       const { testbed, flags } = await make({})
       testbed.app.get('/off', { sse: true, compress: false }, async (_request, reply) =>
-        reply.sse(producers.acknowledged, { flags, count: 5 }),
+        reply.sse(pressed.acknowledged, { flags, count: 5 }),
       )
       const client = await DecodingClient.open(testbed, '/off', { accept: 'gzip', flags })
       await client.over()

@@ -10,13 +10,4 @@ export const named: PortableProducer<unknown> = producer(
   { name: 'named' },
 )
 
-export const failing: PortableProducer = producer(
-  import.meta.url,
-  async (stream: EventStream) => {
-    stream.send('before')
-    throw new Error('secret')
-  },
-  { name: 'failing' },
-)
-
 export const nameless: PortableProducer = producer(import.meta.url, async () => {})

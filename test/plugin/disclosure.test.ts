@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { producer, workers, type Producer } from '../../src/index.ts'
 import * as unfit from './disclosure-producers.ts'
 import { Testbed } from '../support/testbed.ts'
+import { later, SECRET } from '../support/producers/failing-sources.ts'
 
 /** What a client must never see: where files lie, what stands in them, and how a function was reached. */
 const INSIDE = /file:|[\\/](?:src|test|node_modules)[\\/]|\n\s+at |secret/
@@ -72,10 +73,10 @@ test.each(['inline', 'microtask', 'deferred', 'workers'])(
   'a producer that throws after the head tells the client nothing of it (%s)',
   async (executor) => {
     const testbed = await Testbed.make({ executor })
-    testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(unfit.failing))
+    testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(later))
     const { status, body, trailers } = await testbed.request('/')
     expect({ status, body, trailers }).toEqual({ status: 200, body: 'data: before\n\n', trailers: {} })
-    expect(testbed.logged).toEqual([{ msg: 'event stream failed', error: 'secret' }])
+    expect(testbed.logged).toEqual([{ msg: 'event stream failed', error: SECRET }])
   },
 )
 

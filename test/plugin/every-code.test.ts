@@ -18,10 +18,12 @@ import headfirst, {
 import { makeFlags, type Flags, until } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/index.ts'
 import * as servers from '../support/modules/makes-server.ts'
-import * as producers from '../lifecycle/producers.ts'
 import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { breakStarts } from '../support/broken-starts.ts'
+import * as dying from '../support/producers/dying.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
 
 /** What a call throws, or its promise rejects with. */
 async function thrown(call: () => unknown): Promise<unknown> {
@@ -95,7 +97,7 @@ const beside = (file: string): string => new URL(file, import.meta.url).href
 /** A server with the one place of its pool taken. */
 async function full(): Promise<Testbed> {
   const flags = makeFlags()
-  const testbed = await serving(producers.stays as PortableProducer<{ flags: Flags }>, {
+  const testbed = await serving(endless.looksOn as PortableProducer<{ flags: Flags }>, {
     input: { flags },
     options: { executor: 'workers' },
   })
@@ -135,13 +137,13 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_SSE_TWICE: async () => secondReply('sse'),
   HF_ERR_PRODUCER_INVALID: async () => replied('no function' as never),
   HF_ERR_PRODUCER_NOT_PORTABLE: async () => replied(() => {}, { options: { executor: 'workers' } }),
-  HF_ERR_PRODUCER_NOT_EXPORTED: async () => onWorkers(beside('../lifecycle/producers.ts'), 'nobody'),
-  HF_ERR_PRODUCER_AMBIGUOUS: async () => onWorkers(beside('../lifecycle/producers.ts')),
+  HF_ERR_PRODUCER_NOT_EXPORTED: async () => onWorkers(beside('../support/producers/plain.ts'), 'nobody'),
+  HF_ERR_PRODUCER_AMBIGUOUS: async () => onWorkers(beside('../support/producers/plain.ts')),
   HF_ERR_PRODUCER_IN_ENTRY: async () => onWorkers(pathToFileURL(process.argv[1] as string).href),
   HF_ERR_SERVER_ON_THREAD: async () => replied(servers.awaited, { options: { executor: 'workers' } }),
   HF_ERR_PRODUCER_MODULE: async () => onWorkers(beside('./nowhere.ts')),
   HF_ERR_INPUT_NOT_CLONEABLE: async () =>
-    replied(producers.count, { input: { events: () => 1 }, options: { executor: 'workers' } }),
+    replied(plain.count, { input: { events: () => 1 }, options: { executor: 'workers' } }),
   HF_ERR_PAYLOAD_WRAPPED: async () => {
     const testbed = await Testbed.make()
     testbed.app.addHook('onSend', async (_request, _reply, payload) =>
@@ -166,7 +168,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   },
   HF_ERR_EXECUTOR_UNAVAILABLE: async () => {
     breakStarts()
-    const testbed = await serving(producers.count, {
+    const testbed = await serving(plain.count, {
       input: { events: 1 },
       options: { executor: 'workers' },
     })
@@ -219,7 +221,8 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     return signal?.reason as unknown
   },
   HF_ERR_STREAM_TIMEOUT: async () => closing(() => {}, { options: { timeouts: { totalMs: 20 } } }),
-  HF_ERR_THREAD_LOST: async () => closing(producers.dies, { options: { executor: 'workers' } }),
+  HF_ERR_THREAD_LOST: async () =>
+    closing(dying.exits, { input: { events: 1 }, options: { executor: 'workers' } }),
 }
 
 test('each code has a way to be raised', () => {

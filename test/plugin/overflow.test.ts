@@ -14,9 +14,10 @@ import headfirst, {
 } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
 import { DecodingClient } from '../support/decoding-client.ts'
-import * as producers from './pressed-producers.ts'
 import { Testbed } from '../support/testbed.ts'
 import { watching, type Watched } from '../support/watched-executor.ts'
+import * as flooding from '../support/producers/flooding.ts'
+import { blocking } from './overflow-producers.ts'
 
 const EXECUTORS: [string, () => Executor][] = [
   ['inline', inline],
@@ -61,7 +62,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
     const flags = makeFlags()
     const input = { flags, names: 1, ...FLOOD, count: 100_000 }
     const options = { maxBuffered: 300_000, overflow: 'close' as const }
-    const { testbed } = await serve(make(), producers.flooding, input, options)
+    const { testbed } = await serve(make(), flooding.flooding, input, options)
     const client = await DecodingClient.open(testbed, '/', { paused: true })
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'overflow', dropped: 0 })
     expect(testbed.app.sse.stats().routes['GET /']).toMatchObject({ closed: { overflow: 1 }, dropped: 0 })
@@ -76,7 +77,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
     const flags = makeFlags()
     const input = { flags, names: 1, ...FLOOD }
     const maxBuffered = 300_000
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
       maxBuffered,
       overflow: 'drop-oldest',
     })
@@ -104,7 +105,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
     const names = 5
     const input = { flags, names, ...FLOOD }
     const maxBuffered = 500_000
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
       maxBuffered,
       overflow: { latest },
     })
@@ -133,7 +134,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   test('ready() waits for as long as the client does not read', async () => {
     const flags = makeFlags()
     const input = { flags, names: 1, ...FLOOD }
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
       highWaterMark: 0,
       maxBuffered: 300_000,
       overflow: 'drop-oldest',
@@ -152,7 +153,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   test('the least bound: nothing waits but the newest event', async () => {
     const flags = makeFlags()
     const input = { flags, names: 3, count: 3_000, size: 8_192 }
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
       highWaterMark: 0,
       maxBuffered: 1,
       overflow: 'drop-oldest',
@@ -175,7 +176,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
     const sizes = [3_000_000, 10, 2_000_000]
     const { testbed } = await serve(
       make(),
-      producers.large,
+      flooding.large,
       { sizes },
       { highWaterMark: 0, maxBuffered: 1_000, overflow: { latest: 'event' } },
     )
@@ -191,7 +192,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
       const [count, size] = [2_000, 10_000]
       const { testbed, watched } = await serve(
         make(),
-        producers.pumping,
+        flooding.pumping,
         { count, size },
         { highWaterMark: 65_536, maxBuffered: 200_000, overflow },
       )
@@ -207,7 +208,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   test('a client that leaves while events are dropped is seen', async () => {
     const flags = makeFlags()
     const input = { flags, names: 3, ...FLOOD }
-    const { testbed } = await serve(make(), producers.flooding, input, {
+    const { testbed } = await serve(make(), flooding.flooding, input, {
       maxBuffered: 200_000,
       overflow: { latest: 'event' },
     })
@@ -222,7 +223,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   test('a million events for a client that does not read take no memory', async () => {
     const flags = makeFlags()
     const input = { flags, names: 1_000_000, count: 1_000_000, size: 100 }
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
       maxBuffered: 300_000,
       overflow: 'drop-oldest',
     })
@@ -259,7 +260,7 @@ describe('block, on workers', () => {
     const maxBuffered = 100_000
     const { testbed, watched } = await serve(
       workers({ threads: 1, niceIncrement: 0 }),
-      producers.blocking,
+      blocking,
       { flags, count, size },
       { maxBuffered, overflow: 'block' },
     )

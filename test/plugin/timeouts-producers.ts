@@ -2,10 +2,7 @@
 import { setTimeout as pass } from 'node:timers/promises'
 import { producer, type EventStream, type PortableProducer, type StreamClosedError } from '../../src/index.ts'
 import { Flag, raise, type Flags } from '../../src/testing/flags.ts'
-
-export interface Flagged {
-  flags: Flags
-}
+import type { Flagged } from '../support/producers/flagged.ts'
 
 /** Raises SEEN when the stream is closed by a time limit. */
 function watch({ signal }: EventStream, flags: Flags): void {
@@ -90,17 +87,6 @@ export const floods: PortableProducer<Flood> = producer(
     if (!ends) await untilGo(stream, flags, () => {})
   },
   { name: 'floods' },
-)
-
-/** Blocks its thread for ever. */
-export const neverStops: PortableProducer<Flagged> = producer(
-  import.meta.url,
-  (stream: EventStream, { flags }: Flagged) => {
-    stream.send('up')
-    raise(flags, Flag.STARTED)
-    for (;;);
-  },
-  { name: 'neverStops' },
 )
 
 export const throws: PortableProducer<Flagged> = producer(

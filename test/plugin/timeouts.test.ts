@@ -14,6 +14,7 @@ import { Flag, makeFlags, raise, until, untilRaised, type Flags } from '../../sr
 import { get, type RawClient, type Received } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import * as producers from './timeouts-producers.ts'
+import { neverStops } from '../support/producers/blocking.ts'
 
 const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 
@@ -343,7 +344,7 @@ describe('on workers', () => {
   test('a producer that does not stop is terminated after the grace', async () => {
     const server = await Server.make({ executor: 'workers' }, { graceMs: 20 })
     const [flags, others] = [makeFlags(), makeFlags()]
-    server.route(producers.neverStops, { flags }, { timeouts: { idleMs: SHORT_MS } })
+    server.route(neverStops, { flags }, { timeouts: { idleMs: SHORT_MS } })
     server.route(producers.once, { flags: others }, { timeouts: { idleMs: SHORT_MS } })
     expect((await server.request('/0')).body).toBe('data: up\n\n')
     expectStruck(await server.testbed.closeInfo(), 'idleMs', SHORT_MS)

@@ -4,10 +4,13 @@ import { ExecutorSlot } from '../../src/runtime/executor-slot.ts'
 import { allOf, MOMENTS, type Moments } from '../../src/runtime/moments.ts'
 import { microtask, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
-import * as producers from '../lifecycle/producers.ts'
 import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { EXECUTORS } from '../support/executors.ts'
+import { makeReason } from '../support/producers/flagged.ts'
+import * as dying from '../support/producers/dying.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
 
 const STREAM = {
   executor: 'x',
@@ -86,8 +89,8 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
 
   test('has its moments in their order, once each', async () => {
     const { testbed, told } = await noted({ executor })
-    testbed.route('/', producers.count, { events: 3 })
-    expect((await testbed.request('/')).body).toContain('id: 2')
+    testbed.route('/', plain.count, { events: 3 })
+    expect((await testbed.request('/')).body).toContain('data: 2')
     await testbed.idle()
     await until(() => told.includes('closed ended'), 'the close')
     const ofStream = told.filter((moment) => !moment.startsWith('thread'))
@@ -107,7 +110,7 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
   test('that is refused has one, with its error', async () => {
     const { testbed, told } = await noted({ executor, maxStreamsPerClient: 1 })
     const flags = makeFlags()
-    testbed.route('/', producers.promise, { flags, reason: producers.makeReason() })
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
     const first = await testbed.connect()
     first.send(get('/'))
     await untilRaised(flags, Flag.STARTED)
@@ -123,7 +126,7 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
 
 test('threads come, and go with what they died of; those that are told to end have no cause', async () => {
   const { testbed, told } = await noted({ executor: 'workers' })
-  testbed.route('/', producers.dies, undefined)
+  testbed.route('/', dying.exits, { events: 1 })
   const client = await testbed.connect()
   client.send(get('/'))
   expect((await testbed.closeInfo()).reason).toBe('lost')

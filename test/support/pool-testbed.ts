@@ -4,7 +4,7 @@ import {
   type CloseInfo,
   type Executor,
   type ExecutorStats,
-  type PortableProducer,
+  type Producer,
   type RouteStats,
   type SseRouteOptions,
   type WorkersOptions,
@@ -12,8 +12,16 @@ import {
 import { until } from '../../src/testing/flags.ts'
 import { DecodingClient } from './decoding-client.ts'
 import { Testbed } from './testbed.ts'
+import * as plain from './producers/plain.ts'
+import * as endless from './producers/endless.ts'
+import * as blocking from './producers/blocking.ts'
+import * as failing from './producers/failing.ts'
+import * as dying from './producers/dying.ts'
+import { awaitsReady } from './producers/flooding.ts'
 
 export interface PoolOptions {
+  /** More routes, under these names. */
+  producers?: Readonly<Record<string, Producer<never>>>
   /** Of the pool, which the routes' executor `pool` is. */
   workers?: WorkersOptions
   /** What `pool` is instead. */
@@ -26,7 +34,10 @@ export interface PoolOptions {
   hooks?: (app: FastifyInstance) => void
 }
 
-/** A server with one pool of workers, and a route for each producer of a module, under its export's name. */
+/** What every pool can be asked for. */
+const PRODUCERS = { ...plain, ...endless, ...blocking, ...failing, ...dying, awaitsReady }
+
+/** A server with one pool of workers, and a route for each producer that tests share, under its name. */
 export class PoolTestbed {
   readonly #testbed: Testbed
   /** How streams went, and with what input they were asked for, by the number of their request. */
@@ -39,7 +50,7 @@ export class PoolTestbed {
   }
 
   /** A server that listens, and is closed when the test has finished. */
-  static async make(producers: object, options: PoolOptions = {}): Promise<PoolTestbed> {
+  static async make(options: PoolOptions = {}): Promise<PoolTestbed> {
     const testbed = await Testbed.make({
       graceMs: options.graceMs ?? 5_000,
       // On a machine with much else to do, threads of a lower priority would hardly run at all.
@@ -54,7 +65,10 @@ export class PoolTestbed {
       ...options.route,
       onClose: (info, { headers }) => void (pool.#closed[Number(headers['x-number'])] = info),
     }
-    for (const [name, producer] of Object.entries(producers) as [string, PortableProducer<unknown>][]) {
+    for (const [name, producer] of Object.entries({ ...PRODUCERS, ...options.producers }) as [
+      string,
+      Producer<unknown>,
+    ][]) {
       pool.app.get(`/${name}`, { sse }, async ({ headers }, reply) =>
         reply.sse(producer, pool.#inputs[Number(headers['x-number'])]),
       )

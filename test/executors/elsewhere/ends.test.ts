@@ -5,11 +5,11 @@ import { FrameKind, NearEnd, type Frame, type ToFarEnd } from '../../../src/exec
 import { encodeError } from '../../../src/executors/elsewhere/error-transport.ts'
 import { until } from '../../../src/testing/flags.ts'
 import * as producers from '../../../src/testing/producers.ts'
-import * as living from '../../lifecycle/producers.ts'
 import { get } from '../../support/raw-client.ts'
 import { Linked } from '../../support/linked-executor.ts'
 import { EXECUTORS } from '../../support/executors.ts'
 import { Testbed } from '../../support/testbed.ts'
+import * as endless from '../../support/producers/endless.ts'
 
 /** A task as anybody can make one: it notes what it is told. */
 class NotedTask implements ElsewhereTask {
@@ -210,7 +210,7 @@ describe('both ends', () => {
   test('a far end that dies loses its streams', async () => {
     const linked = new Linked()
     const testbed = await Testbed.everywhere({ executor: 'linked', executors: { linked } })
-    testbed.route('/', living.ignores, { flags: new Int32Array(new SharedArrayBuffer(64)) as never })
+    testbed.route('/', endless.ignores, { flags: new Int32Array(new SharedArrayBuffer(64)) as never })
     const client = await testbed.connect()
     client.send(get('/'))
     await client.including('number 0')

@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import type { CloseReason } from '../../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags, until } from '../../../src/testing/flags.ts'
-import * as producers from './producers.ts'
 import { PoolTestbed, type PoolOptions } from '../../support/pool-testbed.ts'
 import type { DecodingClient } from '../../support/decoding-client.ts'
 
@@ -10,7 +9,7 @@ import type { DecodingClient } from '../../support/decoding-client.ts'
 async function blockedPool(
   options: PoolOptions = {},
 ): Promise<{ testbed: PoolTestbed; flags: Flags; first: DecodingClient }> {
-  const testbed = await PoolTestbed.make(producers, {
+  const testbed = await PoolTestbed.make({
     ...options,
     workers: { threads: 1, streamsPerThread: 1, ...options.workers },
   })
@@ -35,7 +34,7 @@ describe('a pool takes threads × streamsPerThread running and maxQueue waiting 
   const workers = { threads: 2, streamsPerThread: 2, maxQueue: 3 }
 
   test('and refuses the next with 503 and Retry-After; its producer never runs', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers })
+    const testbed = await PoolTestbed.make({ workers })
     const flags = makeFlags()
     const running = await Promise.all([1, 2, 3, 4].map(async () => testbed.open('stays', { flags })))
     await untilRaised(flags, Flag.STARTED, 4)
@@ -184,7 +183,7 @@ describe('a stream that waits', () => {
 
 describe('running, waiting and open return to zero', () => {
   test('when an onSend hook throws', async () => {
-    const testbed = await PoolTestbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       hooks: onSend(async () => {
         throw new Error('not sent')
       }),
@@ -198,7 +197,7 @@ describe('running, waiting and open return to zero', () => {
   })
 
   test('when an onSend hook replaces the payload', async () => {
-    const testbed = await PoolTestbed.make(producers, { hooks: onSend(async () => 'something else') })
+    const testbed = await PoolTestbed.make({ hooks: onSend(async () => 'something else') })
     const client = await testbed.open('count', { events: 1 })
     expect(await client.over()).toBe('something else')
     await testbed.idle()
@@ -209,7 +208,7 @@ describe('running, waiting and open return to zero', () => {
   test('when the client leaves before its head', async () => {
     let leave: (() => void) | undefined
     let gone: Promise<void> | undefined
-    const testbed = await PoolTestbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       hooks: (app) => {
         app.addHook('onSend', async (_request, reply) => {
           gone = new Promise((resolve) => reply.raw.once('close', resolve))
@@ -228,7 +227,7 @@ describe('running, waiting and open return to zero', () => {
   })
 
   test('when onOpen closes the stream', async () => {
-    const testbed = await PoolTestbed.make(producers, { route: { onOpen: (stream) => stream.close() } })
+    const testbed = await PoolTestbed.make({ route: { onOpen: (stream) => stream.close() } })
     const client = await testbed.open('count', { events: 1 })
     await client.over()
     expect(await testbed.reason(client)).toBe('ended')
@@ -254,7 +253,7 @@ describe('running, waiting and open return to zero', () => {
     { producer: 'throws', input: { events: 5 }, reason: 'error' },
     { producer: 'exits', input: { events: 5 }, reason: 'lost' },
   ])('when $producer ends as $reason', async ({ producer, input, reason, leaves = false }) => {
-    const testbed = await PoolTestbed.make(producers, { workers: { graceMs: 50 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 50 } })
     const client = await testbed.open(producer, { flags: makeFlags(), ...input })
     if (leaves) {
       await client.got('up')
@@ -266,7 +265,7 @@ describe('running, waiting and open return to zero', () => {
   })
 
   test('when a stream ends as overflow', async () => {
-    const testbed = await PoolTestbed.make(producers, { route: { maxBuffered: 65_536 } })
+    const testbed = await PoolTestbed.make({ route: { maxBuffered: 65_536 } })
     const client = await testbed.open('count', { events: 100_000, bytes: 1_000 })
     ;(await client.response()).pause()
     expect(await testbed.reason(client)).toBe('overflow')

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
 import { loadsSlowly } from '../../support/modules/loads-slowly.ts'
-import * as producers from './producers.ts'
 import { PoolTestbed } from '../../support/pool-testbed.ts'
 
 test('stream.closed turns true inside a loop that never yields, and a late send() is harmless', async () => {
-  const testbed = await PoolTestbed.make(producers, { workers: { graceMs: 60_000 } })
+  const testbed = await PoolTestbed.make({ workers: { graceMs: 60_000 } })
   const flags = makeFlags()
   const client = await testbed.open('loops', { flags })
   await untilRaised(flags, Flag.STARTED)
@@ -19,7 +18,7 @@ test('stream.closed turns true inside a loop that never yields, and a late send(
 })
 
 test('signal aborts with the reason, and what throws for it is not logged', async () => {
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const flags = makeFlags()
   const reason = new Uint8Array(new SharedArrayBuffer(40))
   const client = await testbed.open('listens', { flags, reason })
@@ -31,10 +30,10 @@ test('signal aborts with the reason, and what throws for it is not logged', asyn
   expect(testbed.logged).toEqual([])
 })
 
-test.each(['generates', 'generatesAsync'])(
+test.each(['generator', 'generatesAsync'])(
   'a generator (%s) is returned, and its finally runs',
   async (name) => {
-    const testbed = await PoolTestbed.make(producers)
+    const testbed = await PoolTestbed.make()
     const flags = makeFlags()
     const client = await testbed.open(name, { flags })
     await client.got('data: 5\n')
@@ -47,7 +46,7 @@ test.each(['generates', 'generatesAsync'])(
 )
 
 test('ready() answers false when a client leaves that had stopped to read', async () => {
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const flags = makeFlags()
   const client = await testbed.open('awaitsReady', { flags })
   const response = await client.response()
@@ -60,7 +59,7 @@ test('ready() answers false when a client leaves that had stopped to read', asyn
 })
 
 test('a stream that was left open by its producer is over when its client leaves', async () => {
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const flags = makeFlags()
   const client = await testbed.open('stays', { flags })
   await client.got('up')
@@ -71,7 +70,7 @@ test('a stream that was left open by its producer is over when its client leaves
 })
 
 test('what a producer leaves behind finds its stream closed, also when another has its place', async () => {
-  const testbed = await PoolTestbed.make(producers, { workers: { streamsPerThread: 1 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 1 } })
   const flags = makeFlags()
   const client = await testbed.open('leavesTimer', { flags })
   await client.over()
@@ -89,7 +88,7 @@ test('what a producer leaves behind finds its stream closed, also when another h
 
 describe('a producer that never stops', () => {
   test('is terminated after its grace; its neighbours are lost, the log names its route, the pool serves on', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers: { streamsPerThread: 10, graceMs: 50 } })
+    const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 10, graceMs: 50 } })
     const idle = makeFlags()
     const neighbours = await Promise.all([1, 2].map(async () => testbed.open('stays', { flags: idle })))
     await untilRaised(idle, Flag.STARTED, 2)
@@ -115,7 +114,7 @@ describe('a producer that never stops', () => {
   })
 
   test('makes those wait that it keeps from their place, and they run on the next thread', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers: { streamsPerThread: 1, graceMs: 50 } })
+    const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 1, graceMs: 50 } })
     const flags = makeFlags()
     const client = await testbed.open('neverStops', { flags })
     await client.got('up')
@@ -129,7 +128,7 @@ describe('a producer that never stops', () => {
 })
 
 test('a stream that is closed before its turn never runs', async () => {
-  const testbed = await PoolTestbed.make(producers, { workers: { streamsPerThread: 2 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 2 } })
   const flags = makeFlags()
   const client = await testbed.open('blocks', { flags })
   await untilRaised(flags, Flag.STARTED)
@@ -150,10 +149,10 @@ describe('a stream that is closed before its producer starts does not end its th
   const workers = { streamsPerThread: 2, graceMs: 20 }
 
   test('while the module of both is loaded', async () => {
-    const testbed = await PoolTestbed.make(
-      { ...producers, loadsSlowly },
-      { workers: { ...workers, streamsPerThread: 3 } },
-    )
+    const testbed = await PoolTestbed.make({
+      producers: { loadsSlowly },
+      workers: { ...workers, streamsPerThread: 3 },
+    })
     // The thread is there, and has a stream: the next ones have a place on it at once, and nobody asks it before.
     const third = await testbed.open('staysIdle')
     await third.got('data')
@@ -170,7 +169,7 @@ describe('a stream that is closed before its producer starts does not end its th
   })
 
   test('while another one blocks it', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers })
+    const testbed = await PoolTestbed.make({ workers })
     const flags = makeFlags()
     const client = await testbed.open('blocks', { flags })
     await untilRaised(flags, Flag.STARTED)

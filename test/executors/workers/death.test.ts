@@ -2,7 +2,6 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { producer } from '../../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, until } from '../../../src/testing/flags.ts'
-import * as producers from './producers.ts'
 import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
 import { breakStarts, BROKEN_BY } from '../../support/broken-starts.ts'
 
@@ -15,7 +14,7 @@ describe.each([
   const workers = { threads: 2, streamsPerThread: 1, resourceLimits: { maxOldGenerationSizeMb: 24 } }
 
   test('delivers what it had sent, and its stream ends as lost', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers })
+    const testbed = await PoolTestbed.make({ workers })
     const client = await testbed.open(name, { events: 1_000 })
     await client.over()
     expect(client.events).toEqual(numbers(1_000))
@@ -28,7 +27,7 @@ describe.each([
   })
 
   test('leaves streams on other threads alone, and is replaced', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers })
+    const testbed = await PoolTestbed.make({ workers })
     const flags = makeFlags()
     const neighbour = await testbed.open('ticks', { flags })
     await untilRaised(flags, Flag.STARTED)
@@ -47,7 +46,7 @@ describe.each([
   })
 
   test('takes the streams beside it on the same thread with it, each with what it had sent', async () => {
-    const testbed = await PoolTestbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       workers: { ...workers, threads: 1, streamsPerThread: 10 },
     })
     const flags = makeFlags()
@@ -66,7 +65,7 @@ describe.each([
 })
 
 test('three megabytes that were sent just before process.exit arrive in order', async () => {
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = await testbed.open('exits', { events: 3_000, bytes: 1_000 })
   await client.over()
   expect(client.events).toEqual(numbers(3_000).map((n) => `${n} ${'x'.repeat(1_000)}`))
@@ -74,14 +73,14 @@ test('three megabytes that were sent just before process.exit arrive in order', 
 })
 
 test('one event of three megabytes that was sent just before process.exit arrives whole', async () => {
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = await testbed.open('exits', { events: 1, bytes: 3_000_000 })
   await client.over()
   expect(client.events).toEqual([`0 ${'x'.repeat(3_000_000)}`])
 })
 
 test('a stream that its producer had closed before the thread died has ended, also when it is read later', async () => {
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = await testbed.open('closesAndExits', { events: 200, bytes: 100_000 })
   const response = await client.response()
   response.pause()
@@ -99,7 +98,7 @@ test('a stream that its producer had closed before the thread died has ended, al
 
 describe('a producer that throws', () => {
   test('ends as error, after what it had sent, and its thread lives on', async () => {
-    const testbed = await PoolTestbed.make(producers)
+    const testbed = await PoolTestbed.make()
     const flags = makeFlags()
     const neighbour = await testbed.open('stays', { flags })
     const client = await testbed.open('throws', { events: 1_000 })
@@ -118,7 +117,7 @@ describe('a producer that throws', () => {
     { name: 'throwsMuch', message: 'much' },
     { name: 'throwsUnreadable', message: expect.stringContaining('cannot be read') as string },
   ])('whatever it throws ($name), the events come first', async ({ name, message }) => {
-    const testbed = await PoolTestbed.make(producers)
+    const testbed = await PoolTestbed.make()
     const client = await testbed.open(name, { events: 20_000, bytes: 40 })
     await client.over()
     expect(client.events).toEqual(numbers(20_000).map((n) => `${n} ${'x'.repeat(40)}`))
@@ -132,7 +131,7 @@ describe('a module that does not load', () => {
   test('anywhere is refused before the head', async () => {
     const module = pathToFileURL('/nowhere/missing.ts').href
     const missing = producer(module, async () => {})
-    const testbed = await PoolTestbed.make({ ...producers, missing })
+    const testbed = await PoolTestbed.make({ producers: { missing } })
     const client = testbed.request('missing')
     expect((await client.response()).statusCode).toBe(500)
     expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_PRODUCER_MODULE' })
@@ -142,7 +141,7 @@ describe('a module that does not load', () => {
 
 test('threads that die together give every waiting stream to a thread that runs it', async () => {
   const threads = 3
-  const testbed = await PoolTestbed.make(producers, { workers: { threads, streamsPerThread: 1 } })
+  const testbed = await PoolTestbed.make({ workers: { threads, streamsPerThread: 1 } })
   for (let round = 0; round < 5; round++) {
     const flags = makeFlags()
     const dying = await Promise.all(
@@ -168,7 +167,7 @@ test('threads that die together give every waiting stream to a thread that runs 
 test.each([false, true])(
   'a ring that its thread has overwritten ends the streams of that thread, and nothing else (exits: %s)',
   async (exits) => {
-    const testbed = await PoolTestbed.make(producers, { workers: { threads: 2, streamsPerThread: 1 } })
+    const testbed = await PoolTestbed.make({ workers: { threads: 2, streamsPerThread: 1 } })
     const flags = makeFlags()
     const neighbour = await testbed.open('ticks', { flags })
     const corrupting = makeFlags()
@@ -190,7 +189,7 @@ test.each([false, true])(
 )
 
 test('while threads die as they start, streams that have their head wait, and new ones are refused', async () => {
-  const testbed = await PoolTestbed.make(producers, { workers: { streamsPerThread: 1 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 1 } })
   await testbed.serves()
   const flags = makeFlags()
   const dying = await testbed.open('exitsTogether', { flags })
@@ -222,7 +221,7 @@ test('while threads die as they start, streams that have their head wait, and ne
 
 test('where threads die as they start, the first client is told so', async () => {
   breakStarts()
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = testbed.request('count', { events: 3 })
   expect((await client.response()).statusCode).toBe(503)
   expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_EXECUTOR_UNAVAILABLE' })

@@ -9,7 +9,6 @@ import { producer, type PortableProducer } from '../../../src/index.ts'
 import { exitsAtImport } from '../../support/modules/exits-on-thread.ts'
 import { unawaited } from '../../support/modules/makes-server-later.ts'
 import { awaited } from '../../support/modules/makes-server.ts'
-import * as producers from './producers.ts'
 import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
 import { throwsAtImport } from '../../support/modules/throws-on-thread.ts'
 import { until } from '../../../src/testing/flags.ts'
@@ -139,7 +138,7 @@ describe('on a real pool', () => {
   ])(
     'a module that %s on threads only is refused before the head, from the first client on',
     async (_, own, code) => {
-      const testbed = await PoolTestbed.make({ ...producers, ...own })
+      const testbed = await PoolTestbed.make({ producers: { ...own } })
       const [name] = Object.keys(own) as [string]
       for (let round = 0; round < 3; round++) {
         const client = testbed.request(name)
@@ -153,7 +152,7 @@ describe('on a real pool', () => {
   )
 
   test('of two that come at once to one thread, what is wrong with one is not held against the other', async () => {
-    const testbed = await PoolTestbed.make({ ...producers, throwsAtImport, exitsAtImport })
+    const testbed = await PoolTestbed.make({ producers: { throwsAtImport, exitsAtImport } })
     for (const name of ['throwsAtImport', 'exitsAtImport']) {
       const refused = testbed.request(name)
       const good = testbed.request('count', { events: 3 })
@@ -166,10 +165,10 @@ describe('on a real pool', () => {
   })
 
   test('where no thread is free to tell, the first may end as error after its head; the next are refused', async () => {
-    const testbed = await PoolTestbed.make(
-      { ...producers, throwsAtImport },
-      { workers: { streamsPerThread: 10 } },
-    )
+    const testbed = await PoolTestbed.make({
+      producers: { throwsAtImport },
+      workers: { streamsPerThread: 10 },
+    })
     const neighbour = await testbed.open('staysIdle')
     await neighbour.got('data')
     const first = await testbed.open('throwsAtImport')
@@ -206,7 +205,7 @@ describe('on a real pool', () => {
     write('throw new Error("not yet")')
     const { href } = pathToFileURL(file)
     const mended: PortableProducer = producer(href, async () => {})
-    const testbed = await PoolTestbed.make({ ...producers, mended }, { workers: { threads: 2 } })
+    const testbed = await PoolTestbed.make({ producers: { mended }, workers: { threads: 2 } })
     const refused = testbed.request('mended')
     expect((await refused.response()).statusCode).toBe(500)
     write('')

@@ -1,7 +1,6 @@
 import { getPriority } from 'node:os'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { WorkersOptions } from '../../../src/index.ts'
-import * as producers from './producers.ts'
 import { PoolTestbed } from '../../support/pool-testbed.ts'
 import { until } from '../../../src/testing/flags.ts'
 import type { DecodingClient } from '../../support/decoding-client.ts'
@@ -19,7 +18,7 @@ async function place(
 describe('a stream is given to', () => {
   test('the thread with the fewest streams', async () => {
     const threads = 3
-    const testbed = await PoolTestbed.make(producers, { workers: { threads, streamsPerThread: 1_000 } })
+    const testbed = await PoolTestbed.make({ workers: { threads, streamsPerThread: 1_000 } })
     const streams = new Map<string, DecodingClient[]>()
     const open = async (): Promise<DecodingClient[]> => {
       const { client, thread } = await place(testbed, 'staysIdle')
@@ -47,7 +46,7 @@ describe('a stream is given to', () => {
     ['staysBusy', 'staysIdle'],
     ['staysIdle', 'staysBusy'],
   ] as const)('of two with as many, the one whose loop is idle (after %s, %s)', async (first, second) => {
-    const testbed = await PoolTestbed.make(producers, { workers: { threads: 2, streamsPerThread: 2 } })
+    const testbed = await PoolTestbed.make({ workers: { threads: 2, streamsPerThread: 2 } })
     // Both threads have started when four streams run.
     const warming = await Promise.all([1, 2, 3, 4].map(async () => place(testbed, 'staysIdle')))
     for (const { client } of warming) client.leave()
@@ -75,7 +74,7 @@ describe.runIf(process.platform === 'linux')('the priority of threads', () => {
     [{ niceIncrement: 0 }, 0],
     [{ niceIncrement: 3 }, 3],
   ])('with %o is lower than the server’s by %i, and the server keeps its own', async (workers, lower) => {
-    const testbed = await PoolTestbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       workers: { niceIncrement: undefined, ...workers } as never,
     })
     const client = await testbed.open('tellsPriority')
@@ -88,7 +87,7 @@ describe.runIf(process.platform === 'linux')('the priority of threads', () => {
     const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor
     onTestFinished(() => void Object.defineProperty(process, 'platform', platform))
     Object.defineProperty(process, 'platform', { ...platform, value: 'darwin' })
-    const testbed = await PoolTestbed.make(producers, { workers: { niceIncrement: 5 } })
+    const testbed = await PoolTestbed.make({ workers: { niceIncrement: 5 } })
     const client = await testbed.open('tellsPriority')
     await client.over()
     expect(client.events).toEqual([String(own)])

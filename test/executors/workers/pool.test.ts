@@ -15,7 +15,6 @@ import {
   type Flags,
   until,
 } from '../../../src/testing/flags.ts'
-import * as producers from './producers.ts'
 import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
 import type { DecodingClient } from '../../support/decoding-client.ts'
 import { breakStarts, BROKEN_BY } from '../../support/broken-starts.ts'
@@ -42,7 +41,7 @@ class Held {
       cancel: (task, reason) => pool.cancel?.(task, reason),
       close: (graceMs) => pool.close?.(graceMs),
     }
-    return new Held(pool, await PoolTestbed.make(producers, { executor }), tasks)
+    return new Held(pool, await PoolTestbed.make({ executor }), tasks)
   }
 
   async open(name: string, input?: unknown): Promise<{ client: DecodingClient; task: Task }> {
@@ -122,7 +121,7 @@ describe('a pool refuses', () => {
   })
 
   test('a producer that no thread can load, before the head', async () => {
-    const testbed = await PoolTestbed.make({ closure: () => {} })
+    const testbed = await PoolTestbed.make({ producers: { closure: () => {} } })
     const client = await testbed.open('closure')
     expect(client.status).toBe(500)
     expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_PRODUCER_NOT_PORTABLE' })
@@ -213,7 +212,7 @@ describe('the threads of a pool', () => {
 
 describe('a stream that was closed from outside', () => {
   test('ends its thread where its producer goes on, which is logged once', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers: { graceMs: 40, streamsPerThread: 3 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 40, streamsPerThread: 3 } })
     const flags = makeFlags()
     // The second is closed as well, but never gets to its producer; the third is there when the thread ends.
     const first = await testbed.open('neverStops', { flags })
@@ -234,7 +233,7 @@ describe('a stream that was closed from outside', () => {
   })
 
   test('is asked for; one that is open may take as long as it likes', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers: { graceMs: 20 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 20 } })
     const client = await testbed.open('neverEnds')
     await client.got('up')
     await new Promise((resolve) => setTimeout(resolve, 150))
@@ -242,7 +241,7 @@ describe('a stream that was closed from outside', () => {
   })
 
   test('ends its thread only once, however many producers go on', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers: { graceMs: 40, streamsPerThread: 3 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 40, streamsPerThread: 3 } })
     const clients = [await testbed.open('neverEnds'), await testbed.open('neverEnds')]
     for (const client of clients) await client.got('up')
     for (const client of clients) client.leave()
@@ -265,7 +264,7 @@ describe('a stream that was closed from outside', () => {
   })
 
   test('is waited for as long as its producer takes, within the grace', async () => {
-    const testbed = await PoolTestbed.make(producers, { workers: { graceMs: 60_000 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 60_000 } })
     const flags = makeFlags()
     const client = await testbed.open('blocks', { flags })
     await untilRaised(flags, Flag.STARTED)
@@ -320,7 +319,7 @@ test('a pool is closed at once when it has nothing to do, and after its grace wh
 })
 
 test('streams that a thread had not begun when it died run on the next, before those that came later', async () => {
-  const testbed = await PoolTestbed.make(producers, { workers: { streamsPerThread: 3 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 3 } })
   const flags = makeFlags()
   const dying = await testbed.open('exitsTogether', { flags })
   await untilRaised(flags, Flag.STARTED)

@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import headfirst, { workers, type ExecutorStats } from '../../../src/index.ts'
 import { Flag, makeFlags, until, untilRaised } from '../../../src/testing/flags.ts'
-import { neverStops, stays } from './producers.ts'
+import { stays } from '../../support/producers/endless.ts'
+import { neverStops } from '../../support/producers/blocking.ts'
 
 export interface Left {
   /** Of the pool, after the close. */

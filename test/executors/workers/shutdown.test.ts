@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { Flag, makeFlags, raise, untilRaised, until } from '../../../src/testing/flags.ts'
 import type { Left } from './shutdown-server.ts'
-import * as producers from './producers.ts'
 import { PoolTestbed } from '../../support/pool-testbed.ts'
 import { runScript } from '../../support/processes.ts'
 
@@ -31,7 +30,7 @@ test('a process whose server closes with a stuck stream ends by itself, after th
 })
 
 test('every stream gets its farewell, and producers hear why', async () => {
-  const testbed = await PoolTestbed.make(producers, { workers: { streamsPerThread: 2 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 2 } })
   const flags = makeFlags()
   const reason = new Uint8Array(new SharedArrayBuffer(40))
   const running = await testbed.open('listens', { flags, reason })
@@ -53,7 +52,7 @@ test('every stream gets its farewell, and producers hear why', async () => {
 })
 
 test('a pool whose threads are about to start is closed as well', async () => {
-  const testbed = await PoolTestbed.make(producers, { workers: { threads: 2 } })
+  const testbed = await PoolTestbed.make({ workers: { threads: 2 } })
   const client = await testbed.open('count', { events: 1 })
   await testbed.app.close()
   await client.over()
@@ -63,7 +62,7 @@ test('a pool whose threads are about to start is closed as well', async () => {
 })
 
 test('a pool that never had a stream has no thread, and closes', async () => {
-  const testbed = await PoolTestbed.make(producers)
+  const testbed = await PoolTestbed.make()
   expect(testbed.pool.threads).toBe(0)
   await testbed.app.close()
   expect(testbed.pool.threads).toBe(0)

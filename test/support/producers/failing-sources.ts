@@ -1,9 +1,9 @@
 /** Portable producers that send one event and fail, each in its way. */
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { producer, type EventInput, type EventStream, type PortableProducer } from '../../src/index.ts'
-import { Flag, raise } from '../../src/testing/flags.ts'
-import type { Flagged } from './producers.ts'
+import { producer, type EventInput, type EventStream, type PortableProducer } from '../../../src/index.ts'
+import { Flag, raise } from '../../../src/testing/flags.ts'
+import type { Flagged } from './flagged.ts'
 
 export const SECRET = 'the password is hunter2'
 
