@@ -31,7 +31,9 @@ const FILES = {
   'src/sse/stream.ts': { tests: ['test/sse/stream.test.ts'] },
   'src/sse/closing-sessions.ts': { tests: ['test/sse/closing-sessions.test.ts'] },
   'src/sse/terminated-sessions.ts': { tests: ['test/http/protocol-errors.test.ts'], threads: true },
-  'src/runtime/opening.ts': { tests: ['test/runtime/opening.test.ts'] },
+  'src/runtime/opening.ts': {
+    tests: ['test/runtime/opening.test.ts', 'test/runtime/opening-executor.test.ts'],
+  },
   'src/runtime/scope.ts': { tests: ['test/runtime/scope.test.ts'] },
   'src/runtime/deadlines.ts': { tests: ['test/runtime/deadlines.test.ts'] },
   'src/runtime/executor-slot.ts': { tests: ['test/runtime/executor-slot.test.ts'] },

@@ -54,8 +54,7 @@ const busy = (): Error => Object.assign(new Error('no room'), { statusCode: 503 
 describe('an executor whose admit() returns a promise', () => {
   test('holds the head back until it resolves', async () => {
     const { testbed, asking } = await serve()
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     const { admit } = await asking.question()
     expect(client.responses).toEqual([])
     expect(testbed.app.sse.stats().executors['asking']).toMatchObject({ waiting: 1, admitted: 0 })
@@ -71,8 +70,7 @@ describe('an executor whose admit() returns a promise', () => {
     ['no error', 500],
   ])('that rejects (%o) refuses the stream before its head', async (thrown, status) => {
     const { testbed, asking, produced } = await serve()
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     const { refuse } = await asking.question()
     refuse(thrown)
     expect((await client.response()).status).toBe(status)
@@ -100,8 +98,7 @@ describe('an executor whose admit() returns a promise', () => {
       const { testbed, asking, produced } = await serve()
       let connection: Socket | undefined
       testbed.app.server.on('connection', (socket: Socket) => (connection = socket))
-      const client = await testbed.connect()
-      client.send(get('/'))
+      const client = await testbed.ask('/')
       const { admit, refuse } = await asking.question()
       client.destroy()
       await until(() => connection?.destroyed === true, 'the server to see it')
@@ -118,8 +115,7 @@ describe('an executor whose admit() returns a promise', () => {
 
   test('and resolves while the server closes gives the stream back', async () => {
     const { testbed, asking, produced } = await serve()
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     const { admit } = await asking.question()
     const closed = testbed.app.close()
     await turns()

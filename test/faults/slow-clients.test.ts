@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import {
   deferred,
@@ -65,8 +65,7 @@ async function serve(overflow: NonNullable<SseRouteOptions['overflow']>): Promis
       reply.sse(flows, NEIGHBOUR),
     )
   }
-  await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = testbed.app.server.address() as AddressInfo
+  const port = await testbed.listen()
   const route = (executor: string): RouteStats =>
     testbed.app.sse.stats().routes[`GET /${executor}/pours`] as RouteStats
   return { testbed, port, watched, closed, flags, route }

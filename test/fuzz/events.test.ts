@@ -13,6 +13,7 @@ import { anyAttempt, anyText, send, type Step } from './events-attempt.ts'
 import { manyAttempts } from './events-producers.ts'
 import { expectSteps } from './events-reading.ts'
 import { LONG, SEED, TIMEOUT, many, diceOf, rounds } from '../support/random.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** What carries a stream's bytes from its producer. */
 interface Carrier {
@@ -163,7 +164,7 @@ test.each(CONTENT_CODINGS)(
   },
 )
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])('from a server, on executor %s', (executor) => {
+describe.each(EXECUTORS)('from a server, on executor %s', (executor) => {
   test.each([undefined, ...CONTENT_CODINGS])(
     'events of every shape arrive as they were sent (content coding: %s)',
     async (coding) => {

@@ -15,6 +15,7 @@ import { readResponses, type StrictResponse } from './requests-responses.ts'
 import { type Dice, LONG, TIMEOUT, many, rounds } from '../support/random.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import { waits } from '../support/producers/endless.ts'
+import { frame, PREFACE, HEADERS, SETTINGS, END_STREAM_AND_HEADERS } from '../support/http2-frames.ts'
 
 /** Of each executor a stream that ends and one that does not; and whatever else looks at a request's fields. */
 async function serve(
@@ -173,16 +174,6 @@ describe('requests of any bytes', () => {
   })
 })
 
-/** A frame of HTTP/2 (RFC 9113, 4.1). */
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(9)
-  header.writeUIntBE(payload.length, 0, 3)
-  header.writeUInt8(type, 3)
-  header.writeUInt8(flags, 4)
-  header.writeUInt32BE(stream, 5)
-  return Buffer.concat([header, payload])
-}
-
 /** A string as HPACK has it, of at most as many bytes as one byte can tell (RFC 7541, 5.2). */
 function text(of: string): Buffer {
   const bytes = Buffer.from(of, 'latin1').subarray(0, 126)
@@ -193,11 +184,6 @@ function text(of: string): Buffer {
 function literal(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0), text(name), text(value)])
 }
-
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-const HEADERS = 1
-const SETTINGS = 4
-const END_STREAM_AND_HEADERS = 5
 
 /** What an HTTP/2 client may send once it is connected: requests with fields of any bytes, and any frames. */
 function anyFrames(random: Dice, paths: readonly string[]): Buffer {

@@ -134,6 +134,13 @@ export const ticking: PortableProducer<Ticking> = producer(
   { name: 'ticking' },
 )
 
+/** Sends its thread. Resolves when the test lets it go on. */
+async function begun(stream: EventStream, { tag, flags }: Ticking): Promise<void> {
+  stream.send(`${tag} on ${threadId}`)
+  raise(flags, Flag.STARTED)
+  await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+}
+
 interface Scribbling extends Ticking {
   recipe: string
 }
@@ -142,9 +149,7 @@ interface Scribbling extends Ticking {
 export const scribbling: PortableProducer<Scribbling> = producer(
   import.meta.url,
   async (stream: EventStream, { tag, flags, recipe }: Scribbling) => {
-    stream.send(`${tag} on ${threadId}`)
-    raise(flags, Flag.STARTED)
-    await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+    await begun(stream, { tag, flags })
     during(() => stream.send('overwritten'), ALL_RECIPES[recipe] as Recipe)
     blockForEver()
   },
@@ -155,9 +160,7 @@ export const scribbling: PortableProducer<Scribbling> = producer(
 export const impersonating: PortableProducer<Ticking & { most: number }> = producer(
   import.meta.url,
   async (stream: EventStream, { tag, flags, most }: Ticking & { most: number }) => {
-    stream.send(`${tag} on ${threadId}`)
-    raise(flags, Flag.STARTED)
-    await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+    await begun(stream, { tag, flags })
     for (let number = 0; number < most; number++) {
       during(() => stream.send(`forged ${number}`), word(STREAM, number))
       // A frame of its own for each.
@@ -184,9 +187,7 @@ export const impersonating: PortableProducer<Ticking & { most: number }> = produ
 export const neverDone: PortableProducer<Ticking> = producer(
   import.meta.url,
   async (stream: EventStream, { tag, flags }: Ticking) => {
-    stream.send(`${tag} on ${threadId}`)
-    raise(flags, Flag.STARTED)
-    await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+    await begun(stream, { tag, flags })
     const { store } = Atomics
     const spy = (words: Int32Array, index: number, value: number): number => {
       if (words.length >= RING_WORDS && index !== HEAD) {
@@ -206,9 +207,7 @@ export const neverDone: PortableProducer<Ticking> = producer(
 export const cutShort: PortableProducer<Ticking> = producer(
   import.meta.url,
   async (stream: EventStream, { tag, flags }: Ticking) => {
-    stream.send(`${tag} on ${threadId}`)
-    raise(flags, Flag.STARTED)
-    await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+    await begun(stream, { tag, flags })
     during(() => stream.send(`${tag} 0`), word(KIND, FrameKind.PART))
   },
   { name: 'cutShort' },
@@ -218,9 +217,7 @@ export const cutShort: PortableProducer<Ticking> = producer(
 export const swallowing: PortableProducer<Ticking> = producer(
   import.meta.url,
   async (stream: EventStream, { tag, flags }: Ticking) => {
-    stream.send(`${tag} on ${threadId}`)
-    raise(flags, Flag.STARTED)
-    await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+    await begun(stream, { tag, flags })
     during(
       () => stream.send(`${tag} 0`),
       word(0, (state) => state + 400),
@@ -245,9 +242,7 @@ export const miscoded: PortableProducer<Ticking> = producer(
 export const silent: PortableProducer<Ticking> = producer(
   import.meta.url,
   async (stream: EventStream, { tag, flags }: Ticking) => {
-    stream.send(`${tag} on ${threadId}`)
-    raise(flags, Flag.STARTED)
-    await until(() => Atomics.load(flags, Flag.GO) > 0, 'the test')
+    await begun(stream, { tag, flags })
     during(
       () => stream.send(`${tag} 0`),
       ({ words, head }) => {

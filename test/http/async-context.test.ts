@@ -15,8 +15,8 @@ import { Testbed } from '../support/testbed.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { isHttp2, origin, SERVERS, type Protocol } from '../support/protocols.ts'
 import { until } from '../../src/testing/flags.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
 const ON_THIS_THREAD = ['inline', 'microtask', 'deferred']
 const CLIENTS = ['a', 'b', 'c', 'd', 'e']
 
@@ -194,8 +194,7 @@ describe.each(ON_THIS_THREAD)('on %s', (executor) => {
     for (const name of CLIENTS) {
       for (const place of ['listener', 'finally', 'readable']) {
         expected.push(`${place} ${name}: ${name}`)
-        const client = await testbed.connect()
-        client.send(get(`/${place}`, { 'x-who': name }))
+        const client = await testbed.ask(`/${place}`, { 'x-who': name })
         await client.including('open')
         client.destroy()
       }

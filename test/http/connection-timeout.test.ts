@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request as requestTls } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { FastifyServerOptions } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { workers } from '../../src/index.ts'
@@ -85,8 +85,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
 
   test.each<Protocol>(['HTTPS', 'HTTPS beside HTTP/2'])('a stream of %s', async (protocol) => {
     const { testbed, inputs } = await serve(executor, SERVERS[protocol])
-    await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-    const { port } = testbed.app.server.address() as AddressInfo
+    const port = await testbed.listen()
     const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'] }
     const sent = requestTls(`${origin(protocol, port)}/0`, options).end()
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
@@ -99,8 +98,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
   test.each<Protocol>(['HTTP/2 over TLS', 'h2c'])('all streams of a session of %s', async (protocol) => {
     expect(isHttp2(protocol)).toBe(true)
     const { testbed, inputs } = await serve(executor, SERVERS[protocol], 2)
-    await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-    const { port } = testbed.app.server.address() as AddressInfo
+    const port = await testbed.listen()
     const client = await Http2Client.connect(origin(protocol, port))
     const responses = inputs.map((_, n) => client.open(`/${n}`))
     for (const response of responses) await response.over()
@@ -111,8 +109,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
 test('a limit that a listener has taken on itself cuts nothing: the next reason counts', async () => {
   const { testbed, inputs } = await serve('inline')
   const struck = once(testbed.app.server, 'timeout')
-  const client = await testbed.connect()
-  client.send(get('/0'))
+  const client = await testbed.ask('/0')
   await client.including('data: 0')
   await struck
   expect(testbed.closed).toEqual([])
@@ -133,8 +130,7 @@ test.each(Object.keys(ENDINGS))(
   async (way) => {
     const { testbed, inputs } = await serve('inline')
     testbed.app.server.on('timeout', ENDINGS[way] as (socket: Socket) => void)
-    const client = await testbed.connect()
-    client.send(get('/0'))
+    const client = await testbed.ask('/0')
     await client.closed()
     expect(client.responses[0]?.complete).toBe(false)
     await expectTimeouts({ testbed, inputs })
@@ -144,8 +140,7 @@ test.each(Object.keys(ENDINGS))(
 test('heartbeats keep a connection from its limit', async () => {
   const testbed = await Testbed.everywhere({ heartbeatMs: 50 }, { connectionTimeout: 150 })
   testbed.route('/', endless.promise, { flags: makeFlags(), reason: makeReason() })
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await client.including(':\n'.repeat(12))
   expect(testbed.closed).toEqual([])
 })

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import { constants } from 'node:http2'
-import type { AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { createGunzip } from 'node:zlib'
@@ -13,10 +12,10 @@ import { Testbed } from '../support/testbed.ts'
 import { Http2Client } from '../support/http2-client.ts'
 import { findNginx, Nginx, type Binary, type NginxSettings } from './nginx-server.ts'
 import { acknowledged } from './nginx-producers.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 type Site = Omit<NginxSettings, 'upstream'>
 
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
 const COUNT = 20
 const GZIP = 'gzip on; gzip_types text/event-stream; gzip_min_length 0; gzip_proxied any;'
 const HTTP11 = 'proxy_http_version 1.1; proxy_set_header Connection "";'
@@ -37,8 +36,7 @@ beforeAll(async () => {
 
 /** nginx before a testbed's server. */
 async function proxy(testbed: Testbed, site: Site): Promise<Nginx> {
-  if (!testbed.app.server.listening) await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port: upstream } = testbed.app.server.address() as AddressInfo
+  const upstream = await testbed.listen()
   const nginx = await Nginx.start(binary, { ...site, upstream })
   onTestFinished(async () => nginx.stop())
   return nginx

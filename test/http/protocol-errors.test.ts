@@ -1,6 +1,6 @@
 /** Clients of HTTP/2 that break the protocol: their streams end, on every Node, and no other client's. */
 import { once } from 'node:events'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Flag, makeFlags, until, untilRaised } from '../../src/testing/flags.ts'
@@ -62,8 +62,7 @@ interface Client {
 
 /** A connection that has sent this much after the preface. */
 async function open(testbed: Testbed, protocol: Protocol, ...frames: Buffer[]): Promise<Client> {
-  if (!testbed.app.server.listening) await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = testbed.app.server.address() as AddressInfo
+  const port = await testbed.listen()
   const socket =
     protocol === 'h2c'
       ? connect(port, '127.0.0.1')

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { constants } from 'node:http2'
 import { request as requestTls } from 'node:https'
-import { connect as connectSocket, type AddressInfo } from 'node:net'
+import { connect as connectSocket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { EventStream, HeadfirstOptions, Producer } from '../../src/index.ts'
+import type { EventStream, HeadfirstOptions } from '../../src/index.ts'
 import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
 import { Flag, makeFlags, until, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import * as producers from '../../src/testing/producers.ts'
@@ -21,28 +21,26 @@ import {
   type TlsRequestOptions,
 } from '../support/protocols.ts'
 import { staysWith } from '../support/producers/endless.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import {
+  frame,
+  PREFACE,
+  HEADERS,
+  SETTINGS,
+  END_STREAM_AND_HEADERS,
+  WINDOW_UPDATE,
+} from '../support/http2-frames.ts'
 
 const PROTOCOLS = Object.keys(SERVERS) as Protocol[]
 const HTTP2: Protocol[] = PROTOCOLS.filter(isHttp2)
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
-
 const matrix = (protocols: Protocol[]): [Protocol, string][] =>
   protocols.flatMap((protocol) => EXECUTORS.map((executor): [Protocol, string] => [protocol, executor]))
 
 const make = async (protocol: Protocol, options: Omit<HeadfirstOptions, 'onClose'> = {}): Promise<Testbed> =>
   Testbed.make(options, SERVERS[protocol])
 
-async function listen(testbed: Testbed): Promise<number> {
-  if (!testbed.app.server.listening) await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  return (testbed.app.server.address() as AddressInfo).port
-}
-
-function route<Input>(testbed: Testbed, path: string, producer: Producer<Input>, input: Input): void {
-  testbed.app.get(path, { sse: true }, async (_, reply) => reply.sse(producer as Producer<unknown>, input))
-}
-
 const connect = async (testbed: Testbed, protocol: Protocol): Promise<Http2Client> =>
-  Http2Client.connect(origin(protocol, await listen(testbed)))
+  Http2Client.connect(origin(protocol, await testbed.listen()))
 
 interface Got {
   status: number | undefined
@@ -62,7 +60,7 @@ async function receive(
   path: string,
   { method = 'GET', mayRead }: { method?: string; mayRead?: Promise<void> } = {},
 ): Promise<Got> {
-  const port = await listen(testbed)
+  const port = await testbed.listen()
   if (isHttp2(protocol)) {
     const client = await Http2Client.connect(origin(protocol, port))
     const response = client.open(path, { ':method': method }, false)
@@ -84,7 +82,7 @@ async function receive(
 
 /** A client on a thread of its own. */
 async function observe(testbed: Testbed, protocol: Protocol, path: string, flags: Flags): Promise<string> {
-  const workerData = { protocol, port: await listen(testbed), path, flags }
+  const workerData = { protocol, port: await testbed.listen(), path, flags }
   const worker = new Worker(new URL('protocols-observer.ts', import.meta.url), { workerData })
   onTestFinished(async () => void (await worker.terminate()))
   const [body] = (await once(worker, 'message')) as [string]
@@ -95,14 +93,14 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
   test('the head has arrived before the producer is started', async () => {
     const testbed = await make(protocol, { executor })
     const flags = makeFlags()
-    route(testbed, '/', headSeen, { flags })
+    testbed.route('/', headSeen, { flags })
     expect(await observe(testbed, protocol, '/', flags)).toBe('data: head seen\n\n')
   })
 
   test.each(['event', 'tick'] as const)('events arrive in order, with flush %s', async (flush) => {
     const testbed = await make(protocol, { executor, flush, retryMs: 7 })
     const count = 300
-    route(testbed, '/', producers.varied, { count })
+    testbed.route('/', producers.varied, { count })
     let expected = 'retry: 7\n'
     for (let n = 0; n < count; n++) {
       expected += encodeEvent(producers.variedEvent(n))
@@ -116,7 +114,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
 
   test('a producer that fails ends the stream, and leaks nothing', async () => {
     const testbed = await make(protocol, { executor })
-    route(testbed, '/', producers.throwing, undefined)
+    testbed.route('/', producers.throwing, undefined)
     const { status, body, complete } = await receive(testbed, protocol, '/')
     expect({ status, body, complete }).toEqual({ status: 200, body: 'data: before\n\n', complete: true })
     expect((await testbed.closeInfo()).reason).toBe('error')
@@ -127,7 +125,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
     const flags = makeFlags()
     // Far more than the kernel takes for a client that does not read.
     const [count, size] = [300, 100_000]
-    route(testbed, '/', producers.pacing, { flags, count, size })
+    testbed.route('/', producers.pacing, { flags, count, size })
     const mayRead = untilRaised(flags, Flag.SEEN)
     const { body, complete } = await receive(testbed, protocol, '/', { mayRead })
     expect(complete).toBe(true)
@@ -142,7 +140,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
   test('the server closes: an open stream gets its farewell, and its end', async () => {
     const testbed = await make(protocol, { executor, graceMs: 600_000 })
     const flags = makeFlags()
-    route(testbed, '/', producers.awaitingSignal, { flags, reason: 'shutdown' })
+    testbed.route('/', producers.awaitingSignal, { flags, reason: 'shutdown' })
     const received = receive(testbed, protocol, '/')
     await untilRaised(flags, Flag.STARTED)
     await testbed.app.close()
@@ -158,7 +156,7 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
   test('a producer that blocks its worker holds no event back', async () => {
     const testbed = await make(protocol, { executor: 'workers' })
     const flags = makeFlags()
-    route(testbed, '/', producers.blocking, { flags })
+    testbed.route('/', producers.blocking, { flags })
     expect(await observe(testbed, protocol, '/', flags)).toBe(
       'data: head seen\n\ndata: first seen\n\ndata: second seen\n\n',
     )
@@ -166,7 +164,7 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
 
   test('HEAD and 204 get their head, and start nothing', async () => {
     const testbed = await make(protocol)
-    route(testbed, '/', () => expect.unreachable('the producer ran'), undefined)
+    testbed.route('/', () => expect.unreachable('the producer ran'), undefined)
     testbed.app.get('/gone', { sse: true }, async (_, reply) =>
       reply.code(204).sse(() => expect.unreachable('the producer ran')),
     )
@@ -182,7 +180,7 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
 
   test('no header of the connection comes from us', async () => {
     const testbed = await make(protocol)
-    route(testbed, '/', producers.numbers, { count: 1 })
+    testbed.route('/', producers.numbers, { count: 1 })
     const { headers } = await receive(testbed, protocol, '/')
     const names = isHttp2(protocol) ? ['connection', 'keep-alive', 'transfer-encoding', 'upgrade'] : []
     for (const name of names) expect(headers).not.toHaveProperty(name)
@@ -201,7 +199,7 @@ describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
   test.each(Object.keys(LEAVES))('a client that %s is seen, and the producer told', async (how) => {
     const testbed = await make(protocol, { executor })
     const flags = makeFlags()
-    route(testbed, '/', producers.awaitingSignal, { flags, reason: 'client' })
+    testbed.route('/', producers.awaitingSignal, { flags, reason: 'client' })
     const client = await connect(testbed, protocol)
     const response = client.open('/')
     await response.including('waiting')
@@ -216,7 +214,7 @@ describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
   test('a client that resets a stream that waits for it is seen', async () => {
     const testbed = await make(protocol, { executor })
     const flags = makeFlags()
-    route(testbed, '/', producers.endless, { flags })
+    testbed.route('/', producers.endless, { flags })
     const client = await connect(testbed, protocol)
     const response = client.open('/', {}, false)
     await response.head()
@@ -230,9 +228,9 @@ describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
     const testbed = await make(protocol, { executor, highWaterMark: 1_024 })
     const flags = makeFlags()
     const [count, size] = [200, 10_000]
-    route(testbed, '/stuck', producers.pacing, { flags, count, size })
-    route(testbed, '/numbers', producers.numbers, { count: 500 })
-    route(testbed, '/open', staysWith, ['here'])
+    testbed.route('/stuck', producers.pacing, { flags, count, size })
+    testbed.route('/numbers', producers.numbers, { count: 500 })
+    testbed.route('/open', staysWith, ['here'])
     const client = await connect(testbed, protocol)
     const stuck = client.open('/stuck', {}, false)
     await untilRaised(flags, Flag.SEEN)
@@ -257,8 +255,8 @@ describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
   test('a client that never reads is closed when too much waits for it', async () => {
     const testbed = await make(protocol, { executor, highWaterMark: 1_024, maxBuffered: 200_000 })
     const flags = makeFlags()
-    route(testbed, '/', producers.flooding, { flags })
-    route(testbed, '/open', staysWith, ['here'])
+    testbed.route('/', producers.flooding, { flags })
+    testbed.route('/open', staysWith, ['here'])
     const client = await connect(testbed, protocol)
     const neighbour = client.open('/open')
     await neighbour.including('here')
@@ -281,7 +279,7 @@ async function reading(testbed: Testbed, protocol: Protocol): Promise<{ leave: (
     return { leave: () => response.stream.close(constants.NGHTTP2_CANCEL) }
   }
   const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'] }
-  const sent = requestTls(origin(protocol, await listen(testbed)), options).end()
+  const sent = requestTls(origin(protocol, await testbed.listen()), options).end()
   sent.on('error', () => {})
   const [response] = (await once(sent, 'response')) as [IncomingMessage]
   response.on('error', () => {})
@@ -370,7 +368,7 @@ describe.each(HTTP2)('%s', (protocol) => {
         { graceMs: 600_000 },
         { ...SERVERS[protocol], forceCloseConnections: force },
       )
-      route(testbed, '/', staysWith, ['here'])
+      testbed.route('/', staysWith, ['here'])
       const client = await connect(testbed, protocol)
       const responses = Array.from({ length: 20 }, () => client.open('/'))
       for (const response of responses) await response.including('here')
@@ -438,35 +436,32 @@ describe.each(HTTP2)('%s', (protocol) => {
   })
 })
 
-/** One frame of HTTP/2 (RFC 9113, 4.1). */
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head.writeUInt8(type, 3)
-  head.writeUInt8(flags, 4)
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
-
 /** Asks for / over h2c with all windows open, and reads nothing of what comes: a client that has vanished. */
 async function vanish(testbed: Testbed): Promise<void> {
-  const socket = connectSocket(await listen(testbed), '127.0.0.1').pause()
+  const socket = connectSocket(await testbed.listen(), '127.0.0.1').pause()
   onTestFinished(() => void socket.destroy())
   socket.on('error', () => {})
   const widest = Buffer.from([0x7f, 0xff, 0xff, 0xff])
   // SETTINGS_INITIAL_WINDOW_SIZE; the connection's WINDOW_UPDATE; GET / with fields of the static table.
-  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-  socket.write(frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), widest])))
-  socket.write(frame(8, 0, 0, Buffer.from([0x7f, 0, 0, 0])))
+  socket.write(PREFACE)
+  socket.write(frame(SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, 4]), widest])))
+  socket.write(frame(WINDOW_UPDATE, 0, 0, Buffer.from([0x7f, 0, 0, 0])))
   const authority = Buffer.from('localhost')
-  socket.write(frame(1, 5, 1, Buffer.from([0x82, 0x84, 0x86, 0x01, authority.length, ...authority])))
+  socket.write(
+    frame(
+      HEADERS,
+      END_STREAM_AND_HEADERS,
+      1,
+      Buffer.from([0x82, 0x84, 0x86, 0x01, authority.length, ...authority]),
+    ),
+  )
 }
 
 describe.each(EXECUTORS)('h2c, %s: a client that has vanished', (executor) => {
   test('is closed when too much waits for it', async () => {
     const testbed = await make('h2c', { executor, maxBuffered: 200_000 })
     const flags = makeFlags()
-    route(testbed, '/', producers.flooding, { flags })
+    testbed.route('/', producers.flooding, { flags })
     await vanish(testbed)
     await untilRaised(flags, Flag.FINALLY)
     expect((await testbed.closeInfo()).reason).toBe('overflow')
@@ -476,7 +471,7 @@ describe.each(EXECUTORS)('h2c, %s: a client that has vanished', (executor) => {
   test('holds up no shutdown beyond its grace', async () => {
     const testbed = await make('h2c', { executor, maxBuffered: 100_000_000, graceMs: 100 })
     // More than the kernels of both sides take.
-    route(testbed, '/', staysWith, ['x'.repeat(30_000_000)])
+    testbed.route('/', staysWith, ['x'.repeat(30_000_000)])
     await vanish(testbed)
     await until(() => testbed.app.sse.stats().routes['GET /']?.open === 1, 'the stream')
     await testbed.app.close()

@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest'
 import { deferred, inline, microtask, workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
-import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import * as endless from '../support/producers/endless.ts'
 
@@ -30,8 +29,7 @@ test.each(Object.keys(MAKE))(
     })
     const flags = makeFlags()
     testbed.route('/', endless.ignores, { flags }, { timeouts: { totalMs: 100 } })
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await untilRaised(flags, Flag.STARTED)
     await client.response()
     expect((await testbed.closeInfo()).reason).toBe('timeout')

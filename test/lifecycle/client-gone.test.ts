@@ -10,6 +10,7 @@ import { EXECUTORS } from '../support/executors.ts'
 import * as endless from '../support/producers/endless.ts'
 import * as flooding from '../support/producers/flooding.ts'
 import { type Watched, makeReason, reasonIn } from '../support/producers/flagged.ts'
+import { Gate } from '../support/gate.ts'
 
 interface Seen {
   signals: AbortSignal[]
@@ -58,17 +59,16 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     const testbed = await Testbed.everywhere({ executor, graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
-    let proceed: (() => void) | undefined
+    const gate = new Gate()
     testbed.app.get('/', { sse: true }, async (_, reply) => {
-      await new Promise<void>((resolve) => (proceed = resolve))
+      await gate.pass()
       return reply.sse(endless.promise, { flags, reason: makeReason() })
     })
-    const client = await testbed.connect()
-    client.send(get('/'))
-    await until(() => proceed !== undefined, 'the handler')
+    const client = await testbed.ask('/')
+    await gate.reached()
     client.destroy()
     await until(() => seen.hooks.length > 0, 'the end of the request')
-    proceed?.()
+    gate.open()
     await turns()
     await expectNoStream(testbed, seen, () => flags[Flag.STARTED] as number)
     expect(testbed.app.sse.stats().executors[executor]).toMatchObject({ admitted: 0 })
@@ -77,20 +77,20 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   test('before reply.sse() is called for a request in its pipeline starts nothing', async () => {
     const testbed = await Testbed.everywhere({ executor, graceMs })
     const flags = makeFlags()
-    const proceed: (() => void)[] = []
+    const gate = new Gate()
     let handled = 0
     testbed.app.get('/:n', { sse: true }, async (_, reply) => {
-      await new Promise<void>((resolve) => proceed.push(resolve))
+      await gate.pass()
       reply.sse(endless.promise, { flags, reason: makeReason() })
       handled++
       return reply
     })
     const client = await testbed.connect()
     client.send(get('/1') + get('/2'))
-    await until(() => proceed.length === 2, 'both handlers')
+    await gate.reached(2)
     client.destroy()
-    await untilNoConnection(testbed)
-    for (const resolve of proceed) resolve()
+    await testbed.unconnected()
+    gate.open()
     await until(() => handled === 2, 'both handlers to be done')
     await turns()
     expect(flags[Flag.STARTED]).toBe(0)
@@ -103,19 +103,16 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     const testbed = await Testbed.everywhere({ executor, graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
-    let proceed: (() => void) | undefined
-    testbed.app.addHook('onSend', async () => {
-      await new Promise<void>((resolve) => (proceed = resolve))
-    })
+    const gate = new Gate()
+    testbed.app.addHook('onSend', async () => gate.pass())
     testbed.route('/', endless.promise, { flags, reason: makeReason() })
-    const client = await testbed.connect()
-    client.send(get('/'))
-    await until(() => proceed !== undefined, 'onSend')
+    const client = await testbed.ask('/')
+    await gate.reached()
     expect(testbed.app.sse.stats().executors[executor]).toMatchObject({ waiting: 1 })
     client.destroy()
     // It is not held by the hook.
     await testbed.idle()
-    proceed?.()
+    gate.open()
     await expectNoStream(testbed, seen, () => flags[Flag.STARTED] as number)
   })
 
@@ -129,8 +126,7 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     const seen = observe(testbed)
     const watched: Watched = { flags: makeFlags(), reason: makeReason() }
     testbed.route<Watched>('/', cancelled, watched)
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('data: 0\n\n')
     client.destroy()
     await untilRaised(watched.flags, Flag.FINALLY)
@@ -199,16 +195,6 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   })
 })
 
-/** Resolves when the server has no connection. */
-async function untilNoConnection({ app }: Testbed): Promise<void> {
-  let connections = -1
-  await until(() => {
-    app.server.getConnections((_, count) => (connections = count))
-    return connections === 0
-  }, 'the connections to be closed')
-  await turns()
-}
-
 describe('a client that is gone between its head and its producer', () => {
   test('leaves the queue of deferred', async () => {
     const testbed = await Testbed.everywhere({ executor: 'deferred', graceMs })
@@ -224,12 +210,11 @@ describe('a client that is gone between its head and its producer', () => {
         raise(ahead, Flag.STARTED)
         client.destroy()
         // While the next one waits for its turn.
-        await untilNoConnection(testbed)
+        await testbed.unconnected()
       }),
     )
     const client = await testbed.connect()
-    const other = await testbed.connect()
-    other.send(get('/ahead'))
+    const other = await testbed.ask('/ahead')
     client.send(get('/'))
     await untilRaised(ahead, Flag.STARTED)
     other.destroy()
@@ -252,11 +237,9 @@ describe('a client that is gone between its head and its producer', () => {
     const second: Watched = { flags: makeFlags(), reason: makeReason() }
     testbed.route<Watched>('/first', endless.promise, first)
     testbed.route<Watched>('/second', endless.promise, second)
-    const holder = await testbed.connect()
-    holder.send(get('/first'))
+    const holder = await testbed.ask('/first')
     await untilRaised(first.flags, Flag.STARTED)
-    const client = await testbed.connect()
-    client.send(get('/second'))
+    const client = await testbed.ask('/second')
     await client.head()
     client.destroy()
     const { reason, timings } = await testbed.closeInfo()
@@ -282,8 +265,7 @@ test('a client that is gone while its producer’s module is loaded starts nothi
   // The same as the module makes when it is loaded in the end.
   const late: PortableProducer = producer(new URL('./client-gone-module.ts', import.meta.url).href, () => {})
   testbed.route('/', late, undefined)
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await until(() => reached, 'the module to be loaded')
   client.destroy()
   await until(() => seen.hooks.length > 0, 'the end of the request')

@@ -6,7 +6,6 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { makeFlags, until } from '../../src/testing/flags.ts'
 import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
-import { turns } from '../support/waiting.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import * as endless from '../support/producers/endless.ts'
 import * as plain from '../support/producers/plain.ts'
@@ -58,7 +57,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       if (length > 0) await new Promise((resolve) => socket.write(text.slice(0, length), resolve))
       socket.resetAndDestroy()
     }
-    await untilNoConnection(testbed)
+    await testbed.unconnected()
     await expectUnharmed(testbed, executor)
     expect(testbed.counted).toBe(0)
   })
@@ -77,7 +76,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       expect(taken).toHaveLength(length)
       socket.resetAndDestroy()
     }
-    await untilNoConnection(testbed)
+    await testbed.unconnected()
     await testbed.idle()
     // What the kernel had taken before the reset has ended as far as a server can know.
     expect(testbed.closed).toHaveLength(opened)
@@ -132,15 +131,14 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       }),
       { numRuns: 25 },
     )
-    await untilNoConnection(testbed)
+    await testbed.unconnected()
     await expectUnharmed(testbed, executor)
     expect(testbed.counted).toBe(0)
   })
 
   test('a client that half-closes is taken for gone, with all that was sent before', async () => {
     const testbed = await serve()
-    const client = await testbed.connect()
-    client.send(get(`/${executor}/waits`))
+    const client = await testbed.ask(`/${executor}/waits`)
     await client.including('data: 0\n\n')
     client.socket.end()
     await client.closed()
@@ -270,13 +268,4 @@ async function readToEnd(testbed: Testbed, request: string): Promise<Buffer> {
   const parts: Buffer[] = []
   for await (const part of socket) parts.push(part as Buffer)
   return Buffer.concat(parts)
-}
-
-async function untilNoConnection({ app }: Testbed): Promise<void> {
-  let connections = -1
-  await until(() => {
-    app.server.getConnections((_, count) => (connections = count))
-    return connections === 0
-  }, 'the connections to be closed')
-  await turns()
 }

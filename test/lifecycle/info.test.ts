@@ -2,7 +2,6 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { describe, expect, test } from 'vitest'
 import type { CloseInfo } from '../../src/index.ts'
 import { varied } from '../../src/testing/producers.ts'
-import { get } from '../support/raw-client.ts'
 import { until } from '../../src/testing/flags.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import { Testbed } from '../support/testbed.ts'
@@ -80,8 +79,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
     testbed.route('/first', plain.outlasts, { ms: 0 })
     // The first head of a producer may wait for a thread that has loaded it.
     while ((await testbed.request('/first')).status !== 200);
-    const client = await testbed.connect()
-    client.send(get('/stream'))
+    const client = await testbed.ask('/stream')
     expect(await testbed.request('/never')).toMatchObject({ status: 503 })
     expect(signals[0]?.aborted).toBe(true)
     expect(await testbed.request('/late')).toMatchObject({ status: 503 })

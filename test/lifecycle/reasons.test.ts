@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { CloseReason, PortableProducer, SseRouteOptions } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
-import { get, type RawClient } from '../support/raw-client.ts'
+import type { RawClient } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import * as failing from '../support/producers/failing-sources.ts'
 import { turns } from '../support/waiting.ts'
@@ -82,8 +82,7 @@ describe.each(rows)('a stream that is closed as $reason on $executor', ({ reason
     const testbed = await Testbed.everywhere({ executor, graceMs: 10_000 })
     const input = { flags: makeFlags(), reason: makeReason(), events: 1 }
     testbed.route('/', producer as PortableProducer<object>, input, options)
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.head()
     await strike?.(client, testbed)
 

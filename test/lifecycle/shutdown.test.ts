@@ -8,6 +8,7 @@ import { EXECUTORS } from '../support/executors.ts'
 import * as endless from '../support/producers/endless.ts'
 import * as flooding from '../support/producers/flooding.ts'
 import { makeReason, MANY } from '../support/producers/flagged.ts'
+import { Gate } from '../support/gate.ts'
 
 const FAREWELL = /^: the server is closing\nretry: (\d+)\n$/
 
@@ -32,8 +33,7 @@ function expectFarewell({ status, body, complete }: Received, graceMs: number): 
 async function openMany(testbed: Testbed, path: string, count: number): Promise<RawClient[]> {
   const clients: RawClient[] = []
   for (let n = 0; n < count; n++) {
-    const client = await testbed.connect()
-    client.send(get(path))
+    const client = await testbed.ask(path)
     clients.push(client)
   }
   await Promise.all(clients.map(async (client) => client.head()))
@@ -119,17 +119,14 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     const sign: Executor = { run: () => {}, close: () => void (closing = true) }
     const testbed = await Testbed.everywhere({ graceMs, executor, executors: { sign } })
     const flags = makeFlags()
-    let proceed: (() => void) | undefined
-    testbed.app.addHook('onSend', async () => {
-      await new Promise<void>((resolve) => (proceed = resolve))
-    })
+    const gate = new Gate()
+    testbed.app.addHook('onSend', async () => gate.pass())
     testbed.route('/', endless.promise, { flags, reason: makeReason() })
-    const client = await testbed.connect()
-    client.send(get('/'))
-    await until(() => proceed !== undefined, 'onSend')
+    const client = await testbed.ask('/')
+    await gate.reached()
     const closed = testbed.app.close()
     await until(() => closing, 'the shutdown to begin')
-    proceed?.()
+    gate.open()
     expectFarewell(await client.response(), graceMs)
     await closed
     const { reason, timings, events } = await testbed.closeInfo()
@@ -142,8 +139,9 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     expect(testbed.counted).toBe(0)
   })
 
-  test('does not change how a stream went that had ended and is still read', async () => {
-    const testbed = await Testbed.everywhere({ graceMs: 600_000, executor, heartbeatMs: 0 })
+  /** A stream that has ended, and whose client has not read it. */
+  async function endedUnread(graceMs: number): Promise<{ testbed: Testbed; client: RawClient }> {
+    const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
     testbed.route('/', flooding.fills, { flags })
     const client = await testbed.connect()
@@ -151,6 +149,11 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     client.send(get('/'))
     await untilRaised(flags, Flag.FINALLY)
     await until(() => testbed.app.sse.stats().executors[executor]?.running === 0, 'the producer to be done')
+    return { testbed, client }
+  }
+
+  test('does not change how a stream went that had ended and is still read', async () => {
+    const { testbed, client } = await endedUnread(600_000)
     const closed = testbed.app.close()
     await turns()
     client.socket.resume()
@@ -163,14 +166,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   })
 
   test('is the reason where such a stream is not read within the grace', async () => {
-    const testbed = await Testbed.everywhere({ graceMs: 100, executor, heartbeatMs: 0 })
-    const flags = makeFlags()
-    testbed.route('/', flooding.fills, { flags })
-    const client = await testbed.connect()
-    client.socket.pause()
-    client.send(get('/'))
-    await untilRaised(flags, Flag.FINALLY)
-    await until(() => testbed.app.sse.stats().executors[executor]?.running === 0, 'the producer to be done')
+    const { testbed } = await endedUnread(100)
     await testbed.app.close()
     expect(testbed.closed.map(({ reason }) => reason)).toEqual(['shutdown'])
     expect(testbed.counted).toBe(0)

@@ -27,8 +27,7 @@ import * as endless from '../support/producers/endless.ts'
 import * as failing from '../support/producers/failing.ts'
 import * as dying from '../support/producers/dying.ts'
 import * as flooding from '../support/producers/flooding.ts'
-
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
+import { EXECUTORS } from '../support/executors.ts'
 
 type Options = Omit<RouteOptions<FastifyRequest>, 'onClose'>
 
@@ -88,8 +87,7 @@ describe.each(EXECUTORS)('%s', (executor) => {
     test('each event can be decoded while the producer blocks its thread', async () => {
       const flags = makeFlags()
       const testbed = await serve(blocking, { flags }, { executor })
-      await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-      const { port } = testbed.app.server.address() as AddressInfo
+      const port = await testbed.listen()
       const observer = new Observer(port, '/', { flags, headers: { 'accept-encoding': accept } })
       onTestFinished(async () => observer.dismiss())
       const { body, headers, complete } = await observer.over()

@@ -4,6 +4,7 @@ import { producer, workers, type Producer } from '../../src/index.ts'
 import * as unfit from './disclosure-producers.ts'
 import { Testbed } from '../support/testbed.ts'
 import { later, SECRET } from '../support/producers/failing-sources.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** What a client must never see: where files lie, what stands in them, and how a function was reached. */
 const INSIDE = /file:|[\\/](?:src|test|node_modules)[\\/]|\n\s+at |secret/
@@ -69,7 +70,7 @@ test('the log has the module, and why it did not load', async () => {
   expect(err.stack).toMatch('caused by')
 })
 
-test.each(['inline', 'microtask', 'deferred', 'workers'])(
+test.each(EXECUTORS)(
   'a producer that throws after the head tells the client nothing of it (%s)',
   async (executor) => {
     const testbed = await Testbed.make({ executor })

@@ -10,8 +10,8 @@ import { DecodingClient } from '../support/decoding-client.ts'
 import { EVENTS, everyLine } from './empty-events-producer.ts'
 import { Testbed } from '../support/testbed.ts'
 import { until } from '../../src/testing/flags.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 const CODINGS = ['gzip', 'br', ...('createZstdDecompress' in zlib ? ['zstd'] : [])]
 
 /** What such a client dispatches. */

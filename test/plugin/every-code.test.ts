@@ -18,25 +18,15 @@ import headfirst, {
 import { makeFlags, type Flags, until } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/index.ts'
 import * as servers from '../support/modules/makes-server.ts'
-import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { breakStarts } from '../support/broken-starts.ts'
 import * as dying from '../support/producers/dying.ts'
 import * as endless from '../support/producers/endless.ts'
 import * as plain from '../support/producers/plain.ts'
-
-/** What a call throws, or its promise rejects with. */
-async function thrown(call: () => unknown): Promise<unknown> {
-  try {
-    await call()
-  } catch (error) {
-    return error
-  }
-  return undefined
-}
+import { errorOf } from '../support/errors.ts'
 
 const registering = async (options: HeadfirstOptions): Promise<unknown> =>
-  thrown(async () => Fastify().register(headfirst, options))
+  errorOf(async () => Fastify().register(headfirst, options))
 
 interface Served {
   options?: SseRouteOptions
@@ -76,7 +66,7 @@ async function secondReply(first: 'send' | 'sse'): Promise<unknown> {
   let error: unknown
   testbed.app.get('/', { sse: true }, async (_, reply) => {
     const sent = first === 'send' ? reply.send('first') : reply.sse((stream) => stream.close())
-    error = await thrown(() => reply.sse((stream) => stream.close()))
+    error = await errorOf(() => reply.sse((stream) => stream.close()))
     return sent
   })
   await testbed.request('/')
@@ -101,8 +91,7 @@ async function full(): Promise<Testbed> {
     input: { flags },
     options: { executor: 'workers' },
   })
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await client.including('data: 0')
   onTestFinished(() => client.destroy())
   return testbed
@@ -120,12 +109,12 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_ALREADY_REGISTERED: async () => {
     const app = Fastify()
     await app.register(headfirst)
-    return thrown(async () => app.register(headfirst))
+    return errorOf(async () => app.register(headfirst))
   },
   HF_ERR_REPLY_SSE_TAKEN: async () => {
     const app = Fastify()
     app.decorateReply('sse', null as never)
-    return thrown(async () => app.register(headfirst))
+    return errorOf(async () => app.register(headfirst))
   },
   HF_ERR_ROUTE_WITHOUT_SSE: async () => {
     const testbed = await Testbed.make()
@@ -157,8 +146,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     const testbed = await serving((stream) => void stream.send('open'), {
       options: { maxStreamsPerClient: 1 },
     })
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('data: open')
     return JSON.parse((await testbed.request('/')).body) as unknown
   },
@@ -174,8 +162,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     })
     for (;;) {
       // Whoever comes before the first thread has died waits for it.
-      const client = await testbed.connect()
-      client.send(get('/'))
+      const client = await testbed.ask('/')
       await client.head()
       const [response] = client.responses
       if (response?.status === 503) return JSON.parse((await client.response()).body) as unknown
@@ -188,14 +175,13 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_EVENT_FIELD: async () => sending({ id: 'two\nlines' }),
   HF_ERR_EVENT_DATA: async () => sending({ data: 1n }),
   HF_ERR_EVENT_TOO_LARGE: async () =>
-    thrown(() => new History({ maxBytes: 10 }).push('key', 'more than ten bytes')),
+    errorOf(() => new History({ maxBytes: 10 }).push('key', 'more than ten bytes')),
   HF_ERR_STREAM_LEFT_OPEN: async () => {
     const lines: { err?: unknown }[] = []
     const stream = { write: (line: string) => void lines.push(JSON.parse(line) as object) }
     const testbed = await Testbed.make({}, { logger: { level: 'warn', stream } })
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse((open) => void open.send('first')))
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('first')
     client.destroy()
     return lines[0]?.err
@@ -213,8 +199,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
       signal = stream.signal
       stream.send('first')
     }, {})
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('first')
     client.destroy()
     await until(() => signal?.aborted === true, 'the abort')

@@ -238,8 +238,7 @@ describe('after the head', () => {
       done()
     })
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(open))
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('open')
     client.destroy()
     expect((await testbed.closeInfo()).reason).toBe('client')
@@ -272,8 +271,7 @@ describe('after the head', () => {
         })
       })
 
-      const leaving = await testbed.connect()
-      leaving.send(get('/stay'))
+      const leaving = await testbed.ask('/stay')
       await leaving.including('open')
       expect(signals.map(({ aborted }) => aborted)).toEqual([false])
       leaving.destroy()
@@ -281,8 +279,7 @@ describe('after the head', () => {
       expect((await testbed.closeInfo(0)).reason).toBe('client')
 
       // One that ends well, on a connection that is used again and then closed.
-      const staying = await testbed.connect()
-      staying.send(get('/end'))
+      const staying = await testbed.ask('/end')
       await staying.response(0)
       expect((await testbed.closeInfo(1)).reason).toBe('ended')
       staying.send(get('/end'))
@@ -355,8 +352,7 @@ describe('after the head', () => {
     testbed.app.get('/', { sse: true }, async (_, reply) =>
       reply.trailer('x-end', async () => 'here').sse(open),
     )
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('open')
     client.destroy()
     expect((await testbed.closeInfo()).reason).toBe('client')
@@ -425,8 +421,7 @@ describe('where no stream begins', () => {
   test('HEAD sends the head of GET, and runs no producer', async () => {
     const { testbed, producer, check } = await makeIdle()
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.header('x-handler', '1').sse(producer))
-    const client = await testbed.connect()
-    client.send(get('/', {}, 'HEAD'))
+    const client = await testbed.ask('/', {}, 'HEAD')
     const { status, headers } = await client.response()
     expect(status).toBe(200)
     expect(headers).toMatchObject({ 'content-type': 'text/event-stream', 'x-handler': '1' })
@@ -487,8 +482,7 @@ describe('where no stream begins', () => {
     })
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(producer))
     testbed.app.get('/other', async () => 'other')
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     expect((await client.response(0)).status).toBe(418)
     client.send(get('/other'))
     expect((await client.response(1)).body).toBe('other')
@@ -515,8 +509,7 @@ describe('where no stream begins', () => {
       typeof payload === 'string' ? payload : wrap(payload as Readable),
     )
     testbed.app.get('/', { sse: true }, async (_request, reply) => reply.sse(producer))
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     const { status, body } = await client.response()
     expect(status).toBe(500)
     expect(JSON.parse(body)).toMatchObject({ code: 'HF_ERR_PAYLOAD_WRAPPED' })
@@ -531,8 +524,7 @@ describe('where no stream begins', () => {
       await new Promise<void>((resolve) => (sending = resolve))
     })
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(producer))
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await until(() => sending !== undefined, 'onSend')
     expect(testbed.counted).toBe(1)
     client.destroy()
@@ -547,8 +539,7 @@ describe('where no stream begins', () => {
       ['a turn later', nextTurn],
     ])('the error goes first, and the stream %s does not begin', async (_, pause) => {
       const { testbed, check, sending } = await makeHeld()
-      const client = await testbed.connect()
-      client.send(get('/'))
+      const client = await testbed.ask('/')
       await until(() => sending.length === 2, 'both replies in onSend')
       sending[1]?.()
       await pause()
@@ -566,8 +557,7 @@ describe('where no stream begins', () => {
       ['a turn later', nextTurn],
     ])('the stream goes first, and comes to its end with the error %s', async (_, pause) => {
       const { testbed, sending } = await makeHeld()
-      const client = await testbed.connect()
-      client.send(get('/'))
+      const client = await testbed.ask('/')
       await until(() => sending.length === 2, 'both replies in onSend')
       sending[0]?.()
       await pause()

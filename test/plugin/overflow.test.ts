@@ -12,12 +12,13 @@ import headfirst, {
   type Producer,
   type RouteOptions,
 } from '../../src/index.ts'
-import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
+import { Flag, makeFlags, untilRaised, until, type Flags } from '../../src/testing/flags.ts'
 import { DecodingClient } from '../support/decoding-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { watching, type Watched } from '../support/watched-executor.ts'
 import * as flooding from '../support/producers/flooding.ts'
 import { blocking } from './overflow-producers.ts'
+import { turns } from '../support/waiting.ts'
 
 const EXECUTORS: [string, () => Executor][] = [
   ['inline', inline],
@@ -57,6 +58,34 @@ const dropped = ({ app }: Testbed): number | undefined => app.sse.stats().routes
 const FLOOD = { count: 300, size: 65_536 }
 const FRAME_BYTES = 100
 
+interface Flooded {
+  testbed: Testbed
+  watched: Watched
+  /** Has not read anything yet. */
+  client: DecodingClient
+  flags: Flags
+  /** Has the producer go on, and the client read to the end. */
+  finish: () => Promise<void>
+}
+
+/** A client that does not read, and a producer that has sent it all that it has. */
+async function flood(
+  executor: Executor,
+  input: Omit<flooding.Flood, 'flags'>,
+  options: Omit<RouteOptions<FastifyRequest>, 'onClose'>,
+): Promise<Flooded> {
+  const flags = makeFlags()
+  const { testbed, watched } = await serve(executor, flooding.flooding, { flags, ...input }, options)
+  const client = await DecodingClient.open(testbed, '/', { paused: true })
+  await untilRaised(flags, Flag.SEEN)
+  const finish = async (): Promise<void> => {
+    Atomics.store(flags, Flag.GO, 1)
+    client.read()
+    await client.over()
+  }
+  return { testbed, watched, client, flags, finish }
+}
+
 describe.each(EXECUTORS)('%s', (_, make) => {
   test('close: the stream is closed as overflow, and nothing was dropped', async () => {
     const flags = makeFlags()
@@ -74,18 +103,13 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test('drop-oldest: what arrives is in order, the newest is there, and the gap is counted', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 1, ...FLOOD }
+    const input = { names: 1, ...FLOOD }
     const maxBuffered = 300_000
-    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
+    const { testbed, watched, client, flags, finish } = await flood(make(), input, {
       maxBuffered,
       overflow: 'drop-oldest',
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
-    Atomics.store(flags, Flag.GO, 1)
-    client.read()
-    await client.over()
+    await finish()
     const info = await testbed.closeInfo()
     expect(info).toMatchObject({ reason: 'ended', events: FLOOD.count + 1 })
     expect(info.dropped).toBeGreaterThan(0)
@@ -101,22 +125,17 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test.each(['event', 'id'] as const)('latest by %s: only the newest of each waits', async (latest) => {
-    const flags = makeFlags()
     const names = 5
-    const input = { flags, names, ...FLOOD }
+    const input = { names, ...FLOOD }
     const maxBuffered = 500_000
-    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
+    const { testbed, watched, client, finish } = await flood(make(), input, {
       maxBuffered,
       overflow: { latest },
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
     await until(() => watched.events() === FLOOD.count, 'all to be taken')
     // A part of what was handed over, and one event a name.
     expect(watched.buffered()).toBeLessThanOrEqual((names + 2) * (FLOOD.size + FRAME_BYTES))
-    Atomics.store(flags, Flag.GO, 1)
-    client.read()
-    await client.over()
+    await finish()
     const info = await testbed.closeInfo()
     expect(info.dropped).toBeGreaterThan(0)
     expect(client.events.length + info.dropped).toBe(info.events)
@@ -132,18 +151,15 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test('ready() waits for as long as the client does not read', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 1, ...FLOOD }
-    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
+    const input = { names: 1, ...FLOOD }
+    const { watched, client, flags } = await flood(make(), input, {
       highWaterMark: 0,
       maxBuffered: 300_000,
       overflow: 'drop-oldest',
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
     Atomics.store(flags, Flag.GO, 1)
     await until(() => watched.buffered() > 0, 'something to wait')
-    for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve))
+    await turns(10)
     expect(Atomics.load(flags, Flag.FINALLY)).toBe(0)
     client.read()
     await untilRaised(flags, Flag.FINALLY)
@@ -151,18 +167,13 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test('the least bound: nothing waits but the newest event', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 3, count: 3_000, size: 8_192 }
-    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
+    const input = { names: 3, count: 3_000, size: 8_192 }
+    const { testbed, watched, client, finish } = await flood(make(), input, {
       highWaterMark: 0,
       maxBuffered: 1,
       overflow: 'drop-oldest',
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
-    Atomics.store(flags, Flag.GO, 1)
-    client.read()
-    await client.over()
+    await finish()
     const info = await testbed.closeInfo()
     expect(info.dropped).toBeGreaterThan(0)
     expect(client.events.length + info.dropped).toBe(info.events)
@@ -206,14 +217,11 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   )
 
   test('a client that leaves while events are dropped is seen', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 3, ...FLOOD }
-    const { testbed } = await serve(make(), flooding.flooding, input, {
+    const input = { names: 3, ...FLOOD }
+    const { testbed, client, flags } = await flood(make(), input, {
       maxBuffered: 200_000,
       overflow: { latest: 'event' },
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
     client.leave()
     expect((await testbed.closeInfo()).reason).toBe('client')
     Atomics.store(flags, Flag.GO, 1)

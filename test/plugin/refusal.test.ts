@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import type { Executor, RouteOptions } from '../../src/index.ts'
-import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { until } from '../../src/testing/flags.ts'
 
@@ -130,8 +129,7 @@ test('a client that leaves while prepare() waits is not admitted', async () => {
       admissions++
     },
   })
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await until(() => proceed !== undefined, 'prepare()')
   client.destroy()
   let closed = false

@@ -15,8 +15,7 @@ import { get, type RawClient, type Received } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import * as producers from './timeouts-producers.ts'
 import { neverStops } from '../support/producers/blocking.ts'
-
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
+import { EXECUTORS } from '../support/executors.ts'
 
 /** Short enough to strike soon. */
 const SHORT_MS = 40

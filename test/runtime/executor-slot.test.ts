@@ -3,6 +3,7 @@ import { ExecutorSlot } from '../../src/runtime/executor-slot.ts'
 import type { Executor, ExecutorLoad, Task, ThreadMoments } from '../../src/runtime/executor.ts'
 import { withResolvers } from '../support/with-resolvers.ts'
 import { turn } from '../support/waiting.ts'
+import { errorOf } from '../support/errors.ts'
 
 /** A slot only asks whether two tasks are the same one. */
 const task = (route = 'GET /'): Task => ({ route }) as Task
@@ -12,16 +13,6 @@ const slotOf = (capabilities: Partial<Executor> = {}): ExecutorSlot =>
   new ExecutorSlot('mine', { run: () => {}, ...capabilities })
 
 const NOTHING: ExecutorLoad = { running: 0, waiting: 0, admitted: 0, refused: 0, lost: 0 }
-
-/** What a function throws. */
-function thrownBy(run: () => unknown): unknown {
-  try {
-    run()
-  } catch (error) {
-    return error
-  }
-  throw new Error('nothing was thrown')
-}
 
 describe('a slot', () => {
   test.each<[unknown, string]>([
@@ -134,7 +125,7 @@ describe('admit', () => {
     ])
   })
 
-  test('throws what the executor refuses with, and counts it', () => {
+  test('throws what the executor refuses with, and counts it', async () => {
     const busy = new Error('no room')
     const slot = slotOf({
       admit: () => {
@@ -142,7 +133,7 @@ describe('admit', () => {
       },
     })
     const refused = task()
-    expect(thrownBy(() => slot.admit(refused))).toBe(busy)
+    expect(await errorOf(() => slot.admit(refused))).toBe(busy)
     expect(slot.isWaiting(refused)).toBe(false)
     expect(slot.load).toEqual({ ...NOTHING, refused: 1 })
   })

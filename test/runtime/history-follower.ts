@@ -1,6 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import { get, type RawClient } from '../support/raw-client.ts'
-import type { Testbed } from '../support/testbed.ts'
+import { Testbed } from '../support/testbed.ts'
+import type { History, FollowOptions, RouteOptions } from '../../src/index.ts'
 
 export interface Got {
   event: string
@@ -83,3 +84,29 @@ export class Follower {
     for (const [, id = ''] of text.matchAll(/^id: (.*)$/gm)) this.lastEventId = id
   }
 }
+
+/** A server on which `/:key` follows that key. */
+export async function serve(history: History, options: FollowOptions & RouteOptions = {}): Promise<Testbed> {
+  const { from, after, ...route } = options
+  const follow = { ...(from !== undefined && { from }), ...(after !== undefined && { after }) }
+  const testbed = await Testbed.make()
+  testbed.app.get<{ Params: { key: string } }>('/:key', { sse: route }, async (request, reply) =>
+    reply.sse(history.follow(request.params.key, follow)),
+  )
+  return testbed
+}
+
+/** A follower of `/key` that has its place. */
+export async function join(testbed: Testbed, lastEventId?: string, key = 'key'): Promise<Follower> {
+  const follower = new Follower(testbed, `/${key}`)
+  follower.lastEventId = lastEventId
+  await follower.connect()
+  await follower.client.head()
+  return follower
+}
+
+export const datas = ({ got }: Follower): string[] => got.map(({ data }) => data)
+
+/** Resolves when so many events have come. */
+export const count = async (follower: Follower, events: number): Promise<void> =>
+  follower.until(() => follower.got.length >= events, `${events} events`)

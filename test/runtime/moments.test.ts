@@ -4,7 +4,6 @@ import { ExecutorSlot } from '../../src/runtime/executor-slot.ts'
 import { allOf, MOMENTS, type Moments } from '../../src/runtime/moments.ts'
 import { microtask, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
-import { get } from '../support/raw-client.ts'
 import { Testbed } from '../support/testbed.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import { makeReason } from '../support/producers/flagged.ts'
@@ -111,8 +110,7 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
     const { testbed, told } = await noted({ executor, maxStreamsPerClient: 1 })
     const flags = makeFlags()
     testbed.route('/', endless.promise, { flags, reason: makeReason() })
-    const first = await testbed.connect()
-    first.send(get('/'))
+    const first = await testbed.ask('/')
     await untilRaised(flags, Flag.STARTED)
     await until(() => told.includes('firstEvent'), 'the first event')
     told.length = 0
@@ -127,8 +125,7 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
 test('threads come, and go with what they died of; those that are told to end have no cause', async () => {
   const { testbed, told } = await noted({ executor: 'workers' })
   testbed.route('/', dying.exits, { events: 1 })
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   expect((await testbed.closeInfo()).reason).toBe('lost')
   await until(() => told.includes('threadGone HF_ERR_THREAD_LOST'), 'the thread to be gone')
   await until(() => told.filter((moment) => moment === 'threadUp').length >= 2, 'another thread')

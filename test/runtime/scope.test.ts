@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { IncomingMessage, ServerResponse } from 'node:http'
-import { connect, createServer } from 'node:http2'
-import { Socket, type AddressInfo } from 'node:net'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { Socket } from 'node:net'
+import { describe, expect, test } from 'vitest'
 import type { Connection } from '../../src/runtime/connection.ts'
 import { ExecutorSlot } from '../../src/runtime/executor-slot.ts'
 import type { Executor, Task } from '../../src/runtime/executor.ts'
@@ -11,6 +10,7 @@ import { Scope } from '../../src/runtime/scope.ts'
 import { livingTimers } from '../support/timers.ts'
 import { withResolvers } from '../support/with-resolvers.ts'
 import { turns } from '../support/waiting.ts'
+import { Http2Pair } from '../support/served-response.ts'
 
 const slotOf = (name: string, executor: Partial<Executor> = {}): ExecutorSlot =>
   new ExecutorSlot(name, { run: () => {}, ...executor })
@@ -433,21 +433,9 @@ describe('close', () => {
 
 /** A response of a real server of HTTP/2 whose head has left, and its client's session. */
 async function serveHttp2() {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  session.on('error', () => {})
-  onTestFinished(() => {
-    session.destroy()
-    server.close()
-  })
-  const arrived = once(server, 'request')
-  session
-    .request({ ':path': '/' })
-    .on('error', () => {})
-    .resume()
-  const [, response] = (await arrived) as [unknown, ServerResponse]
+  const pair = await Http2Pair.open()
+  const { response, client } = await pair.request()
+  client.resume()
   response.flushHeaders()
-  return { response, session }
+  return { response, session: pair.session }
 }

@@ -9,7 +9,7 @@ import {
   type SseRouteOptions,
   type WorkersOptions,
 } from '../../src/index.ts'
-import { until } from '../../src/testing/flags.ts'
+import { until, Flag, makeFlags, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import { DecodingClient } from './decoding-client.ts'
 import { Testbed } from './testbed.ts'
 import * as plain from './producers/plain.ts'
@@ -73,7 +73,7 @@ export class PoolTestbed {
         reply.sse(producer, pool.#inputs[Number(headers['x-number'])]),
       )
     }
-    await pool.app.listen({ port: 0, host: '127.0.0.1' })
+    await testbed.listen()
     return pool
   }
 
@@ -101,6 +101,14 @@ export class PoolTestbed {
     const client = this.request(producer, input)
     await client.response()
     return client
+  }
+
+  /** A client whose producer has started, and the flags that this was given. */
+  async start(producer: string): Promise<{ client: DecodingClient; flags: Flags }> {
+    const flags = makeFlags()
+    const client = await this.open(producer, { flags })
+    await untilRaised(flags, Flag.STARTED)
+    return { client, flags }
   }
 
   /** How a client's stream went, once it is over. */

@@ -4,12 +4,15 @@ import { onTestFinished } from 'vitest'
 import headfirst, {
   workers,
   type CloseInfo,
+  type EventStream,
+  type Produced,
   type HeadfirstOptions,
   type Producer,
   type RouteOptions,
   type SseRouteOptions,
 } from '../../src/index.ts'
 import { until } from '../../src/testing/flags.ts'
+import { turns } from './waiting.ts'
 import { get, RawClient, type Received } from './raw-client.ts'
 
 /** A Fastify server with headfirst, and what became of its streams; closed when the test has finished. */
@@ -19,7 +22,6 @@ export class Testbed {
   readonly closed: CloseInfo[] = []
   /** What was logged as an error: `msg`, and the message of `err`. */
   readonly logged: { msg: string; error: string | undefined }[] = []
-  #port: number | undefined
 
   constructor(options: FastifyServerOptions = {}) {
     const stream = {
@@ -61,6 +63,16 @@ export class Testbed {
     )
   }
 
+  /** A server with one route, `/`, whose producer this closure is. */
+  static async serving(
+    produce: (stream: EventStream) => Produced,
+    options: Omit<HeadfirstOptions, 'onClose'> = {},
+  ): Promise<Testbed> {
+    const testbed = await Testbed.make(options)
+    testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(produce))
+    return testbed
+  }
+
   /** Adds a route with one producer. */
   route<Input>(path: string, producer: Producer<Input>, input: Input, options: SseRouteOptions = {}): void {
     this.app.get(path, { sse: options }, async (_, reply) => reply.sse(producer as Producer<unknown>, input))
@@ -71,19 +83,34 @@ export class Testbed {
     this.closed.push(info)
   }
 
-  /** A client that is connected; the server listens from the first one on. */
+  /** The port of the server, which listens from the first call on. */
+  async listen(): Promise<number> {
+    if (!this.app.server.listening) await this.app.listen({ port: 0, host: '127.0.0.1' })
+    return (this.app.server.address() as AddressInfo).port
+  }
+
+  /** A client that is connected. */
   async connect(): Promise<RawClient> {
-    if (this.#port === undefined) {
-      await this.app.listen({ port: 0, host: '127.0.0.1' })
-      this.#port = (this.app.server.address() as AddressInfo).port
-    }
-    return RawClient.connect(this.#port)
+    return RawClient.connect(await this.listen())
+  }
+
+  /** A client that has sent one request. */
+  async ask(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<RawClient> {
+    const client = await this.connect()
+    client.send(get(path, headers, method))
+    return client
+  }
+
+  /** A client of `/` whose stream has had its first event. */
+  async open(): Promise<RawClient> {
+    const client = await this.ask('/')
+    await client.including('data: ')
+    return client
   }
 
   /** Sends one request and takes the whole response. */
   async request(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Received> {
-    const client = await this.connect()
-    client.send(get(path, headers, method))
+    const client = await this.ask(path, headers, method)
     const response = await client.response()
     client.destroy()
     return response
@@ -107,5 +134,15 @@ export class Testbed {
   /** Resolves when no stream counts anywhere. */
   async idle(): Promise<void> {
     await until(() => this.counted === 0, 'all streams to be over')
+  }
+
+  /** Resolves when the server has no connection any more, and what follows from that has happened. */
+  async unconnected(): Promise<void> {
+    let connections = -1
+    await until(() => {
+      this.app.server.getConnections((_, count) => (connections = count))
+      return connections === 0
+    }, 'the connections to be closed')
+    await turns()
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '../../src/testing/index.ts'
 import { numbers } from '../../src/testing/producers.ts'
 import { Testbed } from '../support/testbed.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 const SENT: EventInput[] = [
   'plain',
@@ -368,7 +369,7 @@ describe('options', () => {
   })
 })
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])('app.inject() on executor %s', (executor) => {
+describe.each(EXECUTORS)('app.inject() on executor %s', (executor) => {
   test('takes a producer that ends', async () => {
     const testbed = await Testbed.make({ executor })
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(numbers, { count: 3 }))

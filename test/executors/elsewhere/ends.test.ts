@@ -5,7 +5,6 @@ import { FrameKind, NearEnd, type Frame, type ToFarEnd } from '../../../src/exec
 import { encodeError } from '../../../src/executors/elsewhere/error-transport.ts'
 import { until } from '../../../src/testing/flags.ts'
 import * as producers from '../../../src/testing/producers.ts'
-import { get } from '../../support/raw-client.ts'
 import { Linked } from '../../support/linked-executor.ts'
 import { EXECUTORS } from '../../support/executors.ts'
 import { Testbed } from '../../support/testbed.ts'
@@ -211,8 +210,7 @@ describe('both ends', () => {
     const linked = new Linked()
     const testbed = await Testbed.everywhere({ executor: 'linked', executors: { linked } })
     testbed.route('/', endless.ignores, { flags: new Int32Array(new SharedArrayBuffer(64)) as never })
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('number 0')
     await linked.worker?.terminate()
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'lost' })

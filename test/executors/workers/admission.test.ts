@@ -79,9 +79,7 @@ describe('a pool takes threads × streamsPerThread running and maxQueue waiting 
     await testbed.idle()
     const after = performance.now()
 
-    const next = makeFlags()
-    const running = await testbed.open('blocks', { flags: next })
-    await untilRaised(next, Flag.STARTED)
+    const { client: running, flags: next } = await testbed.start('blocks')
     const refused = testbed.request('count', { events: 1 })
     const { headers } = await refused.response()
     const retryAfterMs = retries.at(-1) as number

@@ -5,9 +5,7 @@ import { PoolTestbed } from '../../support/pool-testbed.ts'
 
 test('stream.closed turns true inside a loop that never yields, and a late send() is harmless', async () => {
   const testbed = await PoolTestbed.make({ workers: { graceMs: 60_000 } })
-  const flags = makeFlags()
-  const client = await testbed.open('loops', { flags })
-  await untilRaised(flags, Flag.STARTED)
+  const { client, flags } = await testbed.start('loops')
   client.leave()
   await untilRaised(flags, Flag.SEEN)
   expect(await testbed.reason(client)).toBe('client')
@@ -127,16 +125,19 @@ describe('a producer that never stops', () => {
   })
 })
 
-test('a stream that is closed before its turn never runs', async () => {
-  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 2 } })
-  const flags = makeFlags()
-  const client = await testbed.open('blocks', { flags })
-  await untilRaised(flags, Flag.STARTED)
-  // It has its place, but the thread is blocked.
+/** A stream that blocks its thread, and a second, whose client has left: it has its place on that thread, and no turn. */
+async function leftBehindBlocked(testbed: PoolTestbed) {
+  const { client, flags } = await testbed.start('blocks')
   const never = makeFlags()
   const second = await testbed.open('stays', { flags: never })
   second.leave()
   expect(await testbed.reason(second)).toBe('client')
+  return { client, second, flags, never }
+}
+
+test('a stream that is closed before its turn never runs', async () => {
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 2 } })
+  const { client, second, flags, never } = await leftBehindBlocked(testbed)
   raise(flags, Flag.GO)
   await client.over()
   await testbed.serves()
@@ -162,21 +163,15 @@ describe('a stream that is closed before its producer starts does not end its th
     await neighbour.over()
     expect(neighbour.events).toEqual(['loaded'])
     expect(await testbed.reason(neighbour)).toBe('ended')
-    third.leave()
-    await testbed.idle()
     expect(testbed.pool.lost).toBe(0)
     expect(testbed.logged).toEqual([])
+    third.leave()
+    await testbed.idle()
   })
 
   test('while another one blocks it', async () => {
     const testbed = await PoolTestbed.make({ workers })
-    const flags = makeFlags()
-    const client = await testbed.open('blocks', { flags })
-    await untilRaised(flags, Flag.STARTED)
-    const never = makeFlags()
-    const second = await testbed.open('stays', { flags: never })
-    second.leave()
-    expect(await testbed.reason(second)).toBe('client')
+    const { client, flags, never } = await leftBehindBlocked(testbed)
     // Longer than the grace.
     await new Promise((resolve) => setTimeout(resolve, 100))
     raise(flags, Flag.GO)

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { SseRouteOptions } from '../../../src/index.ts'
 import { blockUntil, Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import { get, type RawClient } from '../../support/raw-client.ts'
+import type { RawClient } from '../../support/raw-client.ts'
 import { Testbed } from '../../support/testbed.ts'
 import { sendsOnGo } from './collected-producers.ts'
 
@@ -22,8 +22,7 @@ async function unread(
   for (const [n, input] of inputs.entries()) testbed.route(`/${n}`, sendsOnGo, input, options)
   const clients = []
   for (const [n, { flags }] of inputs.entries()) {
-    const client = await testbed.connect()
-    client.send(get(`/${n}`))
+    const client = await testbed.ask(`/${n}`)
     await client.including('data: first')
     await untilRaised(flags, Flag.STARTED)
     clients.push(client)

@@ -28,9 +28,7 @@ describe.each([
 
   test('leaves streams on other threads alone, and is replaced', async () => {
     const testbed = await PoolTestbed.make({ workers })
-    const flags = makeFlags()
-    const neighbour = await testbed.open('ticks', { flags })
-    await untilRaised(flags, Flag.STARTED)
+    const { client: neighbour, flags } = await testbed.start('ticks')
     for (let round = 0; round < 3; round++) {
       const client = await testbed.open(name, { events: 2 })
       await client.over()
@@ -191,9 +189,7 @@ test.each([false, true])(
 test('while threads die as they start, streams that have their head wait, and new ones are refused', async () => {
   const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 1 } })
   await testbed.serves()
-  const flags = makeFlags()
-  const dying = await testbed.open('exitsTogether', { flags })
-  await untilRaised(flags, Flag.STARTED)
+  const { client: dying, flags } = await testbed.start('exitsTogether')
   const waiting = await testbed.open('count', { events: 3 })
   const mend = breakStarts()
   raise(flags, Flag.GO)

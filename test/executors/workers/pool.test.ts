@@ -265,9 +265,7 @@ describe('a stream that was closed from outside', () => {
 
   test('is waited for as long as its producer takes, within the grace', async () => {
     const testbed = await PoolTestbed.make({ workers: { graceMs: 60_000 } })
-    const flags = makeFlags()
-    const client = await testbed.open('blocks', { flags })
-    await untilRaised(flags, Flag.STARTED)
+    const { client, flags } = await testbed.start('blocks')
     client.leave()
     expect(await testbed.reason(client)).toBe('client')
     expect(testbed.pool.running).toBe(1)
@@ -320,9 +318,7 @@ test('a pool is closed at once when it has nothing to do, and after its grace wh
 
 test('streams that a thread had not begun when it died run on the next, before those that came later', async () => {
   const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 3 } })
-  const flags = makeFlags()
-  const dying = await testbed.open('exitsTogether', { flags })
-  await untilRaised(flags, Flag.STARTED)
+  const { client: dying, flags } = await testbed.start('exitsTogether')
   // The first two have a place on the thread, which is blocked, and the others wait for one.
   const others: { client: DecodingClient; own: Flags }[] = []
   for (let number = 0; number < 5; number++) {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { MessageChannel } from 'node:worker_threads'
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
 import {
   allocateRing,
@@ -16,6 +16,7 @@ import { Reading, SoakReading, writeFrame, type Frame, type Soak } from '../../s
 import type { Order } from './ring-writer.ts'
 import { allocateTurns, READER, resetTurns, Turns } from '../../support/ring/interleaving.ts'
 import { dice } from '../../support/random.ts'
+import { otherThread } from '../../support/ring/worker.ts'
 
 /** Of the ring's memory, as ring.ts describes it: word indices, and bytes. */
 const HEAD = 0
@@ -483,14 +484,7 @@ describe('a word that makes no sense', () => {
 const MANY = process.env['MUTATION_TESTS'] === undefined ? 1_000 : 50
 
 describe('two threads', () => {
-  let writer: Worker
-
-  beforeAll(() => {
-    writer = new Worker(new URL('./ring-writer.ts', import.meta.url))
-  })
-  afterAll(async () => {
-    await writer.terminate()
-  })
+  const writer = otherThread(new URL('./ring-writer.ts', import.meta.url))
 
   /** Reads as the server's thread does: sleeps until the bell, then drains turn by turn. */
   async function soak(
@@ -522,7 +516,7 @@ describe('two threads', () => {
       if (!planned) turn()
     })
     turn()
-    writer.postMessage({ soak: soaked, ring, bell: port2 } satisfies Order, [port2])
+    writer().postMessage({ soak: soaked, ring, bell: port2 } satisfies Order, [port2])
     // The writer closes it when all is written, after its last ring.
     await once(bell, 'close')
     if (failed !== undefined) throw failed
@@ -569,7 +563,7 @@ describe('two threads', () => {
       for (const each of frames) expected.expect(each)
       const ring = allocateRing(MIN_RING_BYTES, 2 ** 32 - random(1_024) * 4)
       resetTurns(turnsMemory, random(2 ** 28), [3, 15, 40, 70][random(4)] as number)
-      writer.postMessage({ frames, ring, turns: turnsMemory } satisfies Order, [])
+      writer().postMessage({ frames, ring, turns: turnsMemory } satisfies Order, [])
       const read = new Reading()
       const budgets = [1, 1_500, Infinity]
       try {

@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Thread } from '../../../src/executors/workers/thread.ts'
 import { Threads } from '../../../src/executors/workers/threads.ts'
-import { Flag, makeFlags, raise, untilRaised, until } from '../../../src/testing/flags.ts'
+import { Flag, makeFlags, raise, until } from '../../../src/testing/flags.ts'
 import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
 import { breakStarts, BROKEN_BY } from '../../support/broken-starts.ts'
 
@@ -165,9 +165,7 @@ describe('a stream that can’t be sent to its thread', () => {
       route: { onOpen: (_, { headers }) => void (headers['x-number'] === '1' && (input['late'] = () => {})) },
       workers: { streamsPerThread: 2 },
     })
-    const flags = makeFlags()
-    const neighbour = await testbed.open('blocks', { flags })
-    await untilRaised(flags, Flag.STARTED)
+    const { client: neighbour, flags } = await testbed.start('blocks')
     const input: Record<string, unknown> = { events: 1 }
     const client = await testbed.open('count', input)
     await client.over()
