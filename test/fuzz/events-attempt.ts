@@ -1,4 +1,7 @@
-/** What a producer may send, of every shape, and what a client has to make of it (HTML Living Standard, 9.2.6). */
+/**
+ * One grammar in one file: what a producer may send, of every shape, and what a client has to make of it (HTML Living
+ * Standard, 9.2.6).
+ */
 import type { EventStream } from '../../src/index.ts'
 import { type Dice, pick, chance, shuffled } from '../support/random.ts'
 

@@ -1,4 +1,7 @@
-/** Whose request a producer and the hooks find themselves in, whatever woke them. */
+/**
+ * One file, since one record of hooks serves all: whose request a producer and the hooks find themselves in, whatever
+ * woke them.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { request as requestTls } from 'node:https'
 import type { AddressInfo } from 'node:net'

@@ -1,6 +1,7 @@
-/**
- * A process of its own: opens and closes streams on the executors that it is told, in every way and for every reason,
- * and prints as JSON what is alive before, meanwhile and after. Run with --expose-gc:
+/** One file, since it is one process: all of its servers share the heap that is looked at.
+ *
+ * Opens and closes streams on the executors of its first argument, in every way and for every reason, and prints as JSON
+ * what is alive before, meanwhile and after. Run with --expose-gc:
  *
  *     node --import ./test/typescript-loader.js --expose-gc test/lifecycle/leaks-cycles.ts inline,workers 1000 1
  *

@@ -1,3 +1,4 @@
+/** One file: every way to be open while the server closes gets the same farewell, checked by one function. */
 import { describe, expect, test } from 'vitest'
 import headfirst, { producer, workers, type EventStream, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, until } from '../../src/testing/flags.ts'

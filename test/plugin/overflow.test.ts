@@ -2,23 +2,14 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import headfirst, {
-  deferred,
-  inline,
-  microtask,
-  workers,
-  type EventStream,
-  type Executor,
-  type Producer,
-  type RouteOptions,
-} from '../../src/index.ts'
+import { deferred, inline, microtask, workers, type Executor, type RouteOptions } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised, until, type Flags } from '../../src/testing/flags.ts'
 import { DecodingClient } from '../support/decoding-client.ts'
-import { Testbed } from '../support/testbed.ts'
-import { watching, type Watched } from '../support/watched-executor.ts'
+import type { Testbed } from '../support/testbed.ts'
+import type { Watched } from '../support/watched-executor.ts'
 import * as flooding from '../support/producers/flooding.ts'
-import { blocking } from './overflow-producers.ts'
 import { turns } from '../support/waiting.ts'
+import { serve, numbersIn, dropped, FLOOD, FRAME_BYTES } from './overflow-streams.ts'
 
 const EXECUTORS: [string, () => Executor][] = [
   ['inline', inline],
@@ -28,35 +19,8 @@ const EXECUTORS: [string, () => Executor][] = [
   ['workers', () => workers({ threads: 1, niceIncrement: 0 })],
 ]
 
-/** A server with one route, `/`, on this executor. */
-async function serve<Input>(
-  executor: Executor,
-  producer: Producer<Input>,
-  input: Input,
-  options: Omit<RouteOptions<FastifyRequest>, 'onClose'>,
-): Promise<{ testbed: Testbed; watched: Watched }> {
-  const watched: Watched = { most: 0, buffered: () => 0, events: () => 0 }
-  const testbed = await Testbed.make({
-    executor: 'own',
-    executors: { own: watching(executor, watched) },
-    ...options,
-  })
-  testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(producer as Producer<unknown>, input))
-  return { testbed, watched }
-}
-
-/** The numbers of the events that have come, in order. */
-const numbersIn = ({ events }: DecodingClient): number[] =>
-  events.filter((data) => data !== 'last').map((data) => Number(data.split(' ', 1)[0]))
-
 const isAscending = (numbers: readonly number[]): boolean =>
   numbers.every((number, index) => index === 0 || number > (numbers[index - 1] as number))
-
-const dropped = ({ app }: Testbed): number | undefined => app.sse.stats().routes['GET /']?.dropped
-
-/** More than the kernel's buffers hold, in events of 64 KiB. */
-const FLOOD = { count: 300, size: 65_536 }
-const FRAME_BYTES = 100
 
 interface Flooded {
   testbed: Testbed
@@ -84,6 +48,19 @@ async function flood(
     await client.over()
   }
   return { testbed, watched, client, flags, finish }
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+}
+
+/** As `untilRaised()`, for what takes a while. */
+async function untilRaisedPatiently(flags: ReturnType<typeof makeFlags>): Promise<void> {
+  for (let rounds = 0; rounds < 10_000 && Atomics.load(flags, Flag.SEEN) === 0; rounds++) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  expect(Atomics.load(flags, Flag.SEEN)).toBe(1)
 }
 
 describe.each(EXECUTORS)('%s', (_, make) => {
@@ -245,108 +222,5 @@ describe.each(EXECUTORS)('%s', (_, make) => {
     expect(watched.most).toBeLessThanOrEqual(300_000 + 200)
     // They are more than 100 MB together.
     expect(late.heapUsed + late.external - early.heapUsed - early.external).toBeLessThan(60_000_000)
-  })
-})
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc')
-  ;(runInNewContext('gc') as () => void)()
-}
-
-/** As `untilRaised()`, for what takes a while. */
-async function untilRaisedPatiently(flags: ReturnType<typeof makeFlags>): Promise<void> {
-  for (let rounds = 0; rounds < 10_000 && Atomics.load(flags, Flag.SEEN) === 0; rounds++) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  expect(Atomics.load(flags, Flag.SEEN)).toBe(1)
-}
-
-describe('block, on workers', () => {
-  test('a producer waits in place, and nothing is dropped', async () => {
-    const flags = makeFlags()
-    const [count, size] = [2_000, 10_000]
-    const maxBuffered = 100_000
-    const { testbed, watched } = await serve(
-      workers({ threads: 1, niceIncrement: 0 }),
-      blocking,
-      { flags, count, size },
-      { maxBuffered, overflow: 'block' },
-    )
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    Atomics.store(flags, Flag.HEAD, 1)
-    Atomics.notify(flags, Flag.HEAD)
-    await until(() => watched.buffered() > maxBuffered - 2 * size, 'the producer to wait')
-    expect(Atomics.load(flags, Flag.SEEN)).toBeLessThan(count)
-    client.read()
-    await client.over()
-    expect(numbersIn(client)).toEqual(Array.from({ length: count }, (_, number) => number))
-    expect(watched.most).toBeLessThanOrEqual(maxBuffered + size + FRAME_BYTES)
-    expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: count, dropped: 0 })
-  })
-})
-
-describe('what one turn of the loop sends to a client that keeps up', () => {
-  test.each([
-    ['close', 'tick'],
-    ['drop-oldest', 'tick'],
-    [{ latest: 'event' }, 'tick'],
-    ['drop-oldest', 'event'],
-  ] as const)('is no overflow, however small the bound (%o, flush "%s")', async (overflow, flush) => {
-    const testbed = await Testbed.make({ flush, overflow, highWaterMark: 0, maxBuffered: 100, retryMs: 3 })
-    testbed.app.get('/', { sse: true }, async (_, reply) =>
-      reply.sse(async (stream: EventStream) => {
-        for (let number = 0; number < 500; number++) stream.send(`${number}`)
-      }),
-    )
-    const { body } = await testbed.request('/')
-    expect(body).toBe(`retry: 3\n${Array.from({ length: 500 }, (_, n) => `data: ${n}\n\n`).join('')}`)
-    expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: 500, dropped: 0 })
-  })
-})
-
-describe('options', () => {
-  test.each<[string, unknown]>([
-    ['overflow', 'drop-newest'],
-    ['overflow', { latest: 'name' }],
-    ['overflow', { latest: 'event', oldest: true }],
-    ['overflow', {}],
-    ['overflow', null],
-    ['overflow', ['latest']],
-    ['overflow', true],
-    ['compress', 'gzip'],
-    ['compress', 1],
-    ['compress', null],
-    ['compress', {}],
-    ['compress', { encodings: [] }],
-    ['compress', { encodings: 'gzip' }],
-    ['compress', { encodings: ['gzip', 'deflate'] }],
-    ['compress', { encodings: ['GZIP'] }],
-    ['compress', { encodings: ['gzip'], level: 9 }],
-    ['compress', ['gzip']],
-  ])('%s: %j is refused, for a route and for all', async (name, value) => {
-    const error = expect.objectContaining({
-      code: 'HF_ERR_OPTION_INVALID',
-      message: expect.stringContaining(`"${name}"`) as string,
-    }) as Error
-    const testbed = await Testbed.make()
-    expect(() => testbed.app.get('/', { sse: { [name]: value } }, () => {})).toThrow(error)
-    const { app } = new Testbed()
-    await expect(app.register(headfirst, { [name]: value })).rejects.toThrow(error)
-  })
-
-  test.each(['inline', 'microtask', 'deferred'] as const)('block is refused on %s', async (executor) => {
-    const testbed = await Testbed.make()
-    expect(() => testbed.app.get('/', { sse: { executor, overflow: 'block' } }, () => {})).toThrow(
-      /"overflow".*no thread to spare/,
-    )
-  })
-
-  test('what is known is taken, also what this Node cannot make', async () => {
-    const testbed = await Testbed.make({ compress: true, overflow: 'drop-oldest' })
-    testbed.app.get('/a', { sse: { compress: { encodings: ['zstd', 'br', 'gzip'] } } }, () => {})
-    testbed.app.get('/b', { sse: { compress: false, overflow: { latest: 'id' } } }, () => {})
-    testbed.app.get('/c', { sse: { executor: 'workers', overflow: 'block' } }, () => {})
-    await testbed.app.ready()
-    expect(Object.keys(testbed.app.sse.stats().routes)).toEqual(['GET /a', 'GET /b', 'GET /c'])
   })
 })

@@ -1,3 +1,4 @@
+/** One file: options, pushes, memory and ids of a History are looked at through the same counts. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { History, type FollowOptions, type HistoryEvent, type HistoryOptions } from '../../src/index.ts'

@@ -9,7 +9,11 @@ import {
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
-import { ResponseSink } from '../../src/sse/response-sink.ts'
+import {
+  ResponseSink,
+  type ResponseSinkSettings,
+  type WritableResponse,
+} from '../../src/sse/response-sink.ts'
 import { get, RawClient } from './raw-client.ts'
 
 /** A bare HTTP server, closed when the test has finished. */
@@ -41,18 +45,27 @@ export async function serveOne(): Promise<{ response: ServerResponse; client: Ra
   return { response, client }
 }
 
-/** A sink of such a response that holds whatever it is given. */
-export async function serveSink(
-  onEnd: (response: ServerResponse) => void = () => {},
-): Promise<{ sink: ResponseSink; client: RawClient }> {
-  const { response, client } = await serveOne()
-  const sink = new ResponseSink(response, {
+/** A sink of a response that holds whatever it is given. */
+export function sinkOf(
+  response: WritableResponse,
+  settings: Partial<ResponseSinkSettings> = {},
+): ResponseSink {
+  return new ResponseSink(response, {
     flush: 'event',
     highWaterMark: 65_536,
     maxBuffered: Number.MAX_SAFE_INTEGER,
     onOverflow: () => expect.unreachable('overflow'),
-    onEnd: () => onEnd(response),
+    onEnd: () => {},
+    ...settings,
   })
+}
+
+/** The same for such a response. */
+export async function serveSink(
+  onEnd: (response: ServerResponse) => void = () => {},
+): Promise<{ sink: ResponseSink; client: RawClient }> {
+  const { response, client } = await serveOne()
+  const sink = sinkOf(response, { onEnd: () => onEnd(response) })
   return { sink, client }
 }
 

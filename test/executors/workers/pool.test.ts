@@ -1,3 +1,4 @@
+/** One file: all of it asks one class, whose tasks the test holds (`Held`). */
 import { describe, expect, test } from 'vitest'
 import {
   workers,

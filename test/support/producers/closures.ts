@@ -4,3 +4,8 @@ import type { EventStream } from '../../../src/index.ts'
 export const one = async (stream: EventStream): Promise<void> => {
   stream.send('one')
 }
+
+/** Leaves its stream open. */
+export const open = (stream: EventStream): void => {
+  stream.send('open')
+}
