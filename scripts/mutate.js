@@ -19,9 +19,14 @@ import { parseArgs } from 'node:util'
  * @type {Record<string, { tests: string[], threads?: boolean }>}
  */
 const FILES = {
-  'src/sse/event.ts': { tests: ['test/sse/event.test.ts'] },
+  'src/sse/event.ts': {
+    tests: ['test/sse/event.test.ts', 'test/sse/event-refused.test.ts', 'test/sse/event-properties.test.ts'],
+  },
   'src/sse/backlog.ts': { tests: ['test/sse/backlog.test.ts'] },
-  'src/sse/response-sink.ts': { tests: ['test/sse/response-sink.test.ts'], threads: true },
+  'src/sse/response-sink.ts': {
+    tests: ['test/sse/response-sink.test.ts', 'test/sse/response-sink-backlog.test.ts'],
+    threads: true,
+  },
   'src/sse/response-body.ts': { tests: ['test/sse/response-sink.test.ts'], threads: true },
   'src/sse/compression.ts': { tests: ['test/sse/compression.test.ts'] },
   'src/sse/heartbeat.ts': { tests: ['test/sse/heartbeat.test.ts'] },
@@ -32,6 +37,12 @@ const FILES = {
   'src/sse/stream.ts': { tests: ['test/sse/stream.test.ts'] },
   'src/sse/closing-sessions.ts': { tests: ['test/sse/closing-sessions.test.ts'] },
   'src/sse/terminated-sessions.ts': { tests: ['test/http/protocol-errors.test.ts'], threads: true },
+  'src/runtime/opening.ts': {
+    tests: ['test/runtime/opening.test.ts', 'test/runtime/opening-executor.test.ts'],
+  },
+  'src/runtime/scope.ts': { tests: ['test/runtime/scope.test.ts', 'test/runtime/scope-close.test.ts'] },
+  'src/runtime/deadlines.ts': { tests: ['test/runtime/deadlines.test.ts'] },
+  'src/runtime/executor-slot.ts': { tests: ['test/runtime/executor-slot.test.ts'] },
   'src/executors/inline.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/microtask.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/deferred.ts': {
@@ -39,7 +50,14 @@ const FILES = {
     threads: true,
   },
   'src/executors/workers/protocol.ts': { tests: ['test/executors/workers/protocol.test.ts'] },
-  'src/executors/workers/ring.ts': { tests: ['test/executors/workers/ring.test.ts'], threads: true },
+  'src/executors/workers/ring.ts': {
+    tests: [
+      'test/executors/workers/ring.test.ts',
+      'test/executors/workers/ring-corrupt.test.ts',
+      'test/executors/workers/ring-threads.test.ts',
+    ],
+    threads: true,
+  },
   'src/executors/workers/credit.ts': { tests: ['test/executors/workers/credit.test.ts'], threads: true },
   'src/executors/elsewhere/coded-frame.ts': { tests: ['test/executors/elsewhere/coded-frame.test.ts'] },
   'src/executors/elsewhere/error-transport.ts': {
@@ -48,7 +66,12 @@ const FILES = {
   'src/executors/elsewhere/near-end.ts': { tests: ['test/executors/elsewhere/ends.test.ts'], threads: true },
   'src/executors/elsewhere/far-end.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
   'src/executors/elsewhere/incoming.ts': {
-    tests: ['test/executors/elsewhere/ends.test.ts', 'test/executors/workers/thread.test.ts'],
+    tests: [
+      'test/executors/elsewhere/ends.test.ts',
+      'test/executors/workers/thread.test.ts',
+      'test/executors/workers/thread-ring.test.ts',
+      'test/executors/workers/thread-pace.test.ts',
+    ],
     threads: true,
   },
   'src/executors/workers/options.ts': { tests: ['test/executors/options.test.ts'] },
@@ -77,7 +100,13 @@ const FILES = {
     tests: ['test/executors/workers/threads.test.ts', 'test/executors/workers/placement.test.ts'],
     threads: true,
   },
-  'src/executors/workers/thread.ts': { tests: ['test/executors/workers/thread.test.ts'] },
+  'src/executors/workers/thread.ts': {
+    tests: [
+      'test/executors/workers/thread.test.ts',
+      'test/executors/workers/thread-ring.test.ts',
+      'test/executors/workers/thread-pace.test.ts',
+    ],
+  },
   'src/executors/workers/entry.ts': { tests: ['test/executors/workers/entry.test.ts'], threads: true },
   'src/executors/workers/ring-sink.ts': { tests: ['test/executors/workers/ring-sink.test.ts'] },
 }

@@ -64,6 +64,11 @@ export class Steps {
     )
   }
 
+  /** Compiles the package, and the bench with the profiler for the tests that run these. */
+  build(withBench = false) {
+    this.run('build', 'npm', ['run', '--silent', withBench ? 'build:bench' : 'build'])
+  }
+
   package() {
     this.run(
       'tests of the built package',
@@ -74,7 +79,7 @@ export class Steps {
   }
 
   bench() {
-    this.run('the bench in small', 'npm', ['run', '--silent', 'bench', '--', '--quick', '--generators', '2'])
+    this.run('the bench in small', this.#node, ['build/bench/main.js', '--quick', '--generators', '2'])
   }
 
   /** Says what was counted, with what failed or was skipped by name, and sets the exit code. */

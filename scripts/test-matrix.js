@@ -86,7 +86,7 @@ function runOn(wanted, quick) {
   const begun = performance.now()
   const steps = new Steps(node)
   // Each Node has the package built anew by itself. Some unit tests import it by its name.
-  steps.run('build', 'npm', ['run', '--silent', 'build'])
+  steps.build(!quick)
   steps.vitest('quick')
   if (!quick) {
     steps.vitest('long')

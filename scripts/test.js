@@ -8,9 +8,10 @@
 import { Steps } from './steps.js'
 
 const steps = new Steps()
+const all = process.argv.includes('--all')
 // First, since the bench and the examples are checked against what the package exports.
-steps.run('build', 'npm', ['run', '--silent', 'build'])
-if (process.argv.includes('--all')) {
+steps.build(all)
+if (all) {
   steps.vitest('long')
   steps.package()
   steps.run('package contents', 'publint', ['--strict'])

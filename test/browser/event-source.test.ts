@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { History, inline, workers, type Executor } from '../../src/index.ts'
-import { everyKind, KINDS } from '../plugin/every-kind.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { Chromium } from './chromium.ts'
-import { resuming, sending, staying } from './producers.ts'
-import { State, Tab } from './tab.ts'
+import { everyKind, KINDS } from '../support/every-kind.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Chromium } from '../support/chromium.ts'
+import { resuming } from './event-source-producers.ts'
+import { State, Tab } from './event-source-tab.ts'
+import { until } from '../../src/testing/flags.ts'
+import { staysWith } from '../support/producers/endless.ts'
+import { sending } from '../support/producers/plain.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 let chromium: Chromium
 
@@ -25,78 +29,75 @@ function countRequests({ app }: Testbed): Map<string, number> {
   return requests
 }
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])(
-  'on executor %s, an EventSource',
-  (executor) => {
-    test('dispatches exactly what was sent', async () => {
-      const testbed = await Testbed.make({ executor })
-      testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(everyKind))
-      const tab = await open(testbed)
+describe.each(EXECUTORS)('on executor %s, an EventSource', (executor) => {
+  test('dispatches exactly what was sent', async () => {
+    const testbed = await Testbed.make({ executor })
+    testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(everyKind))
+    const tab = await open(testbed)
 
-      let lastEventId = ''
-      const expected: object[] = []
-      for (const [sent, received] of KINDS) {
-        // The page keeps the last id for the events that have none, also one that came without data.
-        if (typeof sent === 'object' && sent.id !== undefined) lastEventId = String(sent.id)
-        if (received === undefined) continue
-        expected.push({ type: received.event ?? 'message', data: received.data, lastEventId })
-      }
-      const types = new Set(KINDS.map(([, received]) => received?.event ?? 'message'))
-      await tab.listen('/events', [...types])
-      expect((await tab.seen('/events', expected.length)).slice(0, expected.length)).toEqual(expected)
-    })
+    let lastEventId = ''
+    const expected: object[] = []
+    for (const [sent, received] of KINDS) {
+      // The page keeps the last id for the events that have none, also one that came without data.
+      if (typeof sent === 'object' && sent.id !== undefined) lastEventId = String(sent.id)
+      if (received === undefined) continue
+      expected.push({ type: received.event ?? 'message', data: received.data, lastEventId })
+    }
+    const types = new Set(KINDS.map(([, received]) => received?.event ?? 'message'))
+    await tab.listen('/events', [...types])
+    expect((await tab.seen('/events', expected.length)).slice(0, expected.length)).toEqual(expected)
+  })
 
-    test('is open, and its close() reaches onClose as client', async () => {
-      const testbed = await Testbed.make({ executor })
-      testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staying, ['hello']))
-      const tab = await open(testbed)
-      await tab.listen('/events')
-      await tab.seen('/events', 1)
-      expect(await tab.state('/events')).toBe(State.OPEN)
-      expect(testbed.closed).toEqual([])
-      await tab.close('/events')
-      expect((await testbed.closeInfo()).reason).toBe('client')
-      await testbed.idle()
-    })
+  test('is open, and its close() reaches onClose as client', async () => {
+    const testbed = await Testbed.make({ executor })
+    testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staysWith, ['hello']))
+    const tab = await open(testbed)
+    await tab.listen('/events')
+    await tab.seen('/events', 1)
+    expect(await tab.state('/events')).toBe(State.OPEN)
+    expect(testbed.closed).toEqual([])
+    await tab.close('/events')
+    expect((await testbed.closeInfo()).reason).toBe('client')
+    await testbed.idle()
+  })
 
-    test('comes back after the end, and its producer gets the last id', async () => {
-      const testbed = await Testbed.make({ executor })
-      const requests = countRequests(testbed)
-      testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(resuming, 'grün 1 😀'))
-      const tab = await open(testbed)
-      await tab.listen('/events', ['message', 'back'])
-      expect(await tab.seen('/events', 2)).toEqual([
-        { type: 'message', data: 'first', lastEventId: 'grün 1 😀' },
-        { type: 'back', data: '{"lastEventId":"grün 1 😀"}', lastEventId: 'grün 1 😀' },
-      ])
-      expect(await tab.state('/events')).toBe(State.OPEN)
-      expect(requests.get('/events')).toBe(2)
-      expect((await testbed.closeInfo()).reason).toBe('ended')
-    })
+  test('comes back after the end, and its producer gets the last id', async () => {
+    const testbed = await Testbed.make({ executor })
+    const requests = countRequests(testbed)
+    testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(resuming, 'grün 1 😀'))
+    const tab = await open(testbed)
+    await tab.listen('/events', ['message', 'back'])
+    expect(await tab.seen('/events', 2)).toEqual([
+      { type: 'message', data: 'first', lastEventId: 'grün 1 😀' },
+      { type: 'back', data: '{"lastEventId":"grün 1 😀"}', lastEventId: 'grün 1 😀' },
+    ])
+    expect(await tab.state('/events')).toBe(State.OPEN)
+    expect(requests.get('/events')).toBe(2)
+    expect((await testbed.closeInfo()).reason).toBe('ended')
+  })
 
-    test('gives up for good at a 204', async () => {
-      const testbed = await Testbed.make({ executor })
-      const requests = countRequests(testbed)
-      testbed.app.get('/events', { sse: true }, async (_, reply) => {
-        if (requests.get('/events') === 3) reply.code(204)
-        return reply.sse(sending, [{ retry: 1, data: 'x' }])
-      })
-      testbed.app.get('/other', { sse: true }, async (_, reply) =>
-        reply.sse(sending, [{ retry: 1, data: 'x' }]),
-      )
-      const tab = await open(testbed)
-      await tab.listen('/events')
-      await tab.until('/events', State.CLOSED)
-      expect(requests.get('/events')).toBe(3)
-      expect(await tab.seen('/events', 2)).toHaveLength(2)
-      // Another that was told to wait as long has come back often meanwhile.
-      await tab.listen('/other')
-      await tab.seen('/other', 5)
-      expect(requests.get('/events')).toBe(3)
-      await tab.close('/other')
+  test('gives up for good at a 204', async () => {
+    const testbed = await Testbed.make({ executor })
+    const requests = countRequests(testbed)
+    testbed.app.get('/events', { sse: true }, async (_, reply) => {
+      if (requests.get('/events') === 3) reply.code(204)
+      return reply.sse(sending, [{ retry: 1, data: 'x' }])
     })
-  },
-)
+    testbed.app.get('/other', { sse: true }, async (_, reply) =>
+      reply.sse(sending, [{ retry: 1, data: 'x' }]),
+    )
+    const tab = await open(testbed)
+    await tab.listen('/events')
+    await tab.until('/events', State.CLOSED)
+    expect(requests.get('/events')).toBe(3)
+    expect(await tab.seen('/events', 2)).toHaveLength(2)
+    // Another that was told to wait as long has come back often meanwhile.
+    await tab.listen('/other')
+    await tab.seen('/other', 5)
+    expect(requests.get('/events')).toBe(3)
+    await tab.close('/other')
+  })
+})
 
 test('waits for as long as retry says', async () => {
   const testbed = await Testbed.make()
@@ -134,20 +135,22 @@ const narrow: [string, () => Executor][] = [
 ]
 
 describe.each(narrow)('an executor %s that is full', (_, make) => {
-  test('with refusal "retry" makes an EventSource come back, and then succeed', async () => {
-    const testbed = await Testbed.make({
-      executor: 'narrow',
-      executors: { narrow: make() },
-      refusal: 'retry',
-    })
+  /** Two EventSources for the one place: the first has it, the second has come. */
+  async function crowd(
+    refusal: 'retry' | 'status',
+  ): Promise<{ testbed: Testbed; tab: Tab; requests: Map<string, number> }> {
+    const testbed = await Testbed.make({ executor: 'narrow', executors: { narrow: make() }, refusal })
     const requests = countRequests(testbed)
-    for (const path of ['/first', '/second']) {
-      testbed.app.get(path, { sse: true }, async (_request, reply) => reply.sse(staying, [path]))
-    }
+    for (const path of ['/first', '/second']) testbed.route(path, staysWith, [path])
     const tab = await open(testbed)
     await tab.listen('/first')
     await tab.seen('/first', 1)
     await tab.listen('/second')
+    return { testbed, tab, requests }
+  }
+
+  test('with refusal "retry" makes an EventSource come back, and then succeed', async () => {
+    const { testbed, tab, requests } = await crowd('retry')
     await until(() => testbed.app.sse.stats().executors['narrow']?.refused === 1, 'the refusal')
     await tab.until('/second', State.CONNECTING)
     await tab.close('/first')
@@ -157,15 +160,7 @@ describe.each(narrow)('an executor %s that is full', (_, make) => {
   })
 
   test('with refusal "status" makes it give up', async () => {
-    const testbed = await Testbed.make({ executor: 'narrow', executors: { narrow: make() } })
-    const requests = countRequests(testbed)
-    for (const path of ['/first', '/second']) {
-      testbed.app.get(path, { sse: true }, async (_request, reply) => reply.sse(staying, [path]))
-    }
-    const tab = await open(testbed)
-    await tab.listen('/first')
-    await tab.seen('/first', 1)
-    await tab.listen('/second')
+    const { testbed, tab, requests } = await crowd('status')
     await tab.until('/second', State.CLOSED)
     expect(requests.get('/second')).toBe(1)
     expect(testbed.app.sse.stats().executors['narrow']).toMatchObject({ admitted: 1, refused: 1 })
@@ -209,7 +204,7 @@ test('a history loses no event to a connection that breaks, not even before the 
 test('a server that closes sends its browsers away for longer than its grace', async () => {
   const testbed = await Testbed.make()
   const requests = countRequests(testbed)
-  testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staying, ['hello']))
+  testbed.app.get('/events', { sse: true }, async (_, reply) => reply.sse(staysWith, ['hello']))
   const tab = await open(testbed)
   await tab.listen('/events')
   await tab.seen('/events', 1)

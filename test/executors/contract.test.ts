@@ -1,7 +1,7 @@
 import { test } from 'vitest'
 import { deferred, inline, microtask, workers } from '../../src/index.ts'
 import { executorContract } from '../../src/testing/index.ts'
-import { Linked } from './elsewhere/linked.ts'
+import { Linked } from '../support/linked-executor.ts'
 
 executorContract('inline', () => inline(), test)
 executorContract('microtask', () => microtask(), test)

@@ -2,9 +2,10 @@
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { inline, type Executor, type ExecutorLoad } from '../../src/index.ts'
-import { turns } from '../lifecycle/everywhere.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
+import { turns } from '../support/waiting.ts'
 
 /** One decision that an executor was asked for. */
 interface Question {
@@ -53,8 +54,7 @@ const busy = (): Error => Object.assign(new Error('no room'), { statusCode: 503 
 describe('an executor whose admit() returns a promise', () => {
   test('holds the head back until it resolves', async () => {
     const { testbed, asking } = await serve()
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     const { admit } = await asking.question()
     expect(client.responses).toEqual([])
     expect(testbed.app.sse.stats().executors['asking']).toMatchObject({ waiting: 1, admitted: 0 })
@@ -70,8 +70,7 @@ describe('an executor whose admit() returns a promise', () => {
     ['no error', 500],
   ])('that rejects (%o) refuses the stream before its head', async (thrown, status) => {
     const { testbed, asking, produced } = await serve()
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     const { refuse } = await asking.question()
     refuse(thrown)
     expect((await client.response()).status).toBe(status)
@@ -99,8 +98,7 @@ describe('an executor whose admit() returns a promise', () => {
       const { testbed, asking, produced } = await serve()
       let connection: Socket | undefined
       testbed.app.server.on('connection', (socket: Socket) => (connection = socket))
-      const client = await testbed.connect()
-      client.send(get('/'))
+      const client = await testbed.ask('/')
       const { admit, refuse } = await asking.question()
       client.destroy()
       await until(() => connection?.destroyed === true, 'the server to see it')
@@ -117,8 +115,7 @@ describe('an executor whose admit() returns a promise', () => {
 
   test('and resolves while the server closes gives the stream back', async () => {
     const { testbed, asking, produced } = await serve()
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     const { admit } = await asking.question()
     const closed = testbed.app.close()
     await turns()

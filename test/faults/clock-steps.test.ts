@@ -1,22 +1,16 @@
-import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { EXECUTORS } from '../lifecycle/everywhere.ts'
-import type { Clocked } from './clock-server.ts'
+import type { Clocked } from './clock-steps-server.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { runScript } from '../support/processes.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
 /** Runs the server to its end. The time-out is for safety only: one that waits for the clock would wait for hours. */
 async function serve(): Promise<Clocked> {
-  const clock = ['--import', here('./stepping-clock.ts')]
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [...process.execArgv, ...clock, here('./clock-server.ts')],
-    { timeout: 50_000 },
-  )
-  return JSON.parse(stdout) as Clocked
+  const clock = ['--import', here('./clock-steps-clock.ts')]
+  return runScript(new URL('./clock-steps-server.ts', import.meta.url), { nodeArgs: clock })
 }
 
 test(

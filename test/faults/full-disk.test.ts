@@ -4,10 +4,12 @@ import { describe, expect, test } from 'vitest'
 import { workers, type HeadfirstOptions } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/open-stream.ts'
-import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import * as producers from './logging-producers.ts'
-import { untilPatiently as until } from './patience.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as producers from './full-disk-producers.ts'
+import { untilPatiently as until } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { throws } from '../support/producers/failing.ts'
+import { neverStops } from '../support/producers/blocking.ts'
 
 /** Every write to it fails as on a disk that is full. */
 const FULL = '/dev/full'
@@ -52,7 +54,7 @@ async function serve(kind: string, options: Omit<HeadfirstOptions, 'onClose'> = 
     },
   }
   // At lower levels Fastify writes lines of its own, which would throw into its own work.
-  const testbed = await makeTestbed(options, { logger: { level: 'warn', stream } })
+  const testbed = await Testbed.everywhere(options, { logger: { level: 'warn', stream } })
   return { testbed, failures }
 }
 
@@ -84,10 +86,10 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
       const { app, closed } = testbed
       const flags = Object.fromEntries(EXECUTORS.map((executor) => [executor, makeFlags()]))
       for (const executor of EXECUTORS) {
-        route(testbed, `/${executor}/logs`, producers.logs, undefined, { executor })
-        route(testbed, `/${executor}/throws`, producers.throws, undefined, { executor })
+        testbed.route(`/${executor}/logs`, producers.logs, undefined, { executor })
+        testbed.route(`/${executor}/throws`, throws, { events: 20 }, { executor })
         const late = { executor, timeouts: { idleMs: 50 } }
-        route(testbed, `/${executor}/late`, producers.outlives, { flags: flags[executor] as Flags }, late)
+        testbed.route(`/${executor}/late`, producers.outlives, { flags: flags[executor] as Flags }, late)
       }
       for (const executor of EXECUTORS) {
         for (let round = 0; round < 2; round++) {
@@ -115,9 +117,9 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
         const pool = workers({ threads: 1, niceIncrement: 0, graceMs: 20 })
         const { testbed, failures } = await serve(kind, { executor: 'pool', executors: { pool } })
         const [stuck, beside] = [makeFlags(), makeFlags()]
-        route(testbed, '/beside', producers.outlives, { flags: beside })
-        route(testbed, '/stuck', producers.neverStops, { flags: stuck })
-        route(testbed, '/', producers.logs, undefined)
+        testbed.route('/beside', producers.outlives, { flags: beside })
+        testbed.route('/stuck', neverStops, { flags: stuck })
+        testbed.route('/', producers.logs, undefined)
         const neighbour = await openStream(testbed.app, { path: '/beside' })
         await untilRaised(beside, Flag.STARTED)
         const client = await openStream(testbed.app, { path: '/stuck' })
@@ -135,7 +137,7 @@ describe.skipIf(!existsSync(FULL))('a log on a disk that is full', () => {
     test('does not keep the server from closing with a producer that does not stop', TIMEOUT, async () => {
       const { testbed, failures } = await serve(kind, { graceMs: 50 })
       const flags = makeFlags()
-      route(testbed, '/', producers.outlives, { flags })
+      testbed.route('/', producers.outlives, { flags })
       const client = await openStream(testbed.app)
       await untilRaised(flags, Flag.STARTED)
       await testbed.app.close()

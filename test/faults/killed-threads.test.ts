@@ -2,11 +2,10 @@ import type { Worker } from 'node:worker_threads'
 import { expect, onTestFinished, test } from 'vitest'
 import { workers, type CloseInfo, type PortableProducer } from '../../src/index.ts'
 import { openStream, type OpenedStream } from '../../src/testing/index.ts'
-import { makeTestbed } from '../lifecycle/everywhere.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { numbers, pages, type Numbered } from './numbered-producers.ts'
-import { untilPatiently as until } from './patience.ts'
-import { LONG, randomNumbers, SEED } from './random.ts'
+import { Testbed } from '../support/testbed.ts'
+import { numbers, pages, type Numbered } from './killed-threads-producers.ts'
+import { untilPatiently as until } from '../support/waiting.ts'
+import { LONG, SEED, dice, shuffled, chance } from '../support/random.ts'
 
 /** One client, which looks at each event as it comes. */
 interface Follower {
@@ -121,9 +120,9 @@ test.each<[string, Massacre]>([
   `threads killed at random %s: nobody misses anything that was sent (seed ${SEED})`,
   { timeout: LONG ? 900_000 : 60_000 },
   async (_, { producer, threads, streams, kills, pause }) => {
-    const random = randomNumbers(SEED)
+    const random = dice(SEED)
     const alive = watchThreads()
-    const testbed = await makeTestbed({
+    const testbed = await Testbed.everywhere({
       // So that one thread may be gone, and yet all have a place.
       executors: {
         pool: workers({ threads, streamsPerThread: Math.ceil(streams / (threads - 1)), niceIncrement: 0 }),
@@ -137,13 +136,16 @@ test.each<[string, Massacre]>([
     for (let kill = 0; kill < kills; kill++) {
       await until(() => current.every(({ thread }) => thread !== undefined), 'all streams to run')
       await until(() => alive.size === threads, 'all threads')
-      const enough = audience.received + random() * pause
+      const enough = audience.received + random(pause)
       await until(() => audience.received >= enough, 'some events')
       // One, or two at a time; any that lives, whether or not it is ready. One that serves is spared, since a pool
       // that has none, and whose next one dies while it starts, refuses new streams for a while.
-      const [spared] = current.toSorted(() => random() - 0.5) as [Follower]
-      const choice = [...alive].filter(([id]) => id !== spared.thread).toSorted(() => random() - 0.5)
-      const victims = choice.slice(0, random() < 0.8 ? 1 : 2)
+      const [spared] = shuffled(random, current) as [Follower]
+      const choice = shuffled(
+        random,
+        [...alive].filter(([id]) => id !== spared.thread),
+      )
+      const victims = choice.slice(0, chance(random, 5) ? 2 : 1)
       for (const [id, worker] of victims) {
         killed.add(id)
         // It may take its time to go, and is not to be chosen again.

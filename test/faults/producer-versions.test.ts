@@ -1,18 +1,12 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
-import type { Versions } from './versions-server.ts'
+import type { Versions } from './producer-versions-server.ts'
+import { runScript } from '../support/processes.ts'
 
 let versions: Versions
 
 // Where modules are Node's own, as the runner of these tests loads them its own way.
 beforeAll(async () => {
-  const script = fileURLToPath(new URL('./versions-server.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script], {
-    timeout: 50_000,
-  })
-  versions = JSON.parse(stdout) as Versions
+  versions = await runScript(new URL('./producer-versions-server.ts', import.meta.url))
 }, 60_000)
 
 test.each([1, 2])(

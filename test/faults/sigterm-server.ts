@@ -5,8 +5,10 @@
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import headfirst, { workers } from '../../src/index.ts'
-import { EXECUTORS } from '../lifecycle/executors.ts'
-import { blocks, large, ticks } from './open-producers.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { large, ticks } from './sigterm-producers.ts'
+import { neverStops } from '../support/producers/blocking.ts'
+import { makeFlags } from '../../src/testing/flags.ts'
 
 const [graceMs = '', bytes = ''] = process.argv.slice(2)
 
@@ -27,7 +29,9 @@ for (const executor of EXECUTORS) {
     reply.sse(large, { bytes: Number(bytes) }),
   )
 }
-app.get('/blocked', { sse: { executor: 'blocked' } }, async (_, reply) => reply.sse(blocks))
+app.get('/blocked', { sse: { executor: 'blocked' } }, async (_, reply) =>
+  reply.sse(neverStops, { flags: makeFlags() }),
+)
 
 process.once('SIGTERM', () => {
   void (async () => {

@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { openStream, type OpenedStream } from '../../src/testing/index.ts'
-import { EXECUTORS } from '../lifecycle/everywhere.ts'
-import { get } from '../plugin/client.ts'
+import { get } from '../support/raw-client.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { startScript } from '../support/processes.ts'
 
 const FAREWELL = /: the server is closing\nretry: (\d+)\n$/
 /** More than two kernels take on their own. */
@@ -26,13 +24,10 @@ interface Server {
 }
 
 async function start(graceMs: number): Promise<Server> {
-  const script = fileURLToPath(new URL('./sigterm-server.ts', import.meta.url))
-  const args = [...process.execArgv, script, String(graceMs), String(LARGE_BYTES)]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  onTestFinished(() => void child.kill('SIGKILL'))
+  const { child, line } = startScript(new URL('./sigterm-server.ts', import.meta.url), {
+    args: [graceMs, LARGE_BYTES],
+  })
   const exit = once(child, 'exit')
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const line = async (): Promise<string> => (await lines.next()).value as string
   const port = Number(await line())
   return {
     open: async (path) => openStream(`http://127.0.0.1:${port}${path}`),

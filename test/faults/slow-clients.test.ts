@@ -1,8 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, type AddressInfo, type Socket } from 'node:net'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import {
   deferred,
@@ -16,13 +13,14 @@ import {
 } from '../../src/index.ts'
 import { Flag, makeFlags, raise, type Flags } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/open-stream.ts'
-import { EXECUTORS } from '../lifecycle/everywhere.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed } from '../plugin/testbed.ts'
-import { watching, type Watched } from '../plugin/watched-executor.ts'
-import { untilPatiently as until } from './patience.ts'
-import { EVENT_BYTES, flows, pours } from './pouring-producers.ts'
-import type { Poured } from './stoppable-client.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { watching, type Watched } from '../support/watched-executor.ts'
+import { EVENT_BYTES, flows, pours } from './slow-clients-producers.ts'
+import type { Poured } from './slow-clients-client.ts'
+import { untilPatiently as until } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { startScript, type RunningScript } from '../support/processes.ts'
 
 const MAX_BUFFERED = 400_000
 const NEIGHBOUR = { events: 300 }
@@ -67,8 +65,7 @@ async function serve(overflow: NonNullable<SseRouteOptions['overflow']>): Promis
       reply.sse(flows, NEIGHBOUR),
     )
   }
-  await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = testbed.app.server.address() as AddressInfo
+  const port = await testbed.listen()
   const route = (executor: string): RouteStats =>
     testbed.app.sse.stats().routes[`GET /${executor}/pours`] as RouteStats
   return { testbed, port, watched, closed, flags, route }
@@ -184,17 +181,11 @@ test(
 )
 
 /** A client of all executors, in a process of its own, that has its first events. */
-async function startClient(port: number): Promise<{ child: ChildProcess; line: () => Promise<string> }> {
-  const script = fileURLToPath(new URL('./stoppable-client.ts', import.meta.url))
+async function startClient(port: number): Promise<RunningScript> {
   const paths = EXECUTORS.map((executor) => `/${executor}/pours`).join()
-  const child = spawn(process.execPath, [...process.execArgv, script, String(port), paths], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const line = async (): Promise<string> => (await lines.next()).value as string
-  expect(await line()).toBe('open')
-  return { child, line }
+  const client = startScript(new URL('./slow-clients-client.ts', import.meta.url), { args: [port, paths] })
+  expect(await client.line()).toBe('open')
+  return client
 }
 
 test(

@@ -1,24 +1,20 @@
-import { execFile } from 'node:child_process'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { workers, type CloseInfo } from '../../src/index.ts'
-import { EXECUTORS, makeTestbed } from '../lifecycle/everywhere.ts'
-import { untilPatiently as until } from './patience.ts'
-import { LONG, SEED } from './random.ts'
-import { EVENTS, trickles } from './storm-producers.ts'
-import type { Weather } from './storm.ts'
+import { EVENTS, trickles } from './storms-producers.ts'
+import type { Weather } from './storms-clients.ts'
+import { untilPatiently as until } from '../support/waiting.ts'
+import { LONG, SEED } from '../support/random.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { Testbed } from '../support/testbed.ts'
+import { runScript } from '../support/processes.ts'
 
 /** Runs clients in a process of their own to their end. The time-out is for safety only. */
 async function storm(port: number, paths: string[], perPath: number): Promise<Record<string, Weather>> {
-  const script = fileURLToPath(new URL('./storm.ts', import.meta.url))
-  const args = [String(port), paths.join(','), String(perPath), String(SEED)]
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, ...args], {
+  return runScript(new URL('./storms-clients.ts', import.meta.url), {
+    args: [port, paths.join(), perPath, SEED],
     timeout: 600_000,
-    maxBuffer: 2 ** 28,
   })
-  return JSON.parse(stdout) as Record<string, Weather>
 }
 
 const CLIENTS = LONG ? 5_000 : 400
@@ -27,7 +23,7 @@ test(
   `${CLIENTS} clients of each executor, half of which reset at a random byte, leave nothing behind (seed ${SEED})`,
   { timeout: LONG ? 900_000 : 120_000 },
   async () => {
-    const testbed = await makeTestbed({
+    const testbed = await Testbed.everywhere({
       // A busy machine may keep a thread from its core for longer than the grace of a producer that was cancelled.
       executors: { workers: workers({ threads: 2, niceIncrement: 0, graceMs: 60_000 }) },
     })

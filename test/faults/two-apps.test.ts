@@ -3,8 +3,10 @@ import { expect, onTestFinished, test } from 'vitest'
 import headfirst, { workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import { openStream, type OpenedStream } from '../../src/testing/index.ts'
-import { count, neverStops, ticks } from '../executors/workers/producers.ts'
-import { untilPatiently as until } from './patience.ts'
+import { untilPatiently as until } from '../support/waiting.ts'
+import { count } from '../support/producers/plain.ts'
+import { neverStops } from '../support/producers/blocking.ts'
+import { ticks } from '../support/producers/endless.ts'
 
 const pool = (): Executor => workers({ threads: 1, niceIncrement: 0, graceMs: 50 })
 

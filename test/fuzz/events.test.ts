@@ -7,12 +7,13 @@ import { allocateRing, MAX_RING_BYTES, RingReader, RingWriter } from '../../src/
 import { CodedBody, CONTENT_CODINGS, Compressor, type ContentCoding } from '../../src/sse/compression.ts'
 import type { Sink } from '../../src/sse/sink.ts'
 import { EventStream, type StreamContext, type StreamLog } from '../../src/sse/stream.ts'
-import { DecodingClient } from '../plugin/decoding-client.ts'
-import { Testbed } from '../plugin/testbed.ts'
-import { anyAttempt, anyText, send, type Step } from './attempt.ts'
-import { diceOf, LONG, many, rounds, SEED, TIMEOUT } from './form.ts'
-import { manyAttempts } from './producers.ts'
-import { expectSteps } from './reading.ts'
+import { DecodingClient } from '../support/decoding-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { anyAttempt, anyText, send, type Step } from './events-attempt.ts'
+import { manyAttempts } from './events-producers.ts'
+import { expectSteps } from './events-reading.ts'
+import { LONG, SEED, TIMEOUT, many, diceOf, rounds } from '../support/random.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** What carries a stream's bytes from its producer. */
 interface Carrier {
@@ -163,7 +164,7 @@ test.each(CONTENT_CODINGS)(
   },
 )
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])('from a server, on executor %s', (executor) => {
+describe.each(EXECUTORS)('from a server, on executor %s', (executor) => {
   test.each([undefined, ...CONTENT_CODINGS])(
     'events of every shape arrive as they were sent (content coding: %s)',
     async (coding) => {

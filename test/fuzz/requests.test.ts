@@ -6,30 +6,31 @@ import { createParser } from 'eventsource-parser'
 import type { FastifyServerOptions } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { History, type SseRouteOptions } from '../../src/index.ts'
-import type { Dice } from '../executors/workers/frames.ts'
-import { Http2Client } from '../http/http2-client.ts'
-import { origin, SERVERS } from '../http/protocols.ts'
-import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { LONG, many, rounds, TIMEOUT } from './form.ts'
-import { echoing, waiting } from './producers.ts'
-import { anyRequest, INJECTED } from './request.ts'
-import { readResponses, type StrictResponse } from './responses.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { origin, SERVERS } from '../support/protocols.ts'
+import { Testbed } from '../support/testbed.ts'
+import { echoing } from './requests-producers.ts'
+import { anyRequest, INJECTED } from './requests-request.ts'
+import { readResponses, type StrictResponse } from './requests-responses.ts'
+import { type Dice, LONG, TIMEOUT, many, rounds } from '../support/random.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { waits } from '../support/producers/endless.ts'
+import { frame, PREFACE, HEADERS, SETTINGS, END_STREAM_AND_HEADERS } from '../support/http2-frames.ts'
 
 /** Of each executor a stream that ends and one that does not; and whatever else looks at a request's fields. */
 async function serve(
   server: FastifyServerOptions = {},
   options: SseRouteOptions = {},
 ): Promise<{ testbed: Testbed; paths: string[] }> {
-  const testbed = await makeTestbed({ compress: true, retryMs: 1_000, ...options }, server)
+  const testbed = await Testbed.everywhere({ compress: true, retryMs: 1_000, ...options }, server)
   await testbed.app.register(cors, { origin: true, credentials: true })
   const history = new History({ maxEvents: 10 })
   for (let n = 0; n < 20; n++) history.push('key', { data: n })
   const paths: string[] = []
   for (const executor of EXECUTORS) {
-    route(testbed, `/${executor}/echo`, echoing, undefined, { executor })
-    route(testbed, `/${executor}/strict`, echoing, undefined, { executor, accept: 'strict', compress: false })
-    route(testbed, `/${executor}/waits`, waiting, undefined, { executor })
+    testbed.route(`/${executor}/echo`, echoing, undefined, { executor })
+    testbed.route(`/${executor}/strict`, echoing, undefined, { executor, accept: 'strict', compress: false })
+    testbed.route(`/${executor}/waits`, waits, undefined, { executor })
     paths.push(`/${executor}/echo`, `/${executor}/strict`, `/${executor}/waits`)
   }
   testbed.app.get('/history', { sse: { executor: 'inline' } }, async (_, reply) =>
@@ -110,7 +111,7 @@ function expectEvents(body: Buffer): void {
   const forged: unknown[] = []
   const parser = createParser({
     onEvent({ data, event, id }) {
-      const isOwn = (data === 'echoed' || data === 'waiting') && event === undefined && id === undefined
+      const isOwn = (data === 'echoed' || data === '0') && event === undefined && id === undefined
       const isEchoed = id === data && (event ?? '') === data
       const isHistory = /^1?\d$/.test(data) || event === 'behind'
       if (!isOwn && !isEchoed && !isHistory) forged.push({ data, event, id })
@@ -173,16 +174,6 @@ describe('requests of any bytes', () => {
   })
 })
 
-/** A frame of HTTP/2 (RFC 9113, 4.1). */
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(9)
-  header.writeUIntBE(payload.length, 0, 3)
-  header.writeUInt8(type, 3)
-  header.writeUInt8(flags, 4)
-  header.writeUInt32BE(stream, 5)
-  return Buffer.concat([header, payload])
-}
-
 /** A string as HPACK has it, of at most as many bytes as one byte can tell (RFC 7541, 5.2). */
 function text(of: string): Buffer {
   const bytes = Buffer.from(of, 'latin1').subarray(0, 126)
@@ -193,11 +184,6 @@ function text(of: string): Buffer {
 function literal(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0), text(name), text(value)])
 }
-
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-const HEADERS = 1
-const SETTINGS = 4
-const END_STREAM_AND_HEADERS = 5
 
 /** What an HTTP/2 client may send once it is connected: requests with fields of any bytes, and any frames. */
 function anyFrames(random: Dice, paths: readonly string[]): Buffer {

@@ -13,11 +13,11 @@ import {
   RingWriter,
 } from '../../src/executors/workers/ring.ts'
 import { SteadyLog } from '../../src/runtime/steady-log.ts'
-import { Reading, type Dice } from '../executors/workers/frames.ts'
-import { anyText } from './attempt.ts'
-import { many, rounds, TIMEOUT } from './form.ts'
-import { HOSTILE_ERRORS, HOSTILE_LINES } from './hostile-frames.ts'
-import { DATA_WORD, HEAD, TAIL } from './ring-memory.ts'
+import { Reading } from '../support/ring/frames.ts'
+import { anyText } from './events-attempt.ts'
+import { HOSTILE_ERRORS, HOSTILE_LINES } from '../support/hostile-frames.ts'
+import { DATA_WORD, HEAD, TAIL } from '../support/ring/memory.ts'
+import { type Dice, TIMEOUT, many, rounds } from '../support/random.ts'
 
 const HEADER_BYTES = 12
 const SIZE = MIN_RING_BYTES

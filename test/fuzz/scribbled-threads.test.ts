@@ -1,15 +1,20 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
-import { count } from '../executors/workers/producers.ts'
-import { Testbed } from '../executors/workers/testbed.ts'
-import { makeTestbed, route } from '../lifecycle/everywhere.ts'
-import { DecodingClient } from '../plugin/decoding-client.ts'
+import { DecodingClient } from '../support/decoding-client.ts'
 import { Flag, makeFlags, raise } from '../../src/testing/flags.ts'
-import { expectLost, expectUnharmed, expectWhole, Field, victim, type Memory } from './field.ts'
-import { LONG, many, rounds, TIMEOUT } from './form.ts'
-import { logging } from './producers.ts'
-import { HEAD } from './ring-memory.ts'
-import { miscoded, RECIPES } from './scribbling-producers.ts'
+import {
+  expectLost,
+  expectUnharmed,
+  expectWhole,
+  Field,
+  victim,
+  type Memory,
+} from './scribbled-threads-field.ts'
+import { HEAD } from '../support/ring/memory.ts'
+import { miscoded, RECIPES, logging } from './scribbled-threads-producers.ts'
+import { LONG, TIMEOUT, many, rounds } from '../support/random.ts'
+import { Testbed } from '../support/testbed.ts'
+import { PoolTestbed } from '../support/pool-testbed.ts'
 
 /** Of a stream's credit, as credit.ts describes it. */
 const CLOSED = 0
@@ -63,7 +68,7 @@ test('under any stream’s number a thread reaches its own streams only', async 
   go()
   await client.over()
   // Its own number was among them.
-  expect(client.body).toContain('forged')
+  expect(client.text).toContain('forged')
   await expectUnharmed(field, thread)
   for (const neighbour of field.neighbours) neighbour.client.leave()
   await expectWhole(field)
@@ -80,7 +85,7 @@ test('an event of which no doorbell tells is found all the same', async () => {
 })
 
 test('a line that the logger refuses ends nothing', async () => {
-  const testbed = await Testbed.make({ logging, count })
+  const testbed = await PoolTestbed.make({ producers: { logging } })
   const client = await testbed.open('logging')
   await client.over()
   expect(client.events).toEqual(['0', '1'])
@@ -89,9 +94,9 @@ test('a line that the logger refuses ends nothing', async () => {
 })
 
 test('an event that is said not to be compressed ends the thread of a body that is', async () => {
-  const testbed = await makeTestbed({ compress: true })
+  const testbed = await Testbed.everywhere({ compress: true })
   const flags = makeFlags()
-  route(testbed, '/', miscoded, { tag: 'victim', flags }, { executor: 'workers' })
+  testbed.route('/', miscoded, { tag: 'victim', flags }, { executor: 'workers' })
   const client = await DecodingClient.open(testbed, '/', { accept: 'gzip' })
   await client.got('victim 0\n\n')
   raise(flags, Flag.GO)
@@ -160,7 +165,7 @@ test('a stream that has begun is not begun again, whatever its thread says of it
   const scribbling = setInterval(() => (ring[HEAD] = (ring[HEAD] as number) ^ 1), 0)
   await expectLost(field, thread)
   clearInterval(scribbling)
-  for (const { client, tag } of field.neighbours) expect(client.body.split(`${tag} on`)).toHaveLength(2)
+  for (const { client, tag } of field.neighbours) expect(client.text.split(`${tag} on`)).toHaveLength(2)
   await expectUnharmed(field, thread)
   await expectWhole(field)
 })

@@ -1,4 +1,7 @@
-/** Whose request a producer and the hooks find themselves in, whatever woke them. */
+/**
+ * One file, since one record of hooks serves all: whose request a producer and the hooks find themselves in, whatever
+ * woke them.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { request as requestTls } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -10,12 +13,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { History, type EventInput, type EventStream, type SseRouteOptions } from '../../src/index.ts'
 import * as producers from '../../src/testing/producers.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { Http2Client } from './http2-client.ts'
-import { isHttp2, origin, SERVERS, type Protocol } from './protocols.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { isHttp2, origin, SERVERS, type Protocol } from '../support/protocols.ts'
+import { until } from '../../src/testing/flags.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
 const ON_THIS_THREAD = ['inline', 'microtask', 'deferred']
 const CLIENTS = ['a', 'b', 'c', 'd', 'e']
 
@@ -193,8 +197,7 @@ describe.each(ON_THIS_THREAD)('on %s', (executor) => {
     for (const name of CLIENTS) {
       for (const place of ['listener', 'finally', 'readable']) {
         expected.push(`${place} ${name}: ${name}`)
-        const client = await testbed.connect()
-        client.send(get(`/${place}`, { 'x-who': name }))
+        const client = await testbed.ask(`/${place}`, { 'x-who': name })
         await client.including('open')
         client.destroy()
       }

@@ -2,17 +2,26 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request as requestTls } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { FastifyServerOptions } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { workers } from '../../src/index.ts'
 import { Flag, makeFlags, until, untilRaised } from '../../src/testing/flags.ts'
-import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
-import * as producers from '../lifecycle/producers.ts'
-import { get } from '../plugin/client.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { Http2Client } from './http2-client.ts'
-import { CERTIFICATE, isHttp2, origin, SERVERS, type Protocol, type TlsRequestOptions } from './protocols.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import {
+  CERTIFICATE,
+  isHttp2,
+  origin,
+  SERVERS,
+  type Protocol,
+  type TlsRequestOptions,
+} from '../support/protocols.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { type Watched, makeReason, reasonIn } from '../support/producers/flagged.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
 
 // Fastify gives the sessions of HTTP/2 the one limit, and ends them at it only where the other is set.
 const LIMITS = { connectionTimeout: 300, http2SessionTimeout: 300 }
@@ -20,23 +29,23 @@ const LIMITS = { connectionTimeout: 300, http2SessionTimeout: 300 }
 interface Served {
   testbed: Testbed
   /** Of the streams of `/0`, `/1`, …, which send one event and then nothing. */
-  inputs: producers.Watched[]
+  inputs: Watched[]
 }
 
 /** A server whose threads have started: no connection would outlive that. */
 async function serve(executor: string, server: FastifyServerOptions = {}, streams = 1): Promise<Served> {
   const executors = { workers: workers({ threads: 1, niceIncrement: 0 }) }
-  const testbed = await makeTestbed(
+  const testbed = await Testbed.everywhere(
     { executor, executors, heartbeatMs: 0, graceMs: 10_000 },
     { ...LIMITS, ...server },
   )
   testbed.app.get('/before', async () => 'before')
   const inputs = Array.from({ length: streams }, (_, n) => {
-    const input = { flags: makeFlags(), reason: producers.makeReason() }
-    route(testbed, `/${n}`, producers.promise, input)
+    const input = { flags: makeFlags(), reason: makeReason() }
+    testbed.route(`/${n}`, endless.promise, input)
     return input
   })
-  route(testbed, '/first', producers.count, { events: 1 })
+  testbed.route('/first', plain.count, { events: 1 })
   expect((await testbed.app.inject('/first')).statusCode).toBe(200)
   testbed.closed.length = 0
   return { testbed, inputs }
@@ -50,7 +59,7 @@ async function expectTimeouts({ testbed, inputs }: Served): Promise<void> {
     expect(error).toMatchObject({ code: 'HF_ERR_STREAM_TIMEOUT', timeout: 'connectionTimeout' })
     expect((error as Error).message).toMatch(/connectionTimeout.*nothing was sent or received.*heartbeatMs/)
     await untilRaised(input.flags, Flag.SEEN)
-    expect(producers.reasonIn(input.reason)).toBe('timeout')
+    expect(reasonIn(input.reason)).toBe('timeout')
   }
   await testbed.idle()
   const { routes } = testbed.app.sse.stats()
@@ -76,8 +85,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
 
   test.each<Protocol>(['HTTPS', 'HTTPS beside HTTP/2'])('a stream of %s', async (protocol) => {
     const { testbed, inputs } = await serve(executor, SERVERS[protocol])
-    await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-    const { port } = testbed.app.server.address() as AddressInfo
+    const port = await testbed.listen()
     const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'] }
     const sent = requestTls(`${origin(protocol, port)}/0`, options).end()
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
@@ -90,8 +98,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
   test.each<Protocol>(['HTTP/2 over TLS', 'h2c'])('all streams of a session of %s', async (protocol) => {
     expect(isHttp2(protocol)).toBe(true)
     const { testbed, inputs } = await serve(executor, SERVERS[protocol], 2)
-    await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-    const { port } = testbed.app.server.address() as AddressInfo
+    const port = await testbed.listen()
     const client = await Http2Client.connect(origin(protocol, port))
     const responses = inputs.map((_, n) => client.open(`/${n}`))
     for (const response of responses) await response.over()
@@ -102,15 +109,14 @@ describe.each(EXECUTORS)('on %s', (executor) => {
 test('a limit that a listener has taken on itself cuts nothing: the next reason counts', async () => {
   const { testbed, inputs } = await serve('inline')
   const struck = once(testbed.app.server, 'timeout')
-  const client = await testbed.connect()
-  client.send(get('/0'))
+  const client = await testbed.ask('/0')
   await client.including('data: 0')
   await struck
   expect(testbed.closed).toEqual([])
   client.destroy()
   const { reason, error } = await testbed.closeInfo()
   expect({ reason, error }).toEqual({ reason: 'client', error: undefined })
-  expect(producers.reasonIn((inputs[0] as producers.Watched).reason)).toBe('client')
+  expect(reasonIn((inputs[0] as Watched).reason)).toBe('client')
 })
 
 const ENDINGS: Record<string, (socket: Socket) => void> = {
@@ -124,8 +130,7 @@ test.each(Object.keys(ENDINGS))(
   async (way) => {
     const { testbed, inputs } = await serve('inline')
     testbed.app.server.on('timeout', ENDINGS[way] as (socket: Socket) => void)
-    const client = await testbed.connect()
-    client.send(get('/0'))
+    const client = await testbed.ask('/0')
     await client.closed()
     expect(client.responses[0]?.complete).toBe(false)
     await expectTimeouts({ testbed, inputs })
@@ -133,10 +138,9 @@ test.each(Object.keys(ENDINGS))(
 )
 
 test('heartbeats keep a connection from its limit', async () => {
-  const testbed = await makeTestbed({ heartbeatMs: 50 }, { connectionTimeout: 150 })
-  route(testbed, '/', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const testbed = await Testbed.everywhere({ heartbeatMs: 50 }, { connectionTimeout: 150 })
+  testbed.route('/', endless.promise, { flags: makeFlags(), reason: makeReason() })
+  const client = await testbed.ask('/')
   await client.including(':\n'.repeat(12))
   expect(testbed.closed).toEqual([])
 })

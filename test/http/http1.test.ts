@@ -4,12 +4,12 @@ import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EventStream, RouteOptions } from '../../src/index.ts'
-import { makeFlags } from '../../src/testing/flags.ts'
+import { makeFlags, until } from '../../src/testing/flags.ts'
 import { awaitingSignal, echoing, numbers } from '../../src/testing/producers.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
 const EVENTS = 'data: 0\n\ndata: 1\n\n'
 
 async function serve(options: RouteOptions = {}): Promise<Testbed> {
@@ -62,8 +62,7 @@ describe.each(EXECUTORS)('HTTP/1.1 on %s', (executor) => {
 
   test('"Connection: close" is heard: the connection ends after the stream', async () => {
     const testbed = await serve({ executor })
-    const client = await testbed.connect()
-    client.send(get('/', { connection: 'close' }))
+    const client = await testbed.ask('/', { connection: 'close' })
     expect(await client.response()).toMatchObject({ body: EVENTS, headers: { connection: 'close' } })
     await client.closed()
     expect((await testbed.closeInfo()).reason).toBe('ended')
@@ -124,8 +123,7 @@ describe.each(['sse', 'send'] as const)('a 204 by reply.%s()', (how) => {
       void reply.code(204)
       return how === 'send' ? reply.send() : reply.sse(numbers, { count: 2 })
     })
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     expect((await client.response(0)).body).toBe(EVENTS)
     client.send(get('/', { 'last-event-id': '1' }))
     const { status, headers } = await client.response(1)
@@ -243,8 +241,7 @@ describe('an upload that still goes on', () => {
       for await (const chunk of body) stream.send(String(chunk))
       stream.send('all of it')
     })
-    const client = await testbed.connect()
-    client.send(get('/', headers, 'POST'))
+    const client = await testbed.ask('/', headers, 'POST')
     for (const chunk of ['first', 'second', 'third']) {
       client.send(`${chunk.length.toString(16)}\r\n${chunk}\r\n`)
       await client.including(`data: ${chunk}\n\n`)

@@ -3,7 +3,8 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import type { Executor, SseRouteOptions } from '../../src/index.ts'
 import * as producers from '../../src/testing/producers.ts'
-import { Testbed } from '../plugin/testbed.ts'
+import { Testbed } from '../support/testbed.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** All that a client of HTTP/1.0 gets until its connection closes. */
 async function get(testbed: Testbed, path: string, headers = ''): Promise<{ head: string; body: string }> {
@@ -28,7 +29,7 @@ const CONTRADICTING = {
   'content-length': '3',
 }
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])('HTTP/1.0 on %s', (executor) => {
+describe.each(EXECUTORS)('HTTP/1.0 on %s', (executor) => {
   test.each(['', 'connection: keep-alive\r\n'])(
     'a body is bare, and its connection closes, whatever the handler and hooks say (client: %j)',
     async (headers) => {

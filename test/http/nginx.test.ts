@@ -1,22 +1,21 @@
 import { once } from 'node:events'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import { constants } from 'node:http2'
-import type { AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { createGunzip } from 'node:zlib'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { HeadfirstOptions, Producer } from '../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../src/testing/flags.ts'
+import { Flag, makeFlags, raise, untilRaised, type Flags, until } from '../../src/testing/flags.ts'
 import { awaitingSignal, flooding } from '../../src/testing/producers.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { Http2Client } from './http2-client.ts'
-import { findNginx, Nginx, type Binary, type NginxSettings } from './nginx.ts'
-import { acknowledged } from './producers.ts'
+import { Testbed } from '../support/testbed.ts'
+import { Http2Client } from '../support/http2-client.ts'
+import { findNginx, Nginx, type Binary, type NginxSettings } from './nginx-server.ts'
+import { acknowledged } from './nginx-producers.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 type Site = Omit<NginxSettings, 'upstream'>
 
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
 const COUNT = 20
 const GZIP = 'gzip on; gzip_types text/event-stream; gzip_min_length 0; gzip_proxied any;'
 const HTTP11 = 'proxy_http_version 1.1; proxy_set_header Connection "";'
@@ -37,8 +36,7 @@ beforeAll(async () => {
 
 /** nginx before a testbed's server. */
 async function proxy(testbed: Testbed, site: Site): Promise<Nginx> {
-  if (!testbed.app.server.listening) await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port: upstream } = testbed.app.server.address() as AddressInfo
+  const upstream = await testbed.listen()
   const nginx = await Nginx.start(binary, { ...site, upstream })
   onTestFinished(async () => nginx.stop())
   return nginx
@@ -153,8 +151,8 @@ describe.each(Object.entries(SITES))('behind nginx with %s', (name, site) => {
 
 // With TLS and HTTP/2, nginx 1.22 holds the head back until some of the body comes: hence retryMs.
 test('nginx that ends TLS speaks HTTP/2 to the clients; with retryMs the head comes before the first event', async () => {
-  const [key, certificate] = ['test-only-key.pem', 'test-only-certificate.pem'].map((file) =>
-    fileURLToPath(new URL(file, import.meta.url)),
+  const [key, certificate] = ['../support/test-only-key.pem', '../support/test-only-certificate.pem'].map(
+    (file) => fileURLToPath(new URL(file, import.meta.url)),
   )
   const site = { listen: 'ssl http2', server: `ssl_certificate ${certificate}; ssl_certificate_key ${key};` }
   const flags = makeFlags()

@@ -1,13 +1,15 @@
 /** Clients of HTTP/2 that break the protocol: their streams end, on every Node, and no other client's. */
 import { once } from 'node:events'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Flag, makeFlags, until, untilRaised } from '../../src/testing/flags.ts'
-import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
-import * as producers from '../lifecycle/producers.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { CERTIFICATE, SERVERS, type Protocol } from './protocols.ts'
+import { Testbed } from '../support/testbed.ts'
+import { CERTIFICATE, SERVERS, type Protocol } from '../support/protocols.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { makeReason, reasonIn } from '../support/producers/flagged.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as flooding from '../support/producers/flooding.ts'
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 const [DATA, HEADERS, SETTINGS, GOAWAY, WINDOW_UPDATE, CONTINUATION] = [0, 1, 4, 7, 8, 9]
@@ -60,8 +62,7 @@ interface Client {
 
 /** A connection that has sent this much after the preface. */
 async function open(testbed: Testbed, protocol: Protocol, ...frames: Buffer[]): Promise<Client> {
-  if (!testbed.app.server.listening) await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = testbed.app.server.address() as AddressInfo
+  const port = await testbed.listen()
   const socket =
     protocol === 'h2c'
       ? connect(port, '127.0.0.1')
@@ -90,16 +91,16 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     test.each(EXECUTORS)(
       'the connection ends, and its stream on %s as one whose client left',
       async (executor) => {
-        const testbed = await makeTestbed({ executor, heartbeatMs: 40 }, SERVERS[protocol])
-        const input = { flags: makeFlags(), reason: producers.makeReason() }
-        route(testbed, '/', producers.promise, input)
+        const testbed = await Testbed.everywhere({ executor, heartbeatMs: 40 }, SERVERS[protocol])
+        const input = { flags: makeFlags(), reason: makeReason() }
+        testbed.route('/', endless.promise, input)
         const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
         await until(() => client.types.includes(DATA), 'an event or a heartbeat')
         await untilRaised(input.flags, Flag.STARTED)
         client.socket.write(ERRORS[name] as Buffer)
         expect((await testbed.closeInfo()).reason).toBe('client')
         await untilRaised(input.flags, Flag.SEEN)
-        expect(producers.reasonIn(input.reason)).toBe('client')
+        expect(reasonIn(input.reason)).toBe('client')
         await until(() => client.socket.closed, 'the connection to end')
         expect(client.types.at(-1)).toBe(GOAWAY)
         await testbed.idle()
@@ -108,9 +109,9 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
   })
 
   test('one that leaves right after its error is not forgotten', async () => {
-    const testbed = await makeTestbed({ heartbeatMs: 40 }, SERVERS[protocol])
-    const input = { flags: makeFlags(), reason: producers.makeReason() }
-    route(testbed, '/', producers.promise, input)
+    const testbed = await Testbed.everywhere({ heartbeatMs: 40 }, SERVERS[protocol])
+    const input = { flags: makeFlags(), reason: makeReason() }
+    testbed.route('/', endless.promise, input)
     const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
     await until(() => client.types.includes(DATA), 'an event or a heartbeat')
     client.socket.end(ERRORS['SETTINGS of a wrong length'] as Buffer)
@@ -122,9 +123,9 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     'also where its stream on %s sends more often than it is looked at',
     async (executor) => {
       const options = { executor, heartbeatMs: 40, overflow: 'drop-oldest', maxBuffered: 4_096 } as const
-      const testbed = await makeTestbed({ ...options, highWaterMark: 4_096 }, SERVERS[protocol])
+      const testbed = await Testbed.everywhere({ ...options, highWaterMark: 4_096 }, SERVERS[protocol])
       const flags = makeFlags()
-      route(testbed, '/', producers.ignores, { flags })
+      testbed.route('/', endless.ignores, { flags })
       const client = await open(testbed, protocol, SETTINGS_OF_NOTHING, request(1, '/'))
       await until(() => client.types.includes(DATA), 'the first event')
       client.socket.end(ERRORS['SETTINGS of a wrong length'] as Buffer)
@@ -135,9 +136,9 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
   )
 
   test('a client is left alone that reads one stream not at all, and asks for much else', async () => {
-    const testbed = await makeTestbed({ heartbeatMs: 10 }, SERVERS[protocol])
-    route(testbed, '/flood', producers.floods, { flags: makeFlags() })
-    route(testbed, '/silent', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
+    const testbed = await Testbed.everywhere({ heartbeatMs: 10 }, SERVERS[protocol])
+    testbed.route('/flood', flooding.floods, { flags: makeFlags() })
+    testbed.route('/silent', endless.promise, { flags: makeFlags(), reason: makeReason() })
     // A reply that is written in an immediate of its own stands in the session's queue at any moment.
     testbed.app.get('/reply', async () => {
       await new Promise((resolve) => setImmediate(resolve))
@@ -164,10 +165,10 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
   })
 
   test('clients that take nothing for long are left alone, whichever way they do so', async () => {
-    const testbed = await makeTestbed({ heartbeatMs: 20 }, SERVERS[protocol])
+    const testbed = await Testbed.everywhere({ heartbeatMs: 20 }, SERVERS[protocol])
     const input = { flags: makeFlags() }
-    route(testbed, '/flood', producers.floods, input)
-    route(testbed, '/silent', producers.promise, { flags: makeFlags(), reason: producers.makeReason() })
+    testbed.route('/flood', flooding.floods, input)
+    testbed.route('/silent', endless.promise, { flags: makeFlags(), reason: makeReason() })
     // One opens its windows wide, and does not read. One reads, and opens none.
     const large = uint32(0x7fff_0000)
     const wide = frame(SETTINGS, 0, 0, Buffer.concat([Buffer.from([0, 4]), large]))

@@ -2,99 +2,54 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { constants } from 'node:http2'
 import { request as requestTls } from 'node:https'
-import { connect as connectSocket, type AddressInfo } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { EventStream, HeadfirstOptions, Producer } from '../../src/index.ts'
 import { encodeComment, encodeEvent } from '../../src/sse/event.ts'
 import { Flag, makeFlags, until, untilRaised, type Flags } from '../../src/testing/flags.ts'
 import * as producers from '../../src/testing/producers.ts'
-import { Testbed } from '../plugin/testbed.ts'
-import { Http2Client, type Http2Response } from './http2-client.ts'
-import { headSeen, open } from './producers.ts'
-import { CERTIFICATE, isHttp2, origin, SERVERS, type Protocol, type TlsRequestOptions } from './protocols.ts'
-
-const PROTOCOLS = Object.keys(SERVERS) as Protocol[]
-const HTTP2: Protocol[] = PROTOCOLS.filter(isHttp2)
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
-
-const matrix = (protocols: Protocol[]): [Protocol, string][] =>
-  protocols.flatMap((protocol) => EXECUTORS.map((executor): [Protocol, string] => [protocol, executor]))
-
-const make = async (protocol: Protocol, options: Omit<HeadfirstOptions, 'onClose'> = {}): Promise<Testbed> =>
-  Testbed.make(options, SERVERS[protocol])
-
-async function listen(testbed: Testbed): Promise<number> {
-  if (!testbed.app.server.listening) await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  return (testbed.app.server.address() as AddressInfo).port
-}
-
-function route<Input>(testbed: Testbed, path: string, producer: Producer<Input>, input: Input): void {
-  testbed.app.get(path, { sse: true }, async (_, reply) => reply.sse(producer as Producer<unknown>, input))
-}
-
-const connect = async (testbed: Testbed, protocol: Protocol): Promise<Http2Client> =>
-  Http2Client.connect(origin(protocol, await listen(testbed)))
-
-interface Got {
-  status: number | undefined
-  headers: Record<string, unknown>
-  body: string
-  complete: boolean
-}
-
-/**
- * The whole of one response, over whichever protocol.
- *
- * @param mayRead its body is not read before this resolves
- */
-async function receive(
-  testbed: Testbed,
-  protocol: Protocol,
-  path: string,
-  { method = 'GET', mayRead }: { method?: string; mayRead?: Promise<void> } = {},
-): Promise<Got> {
-  const port = await listen(testbed)
-  if (isHttp2(protocol)) {
-    const client = await Http2Client.connect(origin(protocol, port))
-    const response = client.open(path, { ':method': method }, false)
-    await mayRead
-    response.read()
-    const { headers = {}, body, complete } = await response.over()
-    client.session.close()
-    return { status: Number(headers[':status']), headers, body, complete }
-  }
-  const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'], method }
-  const sent = requestTls(`${origin(protocol, port)}${path}`, options).end()
-  const [response] = (await once(sent, 'response')) as [IncomingMessage]
-  expect(response.httpVersion).toBe('1.1')
-  await mayRead
-  let body = ''
-  for await (const text of response.setEncoding('utf8')) body += text as string
-  return { status: response.statusCode, headers: response.headers, body, complete: response.complete }
-}
+import type { Testbed } from '../support/testbed.ts'
+import { headSeen } from './protocols-producers.ts'
+import { CERTIFICATE, isHttp2, origin, type Protocol, type TlsRequestOptions } from '../support/protocols.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { PROTOCOLS, matrix, make, connect, receive } from './protocols-clients.ts'
 
 /** A client on a thread of its own. */
 async function observe(testbed: Testbed, protocol: Protocol, path: string, flags: Flags): Promise<string> {
-  const workerData = { protocol, port: await listen(testbed), path, flags }
-  const worker = new Worker(new URL('observer-thread.ts', import.meta.url), { workerData })
+  const workerData = { protocol, port: await testbed.listen(), path, flags }
+  const worker = new Worker(new URL('protocols-observer.ts', import.meta.url), { workerData })
   onTestFinished(async () => void (await worker.terminate()))
   const [body] = (await once(worker, 'message')) as [string]
   return body
+}
+
+/** A client that is connected, has the first event, and can leave. */
+async function reading(testbed: Testbed, protocol: Protocol): Promise<{ leave: () => void }> {
+  if (isHttp2(protocol)) {
+    const response = (await connect(testbed, protocol)).open('/')
+    await response.including('waiting')
+    return { leave: () => response.stream.close(constants.NGHTTP2_CANCEL) }
+  }
+  const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'] }
+  const sent = requestTls(origin(protocol, await testbed.listen()), options).end()
+  sent.on('error', () => {})
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  response.on('error', () => {})
+  expect(String((await once(response, 'data'))[0])).toBe('data: waiting\n\n')
+  return { leave: () => sent.destroy() }
 }
 
 describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
   test('the head has arrived before the producer is started', async () => {
     const testbed = await make(protocol, { executor })
     const flags = makeFlags()
-    route(testbed, '/', headSeen, { flags })
+    testbed.route('/', headSeen, { flags })
     expect(await observe(testbed, protocol, '/', flags)).toBe('data: head seen\n\n')
   })
 
   test.each(['event', 'tick'] as const)('events arrive in order, with flush %s', async (flush) => {
     const testbed = await make(protocol, { executor, flush, retryMs: 7 })
     const count = 300
-    route(testbed, '/', producers.varied, { count })
+    testbed.route('/', producers.varied, { count })
     let expected = 'retry: 7\n'
     for (let n = 0; n < count; n++) {
       expected += encodeEvent(producers.variedEvent(n))
@@ -108,7 +63,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
 
   test('a producer that fails ends the stream, and leaks nothing', async () => {
     const testbed = await make(protocol, { executor })
-    route(testbed, '/', producers.throwing, undefined)
+    testbed.route('/', producers.throwing, undefined)
     const { status, body, complete } = await receive(testbed, protocol, '/')
     expect({ status, body, complete }).toEqual({ status: 200, body: 'data: before\n\n', complete: true })
     expect((await testbed.closeInfo()).reason).toBe('error')
@@ -119,7 +74,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
     const flags = makeFlags()
     // Far more than the kernel takes for a client that does not read.
     const [count, size] = [300, 100_000]
-    route(testbed, '/', producers.pacing, { flags, count, size })
+    testbed.route('/', producers.pacing, { flags, count, size })
     const mayRead = untilRaised(flags, Flag.SEEN)
     const { body, complete } = await receive(testbed, protocol, '/', { mayRead })
     expect(complete).toBe(true)
@@ -134,7 +89,7 @@ describe.each(matrix(PROTOCOLS))('%s, %s', (protocol, executor) => {
   test('the server closes: an open stream gets its farewell, and its end', async () => {
     const testbed = await make(protocol, { executor, graceMs: 600_000 })
     const flags = makeFlags()
-    route(testbed, '/', producers.awaitingSignal, { flags, reason: 'shutdown' })
+    testbed.route('/', producers.awaitingSignal, { flags, reason: 'shutdown' })
     const received = receive(testbed, protocol, '/')
     await untilRaised(flags, Flag.STARTED)
     await testbed.app.close()
@@ -150,7 +105,7 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
   test('a producer that blocks its worker holds no event back', async () => {
     const testbed = await make(protocol, { executor: 'workers' })
     const flags = makeFlags()
-    route(testbed, '/', producers.blocking, { flags })
+    testbed.route('/', producers.blocking, { flags })
     expect(await observe(testbed, protocol, '/', flags)).toBe(
       'data: head seen\n\ndata: first seen\n\ndata: second seen\n\n',
     )
@@ -158,7 +113,7 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
 
   test('HEAD and 204 get their head, and start nothing', async () => {
     const testbed = await make(protocol)
-    route(testbed, '/', () => expect.unreachable('the producer ran'), undefined)
+    testbed.route('/', () => expect.unreachable('the producer ran'), undefined)
     testbed.app.get('/gone', { sse: true }, async (_, reply) =>
       reply.code(204).sse(() => expect.unreachable('the producer ran')),
     )
@@ -174,112 +129,12 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
 
   test('no header of the connection comes from us', async () => {
     const testbed = await make(protocol)
-    route(testbed, '/', producers.numbers, { count: 1 })
+    testbed.route('/', producers.numbers, { count: 1 })
     const { headers } = await receive(testbed, protocol, '/')
     const names = isHttp2(protocol) ? ['connection', 'keep-alive', 'transfer-encoding', 'upgrade'] : []
     for (const name of names) expect(headers).not.toHaveProperty(name)
   })
 })
-
-/** The ways in which a client of HTTP/2 leaves. */
-const LEAVES: Record<string, (client: Http2Client, response: Http2Response) => void> = {
-  'resets the stream': (_, response) => response.stream.close(constants.NGHTTP2_CANCEL),
-  'sends GOAWAY with an error, and hangs up': ({ session }) =>
-    session.destroy(undefined, constants.NGHTTP2_INTERNAL_ERROR),
-  'destroys its socket': (client) => client.hangUp(),
-}
-
-describe.each(matrix(HTTP2))('%s, %s', (protocol, executor) => {
-  test.each(Object.keys(LEAVES))('a client that %s is seen, and the producer told', async (how) => {
-    const testbed = await make(protocol, { executor })
-    const flags = makeFlags()
-    route(testbed, '/', producers.awaitingSignal, { flags, reason: 'client' })
-    const client = await connect(testbed, protocol)
-    const response = client.open('/')
-    await response.including('waiting')
-    await untilRaised(flags, Flag.STARTED)
-    LEAVES[how]?.(client, response)
-    expect((await testbed.closeInfo()).reason).toBe('client')
-    await untilRaised(flags, Flag.SEEN)
-    await testbed.idle()
-    expect(testbed.logged).toEqual([])
-  })
-
-  test('a client that resets a stream that waits for it is seen', async () => {
-    const testbed = await make(protocol, { executor })
-    const flags = makeFlags()
-    route(testbed, '/', producers.endless, { flags })
-    const client = await connect(testbed, protocol)
-    const response = client.open('/', {}, false)
-    await response.head()
-    await untilRaised(flags, Flag.STARTED)
-    response.stream.close(constants.NGHTTP2_CANCEL)
-    await untilRaised(flags, Flag.FINALLY)
-    expect((await testbed.closeInfo()).reason).toBe('client')
-  })
-
-  test('one client that does not read harms no other stream of its session', async () => {
-    const testbed = await make(protocol, { executor, highWaterMark: 1_024 })
-    const flags = makeFlags()
-    const [count, size] = [200, 10_000]
-    route(testbed, '/stuck', producers.pacing, { flags, count, size })
-    route(testbed, '/numbers', producers.numbers, { count: 500 })
-    route(testbed, '/open', open, { word: 'here' })
-    const client = await connect(testbed, protocol)
-    const stuck = client.open('/stuck', {}, false)
-    await untilRaised(flags, Flag.SEEN)
-    const idle = client.open('/open')
-    await idle.including('here')
-    const numbers = Array.from({ length: 500 }, (_, n) => `data: ${n}\n\n`).join('')
-    for (const other of Array.from({ length: 5 }, () => client.open('/numbers'))) {
-      await other.over()
-      expect(other.body).toBe(numbers)
-    }
-    expect(stuck).toMatchObject({ body: '', complete: false })
-    expect(testbed.app.sse.stats().routes).toMatchObject({
-      'GET /stuck': { open: 1 },
-      'GET /open': { open: 1 },
-    })
-    stuck.read()
-    await stuck.over()
-    expect(stuck.body.match(/^id: \d+$/gm)).toHaveLength(count)
-    expect(stuck.complete).toBe(true)
-  })
-
-  test('a client that never reads is closed when too much waits for it', async () => {
-    const testbed = await make(protocol, { executor, highWaterMark: 1_024, maxBuffered: 200_000 })
-    const flags = makeFlags()
-    route(testbed, '/', producers.flooding, { flags })
-    route(testbed, '/open', open, { word: 'here' })
-    const client = await connect(testbed, protocol)
-    const neighbour = client.open('/open')
-    await neighbour.including('here')
-    const response = client.open('/', {}, false)
-    await response.head()
-    await untilRaised(flags, Flag.FINALLY)
-    expect((await testbed.closeInfo()).reason).toBe('overflow')
-    response.read()
-    await response.over()
-    expect(response.stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR)
-    expect(neighbour.closed).toBe(false)
-  })
-})
-
-/** A client that is connected, has the first event, and can leave. */
-async function reading(testbed: Testbed, protocol: Protocol): Promise<{ leave: () => void }> {
-  if (isHttp2(protocol)) {
-    const response = (await connect(testbed, protocol)).open('/')
-    await response.including('waiting')
-    return { leave: () => response.stream.close(constants.NGHTTP2_CANCEL) }
-  }
-  const options: TlsRequestOptions = { ca: CERTIFICATE, agent: false, ALPNProtocols: ['http/1.1'] }
-  const sent = requestTls(origin(protocol, await listen(testbed)), options).end()
-  sent.on('error', () => {})
-  const [response] = (await once(sent, 'response')) as [IncomingMessage]
-  response.on('error', () => {})
-  expect(String((await once(response, 'data'))[0])).toBe('data: waiting\n\n')
-  return { leave: () => sent.destroy() }
-}
 
 describe.each(PROTOCOLS)('%s', (protocol) => {
   test.each(EXECUTORS)('a client that leaves is seen on %s, also by request.signal', async (executor) => {
@@ -298,180 +153,5 @@ describe.each(PROTOCOLS)('%s', (protocol) => {
     await untilRaised(flags, Flag.SEEN)
     await until(() => signal?.aborted === true, 'request.signal')
     await testbed.idle()
-  })
-})
-
-describe.each(HTTP2)('%s', (protocol) => {
-  test('the body of a POST is the input, and what is not accepted is a 406', async () => {
-    const testbed = await make(protocol)
-    testbed.app.post('/', { sse: true }, async (request, reply) => reply.sse(producers.echoing, request.body))
-    const client = await connect(testbed, protocol)
-    const headers = { ':method': 'POST', 'content-type': 'application/json' }
-    const accepted = client.open('/', headers)
-    accepted.stream.end('{"a":1}')
-    expect((await accepted.over()).body).toBe('event: none\ndata: {"a":1}\n\n')
-    const refused = client.open('/', { ...headers, accept: 'application/json' })
-    refused.stream.end('{}')
-    await refused.over()
-    expect(refused.headers).toMatchObject({ ':status': 406, vary: 'Accept' })
-    expect(refused.body).toContain('HF_ERR_NOT_ACCEPTABLE')
-    await testbed.idle()
-    expect(testbed.closed).toHaveLength(1)
-  })
-
-  test('trailers that the handler has declared come after the last event', async () => {
-    const testbed = await make(protocol)
-    testbed.app.get('/', { sse: true }, async (_, reply) =>
-      reply.trailer('x-sum', async () => '42').sse(producers.numbers, { count: 2 }),
-    )
-    const client = await connect(testbed, protocol)
-    const response = client.open('/', { te: 'trailers' })
-    let trailers: Record<string, unknown> | undefined
-    response.stream.on('trailers', (fields) => (trailers = fields))
-    await response.over()
-    expect(response).toMatchObject({ body: 'data: 0\n\ndata: 1\n\n', complete: true })
-    expect(trailers).toMatchObject({ 'x-sum': '42' })
-    expect((await testbed.closeInfo()).reason).toBe('ended')
-  })
-
-  test('a client that closes its session in peace still gets its streams to their end', async () => {
-    const testbed = await make(protocol)
-    let stream: EventStream | undefined
-    testbed.app.get('/', { sse: true }, async (_, reply) =>
-      reply.sse((opened: EventStream) => {
-        stream = opened
-        opened.send('before')
-      }),
-    )
-    const client = await connect(testbed, protocol)
-    const response = client.open('/')
-    await response.including('before')
-    client.session.close()
-    // A second stream on a session of its own proves that the server has gone on since.
-    await (await connect(testbed, protocol)).open('/', { ':method': 'HEAD' }).over()
-    stream?.send('after')
-    stream?.close()
-    expect(await response.over()).toMatchObject({ body: 'data: before\n\ndata: after\n\n', complete: true })
-    expect((await testbed.closeInfo()).reason).toBe('ended')
-  })
-
-  test.each([true, false])(
-    'a shutdown with forceCloseConnections: %s ends streams, and sessions',
-    async (force) => {
-      const testbed = await Testbed.make(
-        { graceMs: 600_000 },
-        { ...SERVERS[protocol], forceCloseConnections: force },
-      )
-      route(testbed, '/', open, { word: 'here' })
-      const client = await connect(testbed, protocol)
-      const responses = Array.from({ length: 20 }, () => client.open('/'))
-      for (const response of responses) await response.including('here')
-      await testbed.app.close()
-      for (const response of responses) {
-        await response.over()
-        expect(response.body).toMatch(/^data: here\n\n: .+\nretry: \d+\n$/)
-        expect(response.complete).toBe(true)
-        expect(response.stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR)
-      }
-      await until(() => client.closed, 'the session to be closed')
-      expect(testbed.closed.map(({ reason }) => reason)).toEqual(responses.map(() => 'shutdown'))
-    },
-  )
-
-  test('an end that was not delivered is not an end', async () => {
-    const testbed = await make(protocol)
-    let ended = false
-    testbed.app.get('/', { sse: true }, async (_, reply) =>
-      reply.sse(async (stream) => {
-        stream.send('x'.repeat(500_000))
-        stream.close()
-        ended = true
-      }),
-    )
-    const client = await connect(testbed, protocol)
-    const response = client.open('/', {}, false)
-    await response.head()
-    await until(() => ended, 'the end of the producer')
-    response.stream.close(constants.NGHTTP2_CANCEL)
-    expect((await testbed.closeInfo()).reason).toBe('client')
-  })
-
-  test('headers of the connection that the handler sets do not reach the client, nor harm the stream', async () => {
-    const testbed = await make(protocol)
-    const forbidden = {
-      connection: 'keep-alive',
-      'keep-alive': 'timeout=5',
-      'proxy-connection': 'keep-alive',
-      'transfer-encoding': 'chunked',
-      upgrade: 'h2c',
-      'http2-settings': 'AAMAAABk',
-    }
-    testbed.app.get('/', { sse: true }, async (_, reply) =>
-      reply.headers(forbidden).sse(producers.numbers, { count: 1 }),
-    )
-    const { status, headers, body } = await receive(testbed, protocol, '/')
-    expect({ status, body }).toEqual({ status: 200, body: 'data: 0\n\n' })
-    for (const name of Object.keys(forbidden)) expect(headers).not.toHaveProperty(name)
-  })
-
-  test('a shutdown breaks off, after its grace, what a client does not take', async () => {
-    const testbed = await make(protocol, { graceMs: 100 })
-    testbed.app.get('/', { sse: true }, async (_, reply) =>
-      reply.sse((stream: EventStream) => void stream.send('x'.repeat(500_000))),
-    )
-    const client = await connect(testbed, protocol)
-    const response = client.open('/', {}, false)
-    await response.head()
-    await testbed.app.close()
-    expect((await testbed.closeInfo()).reason).toBe('shutdown')
-    response.read()
-    await response.over()
-    expect(response.stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR)
-  })
-})
-
-/** One frame of HTTP/2 (RFC 9113, 4.1). */
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head.writeUInt8(type, 3)
-  head.writeUInt8(flags, 4)
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
-
-/** Asks for / over h2c with all windows open, and reads nothing of what comes: a client that has vanished. */
-async function vanish(testbed: Testbed): Promise<void> {
-  const socket = connectSocket(await listen(testbed), '127.0.0.1').pause()
-  onTestFinished(() => void socket.destroy())
-  socket.on('error', () => {})
-  const widest = Buffer.from([0x7f, 0xff, 0xff, 0xff])
-  // SETTINGS_INITIAL_WINDOW_SIZE; the connection's WINDOW_UPDATE; GET / with fields of the static table.
-  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-  socket.write(frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), widest])))
-  socket.write(frame(8, 0, 0, Buffer.from([0x7f, 0, 0, 0])))
-  const authority = Buffer.from('localhost')
-  socket.write(frame(1, 5, 1, Buffer.from([0x82, 0x84, 0x86, 0x01, authority.length, ...authority])))
-}
-
-describe.each(EXECUTORS)('h2c, %s: a client that has vanished', (executor) => {
-  test('is closed when too much waits for it', async () => {
-    const testbed = await make('h2c', { executor, maxBuffered: 200_000 })
-    const flags = makeFlags()
-    route(testbed, '/', producers.flooding, { flags })
-    await vanish(testbed)
-    await untilRaised(flags, Flag.FINALLY)
-    expect((await testbed.closeInfo()).reason).toBe('overflow')
-    await testbed.idle()
-  })
-
-  test('holds up no shutdown beyond its grace', async () => {
-    const testbed = await make('h2c', { executor, maxBuffered: 100_000_000, graceMs: 100 })
-    // More than the kernels of both sides take.
-    route(testbed, '/', open, { word: 'x'.repeat(30_000_000) })
-    await vanish(testbed)
-    await until(() => testbed.app.sse.stats().routes['GET /']?.open === 1, 'the stream')
-    await testbed.app.close()
-    expect((await testbed.closeInfo()).reason).toBe('shutdown')
   })
 })

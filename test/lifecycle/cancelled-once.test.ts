@@ -2,9 +2,8 @@
 import { expect, test } from 'vitest'
 import { deferred, inline, microtask, workers, type Executor } from '../../src/index.ts'
 import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
-import { get } from '../plugin/client.ts'
-import { makeTestbed, route } from './everywhere.ts'
-import * as producers from './producers.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as endless from '../support/producers/endless.ts'
 
 const MAKE: Record<string, () => Executor> = {
   inline,
@@ -23,11 +22,14 @@ test.each(Object.keys(MAKE))(
       reasons.push(reason)
       cancel?.(task, reason)
     }
-    const testbed = await makeTestbed({ executor: 'watched', executors: { watched: executor }, graceMs: 500 })
+    const testbed = await Testbed.everywhere({
+      executor: 'watched',
+      executors: { watched: executor },
+      graceMs: 500,
+    })
     const flags = makeFlags()
-    route(testbed, '/', producers.ignores, { flags }, { timeouts: { totalMs: 100 } })
-    const client = await testbed.connect()
-    client.send(get('/'))
+    testbed.route('/', endless.ignores, { flags }, { timeouts: { totalMs: 100 } })
+    const client = await testbed.ask('/')
     await untilRaised(flags, Flag.STARTED)
     await client.response()
     expect((await testbed.closeInfo()).reason).toBe('timeout')

@@ -2,12 +2,15 @@ import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { producer, workers, type PortableProducer } from '../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
-import { get, type RawClient } from '../plugin/client.ts'
-import { until, type Testbed } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
-import * as producers from './producers.ts'
-import { makeReason, reasonIn, type Watched } from './producers.ts'
+import { Flag, makeFlags, raise, untilRaised, until } from '../../src/testing/flags.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as flooding from '../support/producers/flooding.ts'
+import { type Watched, makeReason, reasonIn } from '../support/producers/flagged.ts'
+import { Gate } from '../support/gate.ts'
 
 interface Seen {
   signals: AbortSignal[]
@@ -53,42 +56,41 @@ const graceMs = 600_000
 
 describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => {
   test('before reply.sse() is called starts nothing', async () => {
-    const testbed = await makeTestbed({ executor, graceMs })
+    const testbed = await Testbed.everywhere({ executor, graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
-    let proceed: (() => void) | undefined
+    const gate = new Gate()
     testbed.app.get('/', { sse: true }, async (_, reply) => {
-      await new Promise<void>((resolve) => (proceed = resolve))
-      return reply.sse(producers.promise, { flags, reason: makeReason() })
+      await gate.pass()
+      return reply.sse(endless.promise, { flags, reason: makeReason() })
     })
-    const client = await testbed.connect()
-    client.send(get('/'))
-    await until(() => proceed !== undefined, 'the handler')
+    const client = await testbed.ask('/')
+    await gate.reached()
     client.destroy()
     await until(() => seen.hooks.length > 0, 'the end of the request')
-    proceed?.()
+    gate.open()
     await turns()
     await expectNoStream(testbed, seen, () => flags[Flag.STARTED] as number)
     expect(testbed.app.sse.stats().executors[executor]).toMatchObject({ admitted: 0 })
   })
 
   test('before reply.sse() is called for a request in its pipeline starts nothing', async () => {
-    const testbed = await makeTestbed({ executor, graceMs })
+    const testbed = await Testbed.everywhere({ executor, graceMs })
     const flags = makeFlags()
-    const proceed: (() => void)[] = []
+    const gate = new Gate()
     let handled = 0
     testbed.app.get('/:n', { sse: true }, async (_, reply) => {
-      await new Promise<void>((resolve) => proceed.push(resolve))
-      reply.sse(producers.promise, { flags, reason: makeReason() })
+      await gate.pass()
+      reply.sse(endless.promise, { flags, reason: makeReason() })
       handled++
       return reply
     })
     const client = await testbed.connect()
     client.send(get('/1') + get('/2'))
-    await until(() => proceed.length === 2, 'both handlers')
+    await gate.reached(2)
     client.destroy()
-    await untilNoConnection(testbed)
-    for (const resolve of proceed) resolve()
+    await testbed.unconnected()
+    gate.open()
     await until(() => handled === 2, 'both handlers to be done')
     await turns()
     expect(flags[Flag.STARTED]).toBe(0)
@@ -98,37 +100,33 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   })
 
   test('while onSend waits starts nothing', async () => {
-    const testbed = await makeTestbed({ executor, graceMs })
+    const testbed = await Testbed.everywhere({ executor, graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
-    let proceed: (() => void) | undefined
-    testbed.app.addHook('onSend', async () => {
-      await new Promise<void>((resolve) => (proceed = resolve))
-    })
-    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
-    const client = await testbed.connect()
-    client.send(get('/'))
-    await until(() => proceed !== undefined, 'onSend')
+    const gate = new Gate()
+    testbed.app.addHook('onSend', async () => gate.pass())
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
+    const client = await testbed.ask('/')
+    await gate.reached()
     expect(testbed.app.sse.stats().executors[executor]).toMatchObject({ waiting: 1 })
     client.destroy()
     // It is not held by the hook.
     await testbed.idle()
-    proceed?.()
+    gate.open()
     await expectNoStream(testbed, seen, () => flags[Flag.STARTED] as number)
   })
 
   test.each<[string, PortableProducer<Watched>]>([
-    ['generator', producers.generator],
-    ['async generator', producers.asyncGenerator],
-    ['promise', producers.promise],
-    ['subscription', producers.subscription],
+    ['generator', endless.generator],
+    ['async generator', endless.asyncGenerator],
+    ['promise', endless.promise],
+    ['subscription', endless.subscription],
   ])('during a producer (%s) cancels it', async (_, cancelled) => {
-    const testbed = await makeTestbed({ executor, graceMs, highWaterMark: 4_096 })
+    const testbed = await Testbed.everywhere({ executor, graceMs, highWaterMark: 4_096 })
     const seen = observe(testbed)
     const watched: Watched = { flags: makeFlags(), reason: makeReason() }
-    route<Watched>(testbed, '/', cancelled, watched)
-    const client = await testbed.connect()
-    client.send(get('/'))
+    testbed.route<Watched>('/', cancelled, watched)
+    const client = await testbed.ask('/')
     await client.including('data: 0\n\n')
     client.destroy()
     await untilRaised(watched.flags, Flag.FINALLY)
@@ -150,12 +148,12 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
     const sockets: Socket[] = []
 
     async function draining(): Promise<{ testbed: Testbed; client: RawClient; seen: Seen }> {
-      const testbed = await makeTestbed({ executor, graceMs })
+      const testbed = await Testbed.everywhere({ executor, graceMs })
       const seen = observe(testbed)
       const flags = makeFlags()
       sockets.length = 0
       testbed.app.server.on('connection', (socket) => sockets.push(socket))
-      route(testbed, '/', producers.fills, { flags })
+      testbed.route('/', flooding.fills, { flags })
       const client = await testbed.connect()
       client.socket.pause()
       client.send(get('/'))
@@ -197,22 +195,12 @@ describe.each(EXECUTORS)('on executor %s, a client that is gone', (executor) => 
   })
 })
 
-/** Resolves when the server has no connection. */
-async function untilNoConnection({ app }: Testbed): Promise<void> {
-  let connections = -1
-  await until(() => {
-    app.server.getConnections((_, count) => (connections = count))
-    return connections === 0
-  }, 'the connections to be closed')
-  await turns()
-}
-
 describe('a client that is gone between its head and its producer', () => {
   test('leaves the queue of deferred', async () => {
-    const testbed = await makeTestbed({ executor: 'deferred', graceMs })
+    const testbed = await Testbed.everywhere({ executor: 'deferred', graceMs })
     const seen = observe(testbed)
     const flags = makeFlags()
-    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
     // Those of one connection come in one turn of the loop, before any producer has its turn.
     const ahead = makeFlags()
     const order: string[] = []
@@ -222,12 +210,11 @@ describe('a client that is gone between its head and its producer', () => {
         raise(ahead, Flag.STARTED)
         client.destroy()
         // While the next one waits for its turn.
-        await untilNoConnection(testbed)
+        await testbed.unconnected()
       }),
     )
     const client = await testbed.connect()
-    const other = await testbed.connect()
-    other.send(get('/ahead'))
+    const other = await testbed.ask('/ahead')
     client.send(get('/'))
     await untilRaised(ahead, Flag.STARTED)
     other.destroy()
@@ -240,7 +227,7 @@ describe('a client that is gone between its head and its producer', () => {
   })
 
   test('leaves the queue of workers', async () => {
-    const testbed = await makeTestbed({
+    const testbed = await Testbed.everywhere({
       executor: 'workers',
       executors: { workers: workers({ threads: 1, streamsPerThread: 1, niceIncrement: 0 }) },
       graceMs,
@@ -248,13 +235,11 @@ describe('a client that is gone between its head and its producer', () => {
     const seen = observe(testbed)
     const first: Watched = { flags: makeFlags(), reason: makeReason() }
     const second: Watched = { flags: makeFlags(), reason: makeReason() }
-    route<Watched>(testbed, '/first', producers.promise, first)
-    route<Watched>(testbed, '/second', producers.promise, second)
-    const holder = await testbed.connect()
-    holder.send(get('/first'))
+    testbed.route<Watched>('/first', endless.promise, first)
+    testbed.route<Watched>('/second', endless.promise, second)
+    const holder = await testbed.ask('/first')
     await untilRaised(first.flags, Flag.STARTED)
-    const client = await testbed.connect()
-    client.send(get('/second'))
+    const client = await testbed.ask('/second')
     await client.head()
     client.destroy()
     const { reason, timings } = await testbed.closeInfo()
@@ -271,17 +256,16 @@ describe('a client that is gone between its head and its producer', () => {
 })
 
 test('a client that is gone while its producer’s module is loaded starts nothing', async () => {
-  const testbed = await makeTestbed({ executor: 'workers', graceMs })
+  const testbed = await Testbed.everywhere({ executor: 'workers', graceMs })
   const seen = observe(testbed)
   let reached = false
   let open!: () => void
   const opened = new Promise<void>((resolve) => (open = resolve))
   Object.assign(globalThis, { gate: { opened, reached: () => (reached = true) } })
   // The same as the module makes when it is loaded in the end.
-  const late: PortableProducer = producer(new URL('./late-module.ts', import.meta.url).href, () => {})
-  route(testbed, '/', late, undefined)
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const late: PortableProducer = producer(new URL('./client-gone-module.ts', import.meta.url).href, () => {})
+  testbed.route('/', late, undefined)
+  const client = await testbed.ask('/')
   await until(() => reached, 'the module to be loaded')
   client.destroy()
   await until(() => seen.hooks.length > 0, 'the end of the request')

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { EventStream, Producer } from '../../src/index.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed } from '../plugin/testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** Sources that say one thing and then wait for ever, and how one hears that they were stopped. */
 const SOURCES: Record<string, () => { produce: Producer; stopped: Promise<unknown> }> = {
@@ -27,8 +26,7 @@ describe.each(['inline', 'microtask', 'deferred'])('on executor %s', (executor) 
     testbed.app.get('/', { sse: { onOpen: (stream) => void (opened = stream) } }, async (_, reply) =>
       reply.sse(produce),
     )
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('data: first\n\n')
     opened?.close()
     await stopped

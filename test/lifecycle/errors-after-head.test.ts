@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { HF_ERR_EVENT_INVALID } from '../../src/errors.ts'
 import type { EventStream, PortableProducer } from '../../src/index.ts'
-import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
-import { until } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
-import * as failing from './failing-producers.ts'
-import { SECRET } from './failing-producers.ts'
+import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
+import * as failing from '../support/producers/failing-sources.ts'
+import { SECRET } from '../support/producers/failing-sources.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const DEFAULT_LAST = 'data: before\n\n'
 
@@ -27,8 +28,8 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
   ]
 
   test.each(ways)('%s: the client is told nothing of it', async (_, producer) => {
-    const testbed = await makeTestbed({ executor })
-    route(testbed, '/', producer, undefined)
+    const testbed = await Testbed.everywhere({ executor })
+    testbed.route('/', producer, undefined)
     const { status, body, headers, trailers, complete } = await testbed.request('/')
     expect({ status, body, complete }).toEqual({ status: 200, body: DEFAULT_LAST, complete: true })
     expectNoLeak(body + JSON.stringify(headers) + JSON.stringify(trailers))
@@ -41,9 +42,9 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
   })
 
   test.each(ways)('%s: onError may send one last event', async (_, producer) => {
-    const testbed = await makeTestbed({ executor })
+    const testbed = await Testbed.everywhere({ executor })
     const told: unknown[] = []
-    route(testbed, '/', producer, undefined, {
+    testbed.route('/', producer, undefined, {
       onError: (error, stream, request) => {
         told.push((error as Error).message)
         stream.send({ event: 'failed', data: { id: request.id } })
@@ -61,10 +62,10 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
   test.each(failing.THROWN)(
     'whatever is thrown (%s) ends the stream, and the server serves on',
     async (name) => {
-      const testbed = await makeTestbed({ executor })
+      const testbed = await Testbed.everywhere({ executor })
       const told: unknown[] = []
-      route(testbed, '/', failing.anything, name, { onError: (error) => told.push(error) })
-      route(testbed, '/late', failing.anythingLate, name)
+      testbed.route('/', failing.anything, name, { onError: (error) => told.push(error) })
+      testbed.route('/late', failing.anythingLate, name)
       const { body, complete } = await testbed.request('/')
       expect({ body, complete }).toEqual({ body: DEFAULT_LAST, complete: true })
       expect((await testbed.closeInfo()).reason).toBe('error')
@@ -80,17 +81,17 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
   )
 
   test('a frozen error keeps its message in the log', async () => {
-    const testbed = await makeTestbed({ executor })
-    route(testbed, '/', failing.anything, 'a frozen error')
+    const testbed = await Testbed.everywhere({ executor })
+    testbed.route('/', failing.anything, 'a frozen error')
     await testbed.request('/')
     await until(() => testbed.logged.length > 0, 'the log')
     expect(testbed.logged).toEqual([{ msg: 'event stream failed', error: SECRET }])
   })
 
   test('send() from a stray timer answers false, and throws nothing', async () => {
-    const testbed = await makeTestbed({ executor })
+    const testbed = await Testbed.everywhere({ executor })
     const flags = makeFlags()
-    route(testbed, '/', failing.strayTimer, { flags })
+    testbed.route('/', failing.strayTimer, { flags })
     expect((await testbed.request('/')).body).toBe(DEFAULT_LAST)
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: 1 })
     await untilRaised(flags, Flag.SEEN)
@@ -100,19 +101,19 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
   })
 
   test('onError that throws, or closes, or sends what is no event, changes nothing', async () => {
-    const testbed = await makeTestbed({ executor })
-    route(testbed, '/throws', failing.later, undefined, {
+    const testbed = await Testbed.everywhere({ executor })
+    testbed.route('/throws', failing.later, undefined, {
       onError: () => {
         throw Object.freeze(new Error('frozen, in onError'))
       },
     })
-    route(testbed, '/closes', failing.later, undefined, {
+    testbed.route('/closes', failing.later, undefined, {
       onError: (_, stream) => {
         stream.close()
         stream.send('late')
       },
     })
-    route(testbed, '/sends', failing.later, undefined, {
+    testbed.route('/sends', failing.later, undefined, {
       onError: (_, stream) => void stream.send(5 as never),
     })
     const asynchronous = {
@@ -121,7 +122,7 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
         if (!stream.send('too late')) throw new Error('nobody waits for an async hook')
       },
     }
-    route(testbed, '/rejects', failing.later, undefined, asynchronous)
+    testbed.route('/rejects', failing.later, undefined, asynchronous)
     for (const [number, path] of ['/throws', '/closes', '/sends', '/rejects'].entries()) {
       expect(await testbed.request(path)).toMatchObject({ body: DEFAULT_LAST, complete: true })
       expect(await testbed.closeInfo(number)).toMatchObject({ reason: 'error', error: { message: SECRET } })
@@ -141,9 +142,9 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
   })
 
   test('onClose that throws leaves everything counted out', async () => {
-    const testbed = await makeTestbed({ executor })
+    const testbed = await Testbed.everywhere({ executor })
     let calls = 0
-    route(testbed, '/', failing.later, undefined, {
+    testbed.route('/', failing.later, undefined, {
       onClose: () => {
         calls++
         throw Object.freeze(new Error('in onClose'))
@@ -160,10 +161,9 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
   })
 
   test('onOpen that throws what cannot be read ends the stream, and no producer starts', async () => {
-    const testbed = await makeTestbed({ executor })
+    const testbed = await Testbed.everywhere({ executor })
     const flags = makeFlags()
-    route(
-      testbed,
+    testbed.route(
       '/',
       failing.strayTimer,
       { flags },
@@ -173,8 +173,7 @@ describe.each(EXECUTORS)('on executor %s, after the head', (executor) => {
         },
       },
     )
-    route(
-      testbed,
+    testbed.route(
       '/revoked',
       failing.strayTimer,
       { flags },

@@ -3,21 +3,22 @@ import type { Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { makeFlags } from '../../src/testing/flags.ts'
-import { get } from '../plugin/client.ts'
-import { until, type Testbed } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
-import * as producers from './producers.ts'
-import { makeReason } from './producers.ts'
+import { makeFlags, until } from '../../src/testing/flags.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
+import { makeReason } from '../support/producers/flagged.ts'
 
 /** A server of which each executor has a route that waits, one that ends, and one that tells its Last-Event-ID. */
-async function serve(options: Parameters<typeof makeTestbed>[0] = {}): Promise<Testbed> {
-  const testbed = await makeTestbed(options)
+async function serve(options: Parameters<typeof Testbed.everywhere>[0] = {}): Promise<Testbed> {
+  const testbed = await Testbed.everywhere(options)
   for (const executor of EXECUTORS) {
     const watched = { flags: makeFlags(), reason: makeReason() }
-    route(testbed, `/${executor}/waits`, producers.promise, watched, { executor })
-    route(testbed, `/${executor}/ends`, producers.count, { events: 20, bytes: 40 }, { executor })
-    route(testbed, `/${executor}/id`, producers.lastEventId, undefined, { executor })
+    testbed.route(`/${executor}/waits`, endless.promise, watched, { executor })
+    testbed.route(`/${executor}/ends`, plain.count, { events: 20, bytes: 40 }, { executor })
+    testbed.route(`/${executor}/id`, plain.lastEventId, undefined, { executor })
   }
   // It listens from the first client on.
   ;(await testbed.connect()).destroy()
@@ -42,7 +43,7 @@ async function expectUnharmed(testbed: Testbed, executor: string): Promise<void>
   await testbed.idle()
   const { status, body, complete } = await testbed.request(`/${executor}/ends`)
   expect({ status, complete }).toEqual({ status: 200, complete: true })
-  expect(body.match(/^id: \d+$/gm)).toHaveLength(20)
+  expect(body.match(/^data: \d+ x+$/gm)).toHaveLength(20)
   await testbed.idle()
   expect(testbed.logged).toEqual([])
 }
@@ -56,7 +57,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       if (length > 0) await new Promise((resolve) => socket.write(text.slice(0, length), resolve))
       socket.resetAndDestroy()
     }
-    await untilNoConnection(testbed)
+    await testbed.unconnected()
     await expectUnharmed(testbed, executor)
     expect(testbed.counted).toBe(0)
   })
@@ -75,7 +76,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       expect(taken).toHaveLength(length)
       socket.resetAndDestroy()
     }
-    await untilNoConnection(testbed)
+    await testbed.unconnected()
     await testbed.idle()
     // What the kernel had taken before the reset has ended as far as a server can know.
     expect(testbed.closed).toHaveLength(opened)
@@ -97,7 +98,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       else await Promise.race([once(socket, 'readable'), once(socket, 'close')])
     }
     expect(text.endsWith('\r\n0\r\n\r\n')).toBe(true)
-    expect(text.match(/^id: \d+$/gm)).toHaveLength(20)
+    expect(text.match(/^data: \d+ x+$/gm)).toHaveLength(20)
     expect((await testbed.closeInfo()).reason).toBe('ended')
     await expectUnharmed(testbed, executor)
   })
@@ -130,15 +131,14 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
       }),
       { numRuns: 25 },
     )
-    await untilNoConnection(testbed)
+    await testbed.unconnected()
     await expectUnharmed(testbed, executor)
     expect(testbed.counted).toBe(0)
   })
 
   test('a client that half-closes is taken for gone, with all that was sent before', async () => {
     const testbed = await serve()
-    const client = await testbed.connect()
-    client.send(get(`/${executor}/waits`))
+    const client = await testbed.ask(`/${executor}/waits`)
     await client.including('data: 0\n\n')
     client.socket.end()
     await client.closed()
@@ -165,7 +165,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
     first.socket.end(get(`/${executor}/ends`))
     await first.closed()
     expect(first.responses[0]?.complete).toBe(true)
-    expect(first.responses[0]?.body.match(/^id: \d+$/gm)).toHaveLength(20)
+    expect(first.responses[0]?.body.match(/^data: \d+ x+$/gm)).toHaveLength(20)
     expect((await testbed.closeInfo(0)).reason).toBe('ended')
 
     const second = await testbed.connect()
@@ -268,13 +268,4 @@ async function readToEnd(testbed: Testbed, request: string): Promise<Buffer> {
   const parts: Buffer[] = []
   for await (const part of socket) parts.push(part as Buffer)
   return Buffer.concat(parts)
-}
-
-async function untilNoConnection({ app }: Testbed): Promise<void> {
-  let connections = -1
-  await until(() => {
-    app.server.getConnections((_, count) => (connections = count))
-    return connections === 0
-  }, 'the connections to be closed')
-  await turns()
 }

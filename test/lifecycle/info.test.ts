@@ -2,10 +2,10 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { describe, expect, test } from 'vitest'
 import type { CloseInfo } from '../../src/index.ts'
 import { varied } from '../../src/testing/producers.ts'
-import { get } from '../plugin/client.ts'
-import { until } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route } from './everywhere.ts'
-import * as producers from './producers.ts'
+import { until } from '../../src/testing/flags.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as plain from '../support/producers/plain.ts'
 
 /** Those that came, in their order: admission, head, start, first event, close. */
 function expectInOrder({ timings }: CloseInfo): void {
@@ -16,9 +16,9 @@ function expectInOrder({ timings }: CloseInfo): void {
 
 describe.each(EXECUTORS)('on executor %s', (executor) => {
   test('info counts what the client of a stream that ended has received', async () => {
-    const testbed = await makeTestbed({ executor, retryMs: 7 })
+    const testbed = await Testbed.everywhere({ executor, retryMs: 7 })
     const count = 200
-    route(testbed, '/', varied, { count })
+    testbed.route('/', varied, { count })
     const { body } = await testbed.request('/')
     const info = await testbed.closeInfo()
     const decoded: EventSourceMessage[] = []
@@ -43,9 +43,9 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
   })
 
   test('info leaves out what a stream did not come to', async () => {
-    const testbed = await makeTestbed({ executor })
-    route(testbed, '/closed', producers.count, { events: 1 }, { onOpen: (stream) => stream.close() })
-    route(testbed, '/silent', producers.count, { events: 0 })
+    const testbed = await Testbed.everywhere({ executor })
+    testbed.route('/closed', plain.count, { events: 1 }, { onOpen: (stream) => stream.close() })
+    testbed.route('/silent', plain.count, { events: 0 })
     await testbed.request('/closed')
     const closed = await testbed.closeInfo(0)
     expect(closed.timings).toMatchObject({ startedMs: undefined, firstEventMs: undefined })
@@ -64,7 +64,7 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
 
   test('a handlerTimeout cuts no stream, but a handler that is late with it, and one that never comes', async () => {
     const handlerTimeout = 60
-    const testbed = await makeTestbed({ executor }, { handlerTimeout })
+    const testbed = await Testbed.everywhere({ executor }, { handlerTimeout })
     const signals: AbortSignal[] = []
     let proceed: (() => void) | undefined
     testbed.app.get('/never', { sse: true }, async ({ signal }) => {
@@ -73,14 +73,13 @@ describe.each(EXECUTORS)('on executor %s', (executor) => {
     })
     testbed.app.get('/late', { sse: true }, async (_, reply) => {
       await new Promise<void>((resolve) => (proceed = resolve))
-      return reply.sse(producers.count, { events: 1 })
+      return reply.sse(plain.count, { events: 1 })
     })
-    route(testbed, '/stream', producers.outlasts, { ms: handlerTimeout * 3 })
-    route(testbed, '/first', producers.outlasts, { ms: 0 })
+    testbed.route('/stream', plain.outlasts, { ms: handlerTimeout * 3 })
+    testbed.route('/first', plain.outlasts, { ms: 0 })
     // The first head of a producer may wait for a thread that has loaded it.
     while ((await testbed.request('/first')).status !== 200);
-    const client = await testbed.connect()
-    client.send(get('/stream'))
+    const client = await testbed.ask('/stream')
     expect(await testbed.request('/never')).toMatchObject({ status: 503 })
     expect(signals[0]?.aborted).toBe(true)
     expect(await testbed.request('/late')).toMatchObject({ status: 503 })

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import type { Report } from './cycles.ts'
-import { EXECUTORS } from './executors.ts'
+import type { Report } from './leaks-cycles.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { runScript } from '../support/processes.ts'
 
 /** Of each executor and reason, so that there are ten thousand. `npm run leaks` makes 2.8 million. */
 const CYCLES = 360
@@ -22,13 +20,12 @@ test(
   'after ten thousand streams that came and went in every way nothing of them stays',
   { timeout: 300_000 },
   async () => {
-    const script = fileURLToPath(new URL('./cycles.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [...process.execArgv, '--no-warnings', '--expose-gc', script, EXECUTORS.join(), String(CYCLES)],
-      { timeout: 290_000, maxBuffer: 2 ** 24 },
-    )
-    const { before, objectsBefore, objectsAfter, cells, places } = JSON.parse(stdout) as Report
+    const script = new URL('./leaks-cycles.ts', import.meta.url)
+    const { before, objectsBefore, objectsAfter, cells, places } = await runScript<Report>(script, {
+      args: [EXECUTORS.join(), CYCLES],
+      nodeArgs: ['--no-warnings', '--expose-gc'],
+      timeout: 290_000,
+    })
     const { handles, listeners, files, threads } = before
     const kinds = ['ended', 'client', 'error', 'timeout', 'overflow', 'shutdown', 'none']
     expect(cells.map(({ executor, reason }) => `${executor} ${reason}`)).toEqual([

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { makeFlags } from '../../src/testing/flags.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import * as producers from './leaving-producers.ts'
+import { makeFlags, until } from '../../src/testing/flags.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as producers from './left-open-producers.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 interface Line {
   level: number
@@ -23,7 +24,7 @@ async function serve(executor: string): Promise<{ testbed: Testbed; warnings: Li
   return { testbed, warnings }
 }
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])('on %s', (executor) => {
+describe.each(EXECUTORS)('on %s', (executor) => {
   test('a producer that leaves its stream open and has not asked for its signal is warned of, once a route', async () => {
     const { testbed, warnings } = await serve(executor)
     const [first, second] = [await testbed.connect(), await testbed.connect()]
@@ -45,8 +46,7 @@ describe.each(['inline', 'microtask', 'deferred', 'workers'])('on %s', (executor
 
   test.each(['listens', 'closes', 'ends'])('one that does not is not (%s)', async (name) => {
     const { testbed, warnings } = await serve(executor)
-    const client = await testbed.connect()
-    client.send(get(`/${name}`))
+    const client = await testbed.ask(`/${name}`)
     await client.including('sent')
     client.destroy()
     await testbed.idle()

@@ -1,17 +1,18 @@
 import { describe, expect, test } from 'vitest'
-import { EXECUTORS, makeTestbed, route } from './everywhere.ts'
 import * as sources from './no-events-producers.ts'
 import { ENDS_READABLE, NO_EVENTS } from './no-events-producers.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const { bytes, ...others } = sources
 const kinds = ['generator', 'asyncGenerator', 'array', 'sends', 'objects', 'webStream'] as const
 
 describe.each(EXECUTORS)('on executor %s, what is no event', (executor) => {
   test.each(kinds)('ends the stream as error, after what was sent before (%s)', async (kind) => {
-    const testbed = await makeTestbed({ executor })
+    const testbed = await Testbed.everywhere({ executor })
     const names = NO_EVENTS.filter((name) => kind !== 'objects' || !ENDS_READABLE.includes(name))
     for (const [number, name] of names.entries()) {
-      route(testbed, `/${number}`, others[kind], name)
+      testbed.route(`/${number}`, others[kind], name)
     }
     for (const [number, name] of names.entries()) {
       const { body, complete } = await testbed.request(`/${number}`)
@@ -29,8 +30,8 @@ describe.each(EXECUTORS)('on executor %s, what is no event', (executor) => {
   })
 
   test('bytes of a Readable are named in the error', async () => {
-    const testbed = await makeTestbed({ executor })
-    route(testbed, '/', bytes, undefined)
+    const testbed = await Testbed.everywhere({ executor })
+    testbed.route('/', bytes, undefined)
     expect(await testbed.request('/')).toMatchObject({ body: '', complete: true })
     const { reason, error } = await testbed.closeInfo()
     expect({ reason, code: (error as { code: string }).code }).toEqual({

@@ -2,12 +2,16 @@
 import { describe, expect, test } from 'vitest'
 import type { CloseReason, PortableProducer, SseRouteOptions } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
-import { get, type RawClient } from '../plugin/client.ts'
-import type { Testbed } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
-import * as failing from './failing-producers.ts'
-import * as producers from './producers.ts'
-import { makeReason, reasonIn } from './producers.ts'
+import type { RawClient } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as failing from '../support/producers/failing-sources.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import * as dying from '../support/producers/dying.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as flooding from '../support/producers/flooding.ts'
+import * as plain from '../support/producers/plain.ts'
+import { makeReason, reasonIn } from '../support/producers/flagged.ts'
 
 interface Way {
   producer: PortableProducer<never>
@@ -24,9 +28,9 @@ interface Way {
 }
 
 const WAYS: Record<CloseReason, Way> = {
-  ended: { producer: producers.count, complete: true },
+  ended: { producer: plain.count, complete: true },
   client: {
-    producer: producers.promise,
+    producer: endless.promise,
     strike: async (client) => {
       await client.including('data: 0')
       client.destroy()
@@ -36,7 +40,7 @@ const WAYS: Record<CloseReason, Way> = {
   },
   error: { producer: failing.later, code: 'E_SECRET', complete: true },
   timeout: {
-    producer: producers.promise,
+    producer: endless.promise,
     // From the first event on: the producer has begun by then.
     options: { timeouts: { idleMs: 20 } },
     code: 'HF_ERR_STREAM_TIMEOUT',
@@ -44,14 +48,14 @@ const WAYS: Record<CloseReason, Way> = {
     told: true,
   },
   overflow: {
-    producer: producers.overflows,
+    producer: flooding.overflows,
     options: { highWaterMark: 65_536, maxBuffered: 65_536 },
     strike: (client) => client.socket.pause(),
     complete: false,
     told: true,
   },
   shutdown: {
-    producer: producers.promise,
+    producer: endless.promise,
     strike: async (client, { app }) => {
       await client.including('data: 0')
       await app.close()
@@ -61,7 +65,7 @@ const WAYS: Record<CloseReason, Way> = {
   },
   // Only a thread can be lost.
   lost: {
-    producer: producers.dies,
+    producer: dying.exits,
     code: 'HF_ERR_THREAD_LOST',
     complete: true,
     executors: ['workers'],
@@ -75,11 +79,10 @@ const rows = Object.entries(WAYS).flatMap(([reason, way]) =>
 describe.each(rows)('a stream that is closed as $reason on $executor', ({ reason, executor, way }) => {
   test('says so once: to onClose, to its producer, in the counts, and to its client', async () => {
     const { producer, options = {}, strike, code, complete, told = false } = way
-    const testbed = await makeTestbed({ executor, graceMs: 10_000 })
+    const testbed = await Testbed.everywhere({ executor, graceMs: 10_000 })
     const input = { flags: makeFlags(), reason: makeReason(), events: 1 }
-    route(testbed, '/', producer as PortableProducer<object>, input, options)
-    const client = await testbed.connect()
-    client.send(get('/'))
+    testbed.route('/', producer as PortableProducer<object>, input, options)
+    const client = await testbed.ask('/')
     await client.head()
     await strike?.(client, testbed)
 

@@ -1,11 +1,15 @@
+/** One file: every way to be open while the server closes gets the same farewell, checked by one function. */
 import { describe, expect, test } from 'vitest'
 import headfirst, { producer, workers, type EventStream, type Executor } from '../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../src/testing/flags.ts'
-import { get, type RawClient, type Received } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route, turns } from './everywhere.ts'
-import * as producers from './producers.ts'
-import { makeReason, MANY } from './producers.ts'
+import { Flag, makeFlags, raise, untilRaised, until } from '../../src/testing/flags.ts'
+import { get, type RawClient, type Received } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { turns } from '../support/waiting.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as flooding from '../support/producers/flooding.ts'
+import { makeReason, MANY } from '../support/producers/flagged.ts'
+import { Gate } from '../support/gate.ts'
 
 const FAREWELL = /^: the server is closing\nretry: (\d+)\n$/
 
@@ -30,8 +34,7 @@ function expectFarewell({ status, body, complete }: Received, graceMs: number): 
 async function openMany(testbed: Testbed, path: string, count: number): Promise<RawClient[]> {
   const clients: RawClient[] = []
   for (let n = 0; n < count; n++) {
-    const client = await testbed.connect()
-    client.send(get(path))
+    const client = await testbed.ask(path)
     clients.push(client)
   }
   await Promise.all(clients.map(async (client) => client.head()))
@@ -40,15 +43,15 @@ async function openMany(testbed: Testbed, path: string, count: number): Promise<
 
 test('a thousand streams on all executors at once: nobody is cut, and nothing waits for who does not stop', async () => {
   const graceMs = 300
-  const testbed = await makeTestbed({
+  const testbed = await Testbed.everywhere({
     graceMs,
     executors: { workers: workers({ threads: 2, streamsPerThread: 250, niceIncrement: 0, graceMs: 100 }) },
   })
   const stubborn = makeFlags()
   const obedient = { flags: makeFlags(), reason: makeReason() }
   for (const executor of EXECUTORS) {
-    route(testbed, `/${executor}/stubborn`, producers.ignores, { flags: stubborn }, { executor })
-    route(testbed, `/${executor}/obedient`, producers.promise, obedient, { executor })
+    testbed.route(`/${executor}/stubborn`, endless.ignores, { flags: stubborn }, { executor })
+    testbed.route(`/${executor}/obedient`, endless.promise, obedient, { executor })
   }
   const clients: RawClient[] = []
   for (const executor of EXECUTORS) {
@@ -79,9 +82,9 @@ test('a thousand streams on all executors at once: nobody is cut, and nothing wa
 describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   test('resolves at its grace with clients that do not read, after their onClose', async () => {
     const graceMs = 200
-    const testbed = await makeTestbed({ graceMs, executor, heartbeatMs: 0 })
+    const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    route(testbed, '/', producers.floods, { flags })
+    testbed.route('/', flooding.floods, { flags })
     const [reading, ...paused] = (await openMany(testbed, '/', 4)) as [RawClient, ...RawClient[]]
     for (const { socket } of paused) socket.pause()
     await untilRaised(flags, Flag.STARTED, 4)
@@ -95,9 +98,9 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
 
   test('gives who is behind, and reads on, all that was sent, and the farewell', async () => {
     const graceMs = 600_000
-    const testbed = await makeTestbed({ graceMs, executor, heartbeatMs: 0 })
+    const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    route(testbed, '/', producers.floods, { flags })
+    testbed.route('/', flooding.floods, { flags })
     const [client] = (await openMany(testbed, '/', 1)) as [RawClient]
     client.socket.pause()
     await untilRaised(flags, Flag.STARTED)
@@ -115,19 +118,16 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     const graceMs = 600_000
     let closing = false
     const sign: Executor = { run: () => {}, close: () => void (closing = true) }
-    const testbed = await makeTestbed({ graceMs, executor, executors: { sign } })
+    const testbed = await Testbed.everywhere({ graceMs, executor, executors: { sign } })
     const flags = makeFlags()
-    let proceed: (() => void) | undefined
-    testbed.app.addHook('onSend', async () => {
-      await new Promise<void>((resolve) => (proceed = resolve))
-    })
-    route(testbed, '/', producers.promise, { flags, reason: makeReason() })
-    const client = await testbed.connect()
-    client.send(get('/'))
-    await until(() => proceed !== undefined, 'onSend')
+    const gate = new Gate()
+    testbed.app.addHook('onSend', async () => gate.pass())
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
+    const client = await testbed.ask('/')
+    await gate.reached()
     const closed = testbed.app.close()
     await until(() => closing, 'the shutdown to begin')
-    proceed?.()
+    gate.open()
     expectFarewell(await client.response(), graceMs)
     await closed
     const { reason, timings, events } = await testbed.closeInfo()
@@ -140,15 +140,21 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
     expect(testbed.counted).toBe(0)
   })
 
-  test('does not change how a stream went that had ended and is still read', async () => {
-    const testbed = await makeTestbed({ graceMs: 600_000, executor, heartbeatMs: 0 })
+  /** A stream that has ended, and whose client has not read it. */
+  async function endedUnread(graceMs: number): Promise<{ testbed: Testbed; client: RawClient }> {
+    const testbed = await Testbed.everywhere({ graceMs, executor, heartbeatMs: 0 })
     const flags = makeFlags()
-    route(testbed, '/', producers.fills, { flags })
+    testbed.route('/', flooding.fills, { flags })
     const client = await testbed.connect()
     client.socket.pause()
     client.send(get('/'))
     await untilRaised(flags, Flag.FINALLY)
     await until(() => testbed.app.sse.stats().executors[executor]?.running === 0, 'the producer to be done')
+    return { testbed, client }
+  }
+
+  test('does not change how a stream went that had ended and is still read', async () => {
+    const { testbed, client } = await endedUnread(600_000)
     const closed = testbed.app.close()
     await turns()
     client.socket.resume()
@@ -161,14 +167,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
   })
 
   test('is the reason where such a stream is not read within the grace', async () => {
-    const testbed = await makeTestbed({ graceMs: 100, executor, heartbeatMs: 0 })
-    const flags = makeFlags()
-    route(testbed, '/', producers.fills, { flags })
-    const client = await testbed.connect()
-    client.socket.pause()
-    client.send(get('/'))
-    await untilRaised(flags, Flag.FINALLY)
-    await until(() => testbed.app.sse.stats().executors[executor]?.running === 0, 'the producer to be done')
+    const { testbed } = await endedUnread(100)
     await testbed.app.close()
     expect(testbed.closed.map(({ reason }) => reason)).toEqual(['shutdown'])
     expect(testbed.counted).toBe(0)
@@ -177,7 +176,7 @@ describe.each(EXECUTORS)('on executor %s, a shutdown', (executor) => {
 
 test('streams in the queue of deferred get their farewell, and are not started', async () => {
   const graceMs = 600_000
-  const testbed = await makeTestbed({ graceMs, executor: 'deferred' })
+  const testbed = await Testbed.everywhere({ graceMs, executor: 'deferred' })
   let closed: Promise<void> | undefined
   let started = 0
   testbed.app.get('/', { sse: true }, async (_, reply) =>
@@ -202,13 +201,13 @@ test('streams in the queue of deferred get their farewell, and are not started',
 
 test('streams in the queue of workers get their farewell, and are not started', async () => {
   const graceMs = 200
-  const testbed = await makeTestbed({
+  const testbed = await Testbed.everywhere({
     graceMs,
     executor: 'workers',
     executors: { workers: workers({ threads: 1, streamsPerThread: 1, niceIncrement: 0, graceMs: 50 }) },
   })
   const flags = makeFlags()
-  route(testbed, '/', producers.ignores, { flags })
+  testbed.route('/', endless.ignores, { flags })
   const clients = await openMany(testbed, '/', 10)
   await untilRaised(flags, Flag.STARTED)
   await testbed.app.close()
@@ -221,9 +220,9 @@ test('streams in the queue of workers get their farewell, and are not started', 
 test.each(EXECUTORS)(
   'on executor %s, producers that obey have cleaned up when it resolves',
   async (executor) => {
-    const testbed = await makeTestbed({ graceMs: 600_000, executor })
+    const testbed = await Testbed.everywhere({ graceMs: 600_000, executor })
     const cleaned = makeFlags()
-    route(testbed, '/', producers.cleansUp, { flags: cleaned })
+    testbed.route('/', endless.cleansUp, { flags: cleaned })
     await openMany(testbed, '/', 5)
     await untilRaised(cleaned, Flag.STARTED, 5)
     await testbed.app.close()
@@ -235,7 +234,7 @@ test.each(EXECUTORS)(
 
 describe('nested registrations', () => {
   test('their clients stay away for the longest grace of all, and each executor is closed', async () => {
-    const testbed = await makeTestbed({ graceMs: 600_000 })
+    const testbed = await Testbed.everywhere({ graceMs: 600_000 })
     const order: string[] = []
     const named = (name: string): Executor => ({
       run: (task) => task.produce(),

@@ -2,9 +2,10 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { inline, type Executor, type SseRouteOptions } from '../../src/index.ts'
-import { get } from '../plugin/client.ts'
-import { Testbed, until } from '../plugin/testbed.ts'
-import * as failing from './failing-producers.ts'
+import { Testbed } from '../support/testbed.ts'
+import * as failing from '../support/producers/failing-sources.ts'
+import { until } from '../../src/testing/flags.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 type Settle = (value: unknown) => void
 
@@ -29,7 +30,7 @@ const ofAnotherRealm = (): unknown => runInNewContext('Promise.reject(new Error(
 
 const HOOKS = ['onOpen', 'onError', 'onClose'] as const
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])('on %s', (executor) => {
+describe.each(EXECUTORS)('on %s', (executor) => {
   describe.each(HOOKS)('what %s returns', (hook) => {
     async function serve(make: () => unknown): Promise<Testbed> {
       const testbed = await Testbed.make({ executor })
@@ -103,8 +104,7 @@ test('a cancel() that throws is logged, and its stream is over all the same', as
       await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
     }),
   )
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await client.including('open')
   client.destroy()
   expect((await testbed.closeInfo()).reason).toBe('client')

@@ -1,17 +1,14 @@
 // The bench as a user runs it, in small: what it writes is what its schema says, and what it prints can be pasted.
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import assert from 'node:assert/strict'
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { after, test } from 'node:test'
+import { readDocument, ROOT, runCompiled } from './compiled-bench.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const TSC = join(ROOT, 'node_modules', '.bin', 'tsc')
 const ONLY = 'block-5ms@1.5,events-per-second@tick,hand-off,way-back@string-event,held'
 
 const scratch = mkdtempSync(join(tmpdir(), 'headfirst-bench-'))
@@ -20,18 +17,8 @@ const json = join(scratch, 'report.json')
 
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-before(() => {
-  execFileSync(TSC, ['-p', 'bench'], { cwd: ROOT })
-})
-
 /** @param {readonly string[]} args */
-function bench(args) {
-  return spawnSync(process.execPath, ['build/bench/main.js', ...args], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    timeout: 120_000,
-  })
-}
+const bench = (args) => runCompiled('main.js', args, 120_000)
 
 void test('a quick run writes a document after the schema, and the same as HTML', () => {
   const { status, stdout, stderr } = bench(['--quick', '--only', ONLY, '--html', html, '--json', json])
@@ -41,12 +28,7 @@ void test('a quick run writes a document after the schema, and the same as HTML'
   assert.ok(!stdout.includes('\u001B'))
   assert.match(stdout, /Every count agrees\.\n$/)
 
-  const schema = JSON.parse(readFileSync(join(ROOT, 'profiler/report/schema.json'), 'utf8'))
-  const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
-  const document = JSON.parse(readFileSync(json, 'utf8'))
-  validate(document)
-  assert.deepEqual(validate.errors ?? [], [])
-  assert.equal(document.$schema, schema.$id)
+  const document = readDocument(json)
   assert.match(document.command, /^npm run bench -- --quick --only block-5ms@1\.5/)
   const kinds = new Set(document.blocks.map((/** @type {{ kind: string }} */ { kind }) => kind))
   assert.deepEqual(kinds, new Set(['text', 'table', 'percentiles']))

@@ -1,11 +1,9 @@
 // The profiler as a program imports it from the built package.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
 
 void test('headfirst/profiler measures a server, and its report is a page', async (t) => {
-  execFileSync('node_modules/.bin/tsc', ['-p', 'profiler'])
   const { profile, toHtml } = await import('headfirst/profiler')
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: 1\n\n')

@@ -1,32 +1,17 @@
 // The soak as a user runs it, in small: every check holds, and what it writes is what its schema says.
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const TSC = join(ROOT, 'node_modules', '.bin', 'tsc')
+import { after, test } from 'node:test'
+import { readDocument, runCompiled } from './compiled-bench.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'headfirst-soak-'))
 
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-before(() => {
-  execFileSync(TSC, ['-p', 'bench'], { cwd: ROOT })
-})
-
 /** @param {readonly string[]} args */
-function soak(args) {
-  return spawnSync(process.execPath, ['build/bench/soak/main.js', ...args], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    timeout: 240_000,
-  })
-}
+const soak = (args) => runCompiled('soak/main.js', args, 240_000)
 
 void test('a quick soak: every count agrees, and nothing stays open', () => {
   const [html, json] = [join(scratch, 'soak.html'), join(scratch, 'soak.json')]
@@ -36,11 +21,7 @@ void test('a quick soak: every count agrees, and nothing stays open', () => {
   assert.equal(stderr, '')
   assert.match(stdout, /All \d+ checks hold\.\n$/)
 
-  const schema = JSON.parse(readFileSync(join(ROOT, 'profiler/report/schema.json'), 'utf8'))
-  const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
-  const document = JSON.parse(readFileSync(json, 'utf8'))
-  validate(document)
-  assert.deepEqual(validate.errors ?? [], [])
+  const document = readDocument(json)
   assert.equal(document.tool, 'soak')
   const { tallies, samples, counts } = document.results
   assert.ok(samples.length > 0)

@@ -1,8 +1,8 @@
 import type { FastifyServerOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import headfirst, { type EventStream, type HeadfirstOptions } from '../../src/index.ts'
-import { get, type RawClient } from './client.ts'
-import { Testbed } from './testbed.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
 
 /** Streams that say hello and stay open; `opened` holds them in order. */
 async function serve(
@@ -20,8 +20,7 @@ async function serve(
 }
 
 async function open(testbed: Testbed, path = '/', headers: Record<string, string> = {}): Promise<RawClient> {
-  const client = await testbed.connect()
-  client.send(get(path, headers))
+  const client = await testbed.ask(path, headers)
   await client.including('hello')
   return client
 }
@@ -263,8 +262,7 @@ test('a stream that waits for a thread counts', async () => {
     executors: { never: { run() {} } },
   })
   testbed.app.get('/never', { sse: { executor: 'never' } }, async (_, reply) => reply.sse(producer))
-  const waits = await testbed.connect()
-  waits.send(get('/never'))
+  const waits = await testbed.ask('/never')
   await waits.head()
   expect(await answer(testbed)).toEqual(TOO_MANY)
   waits.destroy()

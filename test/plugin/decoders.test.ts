@@ -1,19 +1,18 @@
 import { createParser } from 'eventsource-parser'
 import { describe, expect, test } from 'vitest'
-import { COMMENTS, everyKind, KINDS } from './every-kind.ts'
-import { get } from './client.ts'
-import { Testbed } from './testbed.ts'
+import { COMMENTS, everyKind, KINDS } from '../support/every-kind.ts'
+import { Testbed } from '../support/testbed.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 const DISPATCHED = KINDS.map(([, received]) => received).filter((received) => received !== undefined)
 
-describe.each(['inline', 'microtask', 'deferred', 'workers'])('on executor %s', (executor) => {
+describe.each(EXECUTORS)('on executor %s', (executor) => {
   test.each(['event', 'tick'] as const)(
     'eventsource-parser decodes to exactly what was sent, with flush "%s"',
     async (flush) => {
       const testbed = await Testbed.make({ executor, flush })
       testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(everyKind))
-      const client = await testbed.connect()
-      client.send(get('/'))
+      const client = await testbed.ask('/')
       const { chunks } = await client.response()
 
       const events: object[] = []

@@ -1,8 +1,10 @@
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { producer, workers, type Producer } from '../../src/index.ts'
-import * as unfit from './unfit-producers.ts'
-import { Testbed } from './testbed.ts'
+import * as unfit from './disclosure-producers.ts'
+import { Testbed } from '../support/testbed.ts'
+import { later, SECRET } from '../support/producers/failing-sources.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 /** What a client must never see: where files lie, what stands in them, and how a function was reached. */
 const INSIDE = /file:|[\\/](?:src|test|node_modules)[\\/]|\n\s+at |secret/
@@ -14,7 +16,7 @@ test.each<[name: string, code: string, producer: Producer<never>, input?: unknow
   [
     'a producer that its module does not export',
     'HF_ERR_PRODUCER_NOT_EXPORTED',
-    producer(new URL('./unfit-producers.ts', import.meta.url).href, anywhere, { name: 'hidden' }),
+    producer(new URL('./disclosure-producers.ts', import.meta.url).href, anywhere, { name: 'hidden' }),
   ],
   ['one of two without a name', 'HF_ERR_PRODUCER_AMBIGUOUS', unfit.nameless],
   [
@@ -68,14 +70,14 @@ test('the log has the module, and why it did not load', async () => {
   expect(err.stack).toMatch('caused by')
 })
 
-test.each(['inline', 'microtask', 'deferred', 'workers'])(
+test.each(EXECUTORS)(
   'a producer that throws after the head tells the client nothing of it (%s)',
   async (executor) => {
     const testbed = await Testbed.make({ executor })
-    testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(unfit.failing))
+    testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(later))
     const { status, body, trailers } = await testbed.request('/')
     expect({ status, body, trailers }).toEqual({ status: 200, body: 'data: before\n\n', trailers: {} })
-    expect(testbed.logged).toEqual([{ msg: 'event stream failed', error: 'secret' }])
+    expect(testbed.logged).toEqual([{ msg: 'event stream failed', error: SECRET }])
   },
 )
 

@@ -6,12 +6,12 @@
 import zlib from 'node:zlib'
 import { createParser } from 'eventsource-parser'
 import { describe, expect, test } from 'vitest'
-import { makeTestbed, route } from '../lifecycle/everywhere.ts'
-import { DecodingClient } from './decoding-client.ts'
-import { EVENTS, everyLine } from './every-line.ts'
-import { until, type Testbed } from './testbed.ts'
+import { DecodingClient } from '../support/decoding-client.ts'
+import { EVENTS, everyLine } from './empty-events-producer.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers'] as const
 const CODINGS = ['gzip', 'br', ...('createZstdDecompress' in zlib ? ['zstd'] : [])]
 
 /** What such a client dispatches. */
@@ -47,9 +47,18 @@ async function heartbeat(client: DecodingClient): Promise<void> {
   await until(() => client.bytes > bytes, 'a heartbeat')
 }
 
-async function serve(executor: string, options: Parameters<typeof makeTestbed>[0] = {}): Promise<Testbed> {
-  const testbed = await makeTestbed({ executor, retryMs: 4, heartbeatMs: 20, compress: true, ...options })
-  route(testbed, '/', everyLine, undefined)
+async function serve(
+  executor: string,
+  options: Parameters<typeof Testbed.everywhere>[0] = {},
+): Promise<Testbed> {
+  const testbed = await Testbed.everywhere({
+    executor,
+    retryMs: 4,
+    heartbeatMs: 20,
+    compress: true,
+    ...options,
+  })
+  testbed.route('/', everyLine, undefined)
   return testbed
 }
 

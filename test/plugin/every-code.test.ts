@@ -15,26 +15,18 @@ import headfirst, {
   type Producer,
   type SseRouteOptions,
 } from '../../src/index.ts'
-import { makeFlags, type Flags } from '../../src/testing/flags.ts'
+import { makeFlags, type Flags, until } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/index.ts'
-import * as servers from '../executors/workers/makes-server.ts'
-import { breakStarts } from '../executors/workers/testbed.ts'
-import * as producers from '../lifecycle/producers.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
-
-/** What a call throws, or its promise rejects with. */
-async function thrown(call: () => unknown): Promise<unknown> {
-  try {
-    await call()
-  } catch (error) {
-    return error
-  }
-  return undefined
-}
+import * as servers from '../support/modules/makes-server.ts'
+import { Testbed } from '../support/testbed.ts'
+import { breakStarts } from '../support/broken-starts.ts'
+import * as dying from '../support/producers/dying.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
+import { errorOf } from '../support/errors.ts'
 
 const registering = async (options: HeadfirstOptions): Promise<unknown> =>
-  thrown(async () => Fastify().register(headfirst, options))
+  errorOf(async () => Fastify().register(headfirst, options))
 
 interface Served {
   options?: SseRouteOptions
@@ -74,7 +66,7 @@ async function secondReply(first: 'send' | 'sse'): Promise<unknown> {
   let error: unknown
   testbed.app.get('/', { sse: true }, async (_, reply) => {
     const sent = first === 'send' ? reply.send('first') : reply.sse((stream) => stream.close())
-    error = await thrown(() => reply.sse((stream) => stream.close()))
+    error = await errorOf(() => reply.sse((stream) => stream.close()))
     return sent
   })
   await testbed.request('/')
@@ -95,12 +87,11 @@ const beside = (file: string): string => new URL(file, import.meta.url).href
 /** A server with the one place of its pool taken. */
 async function full(): Promise<Testbed> {
   const flags = makeFlags()
-  const testbed = await serving(producers.stays as PortableProducer<{ flags: Flags }>, {
+  const testbed = await serving(endless.looksOn as PortableProducer<{ flags: Flags }>, {
     input: { flags },
     options: { executor: 'workers' },
   })
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await client.including('data: 0')
   onTestFinished(() => client.destroy())
   return testbed
@@ -118,12 +109,12 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_ALREADY_REGISTERED: async () => {
     const app = Fastify()
     await app.register(headfirst)
-    return thrown(async () => app.register(headfirst))
+    return errorOf(async () => app.register(headfirst))
   },
   HF_ERR_REPLY_SSE_TAKEN: async () => {
     const app = Fastify()
     app.decorateReply('sse', null as never)
-    return thrown(async () => app.register(headfirst))
+    return errorOf(async () => app.register(headfirst))
   },
   HF_ERR_ROUTE_WITHOUT_SSE: async () => {
     const testbed = await Testbed.make()
@@ -135,13 +126,13 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_SSE_TWICE: async () => secondReply('sse'),
   HF_ERR_PRODUCER_INVALID: async () => replied('no function' as never),
   HF_ERR_PRODUCER_NOT_PORTABLE: async () => replied(() => {}, { options: { executor: 'workers' } }),
-  HF_ERR_PRODUCER_NOT_EXPORTED: async () => onWorkers(beside('../lifecycle/producers.ts'), 'nobody'),
-  HF_ERR_PRODUCER_AMBIGUOUS: async () => onWorkers(beside('../lifecycle/producers.ts')),
+  HF_ERR_PRODUCER_NOT_EXPORTED: async () => onWorkers(beside('../support/producers/plain.ts'), 'nobody'),
+  HF_ERR_PRODUCER_AMBIGUOUS: async () => onWorkers(beside('../support/producers/plain.ts')),
   HF_ERR_PRODUCER_IN_ENTRY: async () => onWorkers(pathToFileURL(process.argv[1] as string).href),
   HF_ERR_SERVER_ON_THREAD: async () => replied(servers.awaited, { options: { executor: 'workers' } }),
   HF_ERR_PRODUCER_MODULE: async () => onWorkers(beside('./nowhere.ts')),
   HF_ERR_INPUT_NOT_CLONEABLE: async () =>
-    replied(producers.count, { input: { events: () => 1 }, options: { executor: 'workers' } }),
+    replied(plain.count, { input: { events: () => 1 }, options: { executor: 'workers' } }),
   HF_ERR_PAYLOAD_WRAPPED: async () => {
     const testbed = await Testbed.make()
     testbed.app.addHook('onSend', async (_request, _reply, payload) =>
@@ -155,8 +146,7 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
     const testbed = await serving((stream) => void stream.send('open'), {
       options: { maxStreamsPerClient: 1 },
     })
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('data: open')
     return JSON.parse((await testbed.request('/')).body) as unknown
   },
@@ -166,14 +156,13 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   },
   HF_ERR_EXECUTOR_UNAVAILABLE: async () => {
     breakStarts()
-    const testbed = await serving(producers.count, {
+    const testbed = await serving(plain.count, {
       input: { events: 1 },
       options: { executor: 'workers' },
     })
     for (;;) {
       // Whoever comes before the first thread has died waits for it.
-      const client = await testbed.connect()
-      client.send(get('/'))
+      const client = await testbed.ask('/')
       await client.head()
       const [response] = client.responses
       if (response?.status === 503) return JSON.parse((await client.response()).body) as unknown
@@ -186,14 +175,13 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
   HF_ERR_EVENT_FIELD: async () => sending({ id: 'two\nlines' }),
   HF_ERR_EVENT_DATA: async () => sending({ data: 1n }),
   HF_ERR_EVENT_TOO_LARGE: async () =>
-    thrown(() => new History({ maxBytes: 10 }).push('key', 'more than ten bytes')),
+    errorOf(() => new History({ maxBytes: 10 }).push('key', 'more than ten bytes')),
   HF_ERR_STREAM_LEFT_OPEN: async () => {
     const lines: { err?: unknown }[] = []
     const stream = { write: (line: string) => void lines.push(JSON.parse(line) as object) }
     const testbed = await Testbed.make({}, { logger: { level: 'warn', stream } })
     testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse((open) => void open.send('first')))
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('first')
     client.destroy()
     return lines[0]?.err
@@ -211,15 +199,15 @@ const RAISED: Record<keyof typeof errors, () => Promise<unknown>> = {
       signal = stream.signal
       stream.send('first')
     }, {})
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const client = await testbed.ask('/')
     await client.including('first')
     client.destroy()
     await until(() => signal?.aborted === true, 'the abort')
     return signal?.reason as unknown
   },
   HF_ERR_STREAM_TIMEOUT: async () => closing(() => {}, { options: { timeouts: { totalMs: 20 } } }),
-  HF_ERR_THREAD_LOST: async () => closing(producers.dies, { options: { executor: 'workers' } }),
+  HF_ERR_THREAD_LOST: async () =>
+    closing(dying.exits, { input: { events: 1 }, options: { executor: 'workers' } }),
 }
 
 test('each code has a way to be raised', () => {

@@ -3,8 +3,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import type { EventStream } from '../../src/index.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -21,8 +21,7 @@ test('an open stream does not hold the payload that its head was sent with', asy
     payloads.push(new WeakRef(payload))
   })
   testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(open))
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await client.including('open')
   expect(payloads).toHaveLength(1)
   await until(() => {
@@ -62,8 +61,7 @@ test('an error of the response ends its stream, and nothing else', async () => {
       reply.raw.emit('error', new Error('a fault of the response'))
     }),
   )
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   expect((await testbed.closeInfo()).reason).toBe('client')
   await testbed.idle()
   client.destroy()

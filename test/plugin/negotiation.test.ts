@@ -2,12 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import headfirst, { type RouteOptions } from '../../src/index.ts'
 import { numbers } from '../../src/testing/producers.ts'
-import { get, type Received } from './client.ts'
-import { Testbed } from './testbed.ts'
+import { get, type Received } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { EXECUTORS } from '../support/executors.ts'
 
 const EVENTS = 'data: 0\n\ndata: 1\n\n'
-const EXECUTORS = ['inline', 'microtask', 'deferred', 'workers']
-
 /** A route that streams, for clients that accept it; those who do not must not start its producer. */
 async function serve(options: RouteOptions = {}): Promise<Testbed> {
   const testbed = await Testbed.make()

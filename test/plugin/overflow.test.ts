@@ -2,21 +2,14 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import headfirst, {
-  deferred,
-  inline,
-  microtask,
-  workers,
-  type EventStream,
-  type Executor,
-  type Producer,
-  type RouteOptions,
-} from '../../src/index.ts'
-import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
-import { DecodingClient } from './decoding-client.ts'
-import * as producers from './pressed-producers.ts'
-import { Testbed, until } from './testbed.ts'
-import { watching, type Watched } from './watched-executor.ts'
+import { deferred, inline, microtask, workers, type Executor, type RouteOptions } from '../../src/index.ts'
+import { Flag, makeFlags, untilRaised, until, type Flags } from '../../src/testing/flags.ts'
+import { DecodingClient } from '../support/decoding-client.ts'
+import type { Testbed } from '../support/testbed.ts'
+import type { Watched } from '../support/watched-executor.ts'
+import * as flooding from '../support/producers/flooding.ts'
+import { turns } from '../support/waiting.ts'
+import { serve, numbersIn, dropped, FLOOD, FRAME_BYTES } from './overflow-streams.ts'
 
 const EXECUTORS: [string, () => Executor][] = [
   ['inline', inline],
@@ -26,42 +19,56 @@ const EXECUTORS: [string, () => Executor][] = [
   ['workers', () => workers({ threads: 1, niceIncrement: 0 })],
 ]
 
-/** A server with one route, `/`, on this executor. */
-async function serve<Input>(
-  executor: Executor,
-  producer: Producer<Input>,
-  input: Input,
-  options: Omit<RouteOptions<FastifyRequest>, 'onClose'>,
-): Promise<{ testbed: Testbed; watched: Watched }> {
-  const watched: Watched = { most: 0, buffered: () => 0, events: () => 0 }
-  const testbed = await Testbed.make({
-    executor: 'own',
-    executors: { own: watching(executor, watched) },
-    ...options,
-  })
-  testbed.app.get('/', { sse: true }, async (_, reply) => reply.sse(producer as Producer<unknown>, input))
-  return { testbed, watched }
-}
-
-/** The numbers of the events that have come, in order. */
-const numbersIn = ({ events }: DecodingClient): number[] =>
-  events.filter((data) => data !== 'last').map((data) => Number(data.split(' ', 1)[0]))
-
 const isAscending = (numbers: readonly number[]): boolean =>
   numbers.every((number, index) => index === 0 || number > (numbers[index - 1] as number))
 
-const dropped = ({ app }: Testbed): number | undefined => app.sse.stats().routes['GET /']?.dropped
+interface Flooded {
+  testbed: Testbed
+  watched: Watched
+  /** Has not read anything yet. */
+  client: DecodingClient
+  flags: Flags
+  /** Has the producer go on, and the client read to the end. */
+  finish: () => Promise<void>
+}
 
-/** More than the kernel's buffers hold, in events of 64 KiB. */
-const FLOOD = { count: 300, size: 65_536 }
-const FRAME_BYTES = 100
+/** A client that does not read, and a producer that has sent it all that it has. */
+async function flood(
+  executor: Executor,
+  input: Omit<flooding.Flood, 'flags'>,
+  options: Omit<RouteOptions<FastifyRequest>, 'onClose'>,
+): Promise<Flooded> {
+  const flags = makeFlags()
+  const { testbed, watched } = await serve(executor, flooding.flooding, { flags, ...input }, options)
+  const client = await DecodingClient.open(testbed, '/', { paused: true })
+  await untilRaised(flags, Flag.SEEN)
+  const finish = async (): Promise<void> => {
+    Atomics.store(flags, Flag.GO, 1)
+    client.read()
+    await client.over()
+  }
+  return { testbed, watched, client, flags, finish }
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+}
+
+/** As `untilRaised()`, for what takes a while. */
+async function untilRaisedPatiently(flags: ReturnType<typeof makeFlags>): Promise<void> {
+  for (let rounds = 0; rounds < 10_000 && Atomics.load(flags, Flag.SEEN) === 0; rounds++) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  expect(Atomics.load(flags, Flag.SEEN)).toBe(1)
+}
 
 describe.each(EXECUTORS)('%s', (_, make) => {
   test('close: the stream is closed as overflow, and nothing was dropped', async () => {
     const flags = makeFlags()
     const input = { flags, names: 1, ...FLOOD, count: 100_000 }
     const options = { maxBuffered: 300_000, overflow: 'close' as const }
-    const { testbed } = await serve(make(), producers.flooding, input, options)
+    const { testbed } = await serve(make(), flooding.flooding, input, options)
     const client = await DecodingClient.open(testbed, '/', { paused: true })
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'overflow', dropped: 0 })
     expect(testbed.app.sse.stats().routes['GET /']).toMatchObject({ closed: { overflow: 1 }, dropped: 0 })
@@ -73,18 +80,13 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test('drop-oldest: what arrives is in order, the newest is there, and the gap is counted', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 1, ...FLOOD }
+    const input = { names: 1, ...FLOOD }
     const maxBuffered = 300_000
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched, client, flags, finish } = await flood(make(), input, {
       maxBuffered,
       overflow: 'drop-oldest',
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
-    Atomics.store(flags, Flag.GO, 1)
-    client.read()
-    await client.over()
+    await finish()
     const info = await testbed.closeInfo()
     expect(info).toMatchObject({ reason: 'ended', events: FLOOD.count + 1 })
     expect(info.dropped).toBeGreaterThan(0)
@@ -100,22 +102,17 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test.each(['event', 'id'] as const)('latest by %s: only the newest of each waits', async (latest) => {
-    const flags = makeFlags()
     const names = 5
-    const input = { flags, names, ...FLOOD }
+    const input = { names, ...FLOOD }
     const maxBuffered = 500_000
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched, client, finish } = await flood(make(), input, {
       maxBuffered,
       overflow: { latest },
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
     await until(() => watched.events() === FLOOD.count, 'all to be taken')
     // A part of what was handed over, and one event a name.
     expect(watched.buffered()).toBeLessThanOrEqual((names + 2) * (FLOOD.size + FRAME_BYTES))
-    Atomics.store(flags, Flag.GO, 1)
-    client.read()
-    await client.over()
+    await finish()
     const info = await testbed.closeInfo()
     expect(info.dropped).toBeGreaterThan(0)
     expect(client.events.length + info.dropped).toBe(info.events)
@@ -131,18 +128,15 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test('ready() waits for as long as the client does not read', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 1, ...FLOOD }
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const input = { names: 1, ...FLOOD }
+    const { watched, client, flags } = await flood(make(), input, {
       highWaterMark: 0,
       maxBuffered: 300_000,
       overflow: 'drop-oldest',
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
     Atomics.store(flags, Flag.GO, 1)
     await until(() => watched.buffered() > 0, 'something to wait')
-    for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve))
+    await turns(10)
     expect(Atomics.load(flags, Flag.FINALLY)).toBe(0)
     client.read()
     await untilRaised(flags, Flag.FINALLY)
@@ -150,18 +144,13 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   })
 
   test('the least bound: nothing waits but the newest event', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 3, count: 3_000, size: 8_192 }
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const input = { names: 3, count: 3_000, size: 8_192 }
+    const { testbed, watched, client, finish } = await flood(make(), input, {
       highWaterMark: 0,
       maxBuffered: 1,
       overflow: 'drop-oldest',
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
-    Atomics.store(flags, Flag.GO, 1)
-    client.read()
-    await client.over()
+    await finish()
     const info = await testbed.closeInfo()
     expect(info.dropped).toBeGreaterThan(0)
     expect(client.events.length + info.dropped).toBe(info.events)
@@ -175,7 +164,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
     const sizes = [3_000_000, 10, 2_000_000]
     const { testbed } = await serve(
       make(),
-      producers.large,
+      flooding.large,
       { sizes },
       { highWaterMark: 0, maxBuffered: 1_000, overflow: { latest: 'event' } },
     )
@@ -191,7 +180,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
       const [count, size] = [2_000, 10_000]
       const { testbed, watched } = await serve(
         make(),
-        producers.pumping,
+        flooding.pumping,
         { count, size },
         { highWaterMark: 65_536, maxBuffered: 200_000, overflow },
       )
@@ -205,14 +194,11 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   )
 
   test('a client that leaves while events are dropped is seen', async () => {
-    const flags = makeFlags()
-    const input = { flags, names: 3, ...FLOOD }
-    const { testbed } = await serve(make(), producers.flooding, input, {
+    const input = { names: 3, ...FLOOD }
+    const { testbed, client, flags } = await flood(make(), input, {
       maxBuffered: 200_000,
       overflow: { latest: 'event' },
     })
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    await untilRaised(flags, Flag.SEEN)
     client.leave()
     expect((await testbed.closeInfo()).reason).toBe('client')
     Atomics.store(flags, Flag.GO, 1)
@@ -222,7 +208,7 @@ describe.each(EXECUTORS)('%s', (_, make) => {
   test('a million events for a client that does not read take no memory', async () => {
     const flags = makeFlags()
     const input = { flags, names: 1_000_000, count: 1_000_000, size: 100 }
-    const { testbed, watched } = await serve(make(), producers.flooding, input, {
+    const { testbed, watched } = await serve(make(), flooding.flooding, input, {
       maxBuffered: 300_000,
       overflow: 'drop-oldest',
     })
@@ -236,108 +222,5 @@ describe.each(EXECUTORS)('%s', (_, make) => {
     expect(watched.most).toBeLessThanOrEqual(300_000 + 200)
     // They are more than 100 MB together.
     expect(late.heapUsed + late.external - early.heapUsed - early.external).toBeLessThan(60_000_000)
-  })
-})
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc')
-  ;(runInNewContext('gc') as () => void)()
-}
-
-/** As `untilRaised()`, for what takes a while. */
-async function untilRaisedPatiently(flags: ReturnType<typeof makeFlags>): Promise<void> {
-  for (let rounds = 0; rounds < 10_000 && Atomics.load(flags, Flag.SEEN) === 0; rounds++) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  expect(Atomics.load(flags, Flag.SEEN)).toBe(1)
-}
-
-describe('block, on workers', () => {
-  test('a producer waits in place, and nothing is dropped', async () => {
-    const flags = makeFlags()
-    const [count, size] = [2_000, 10_000]
-    const maxBuffered = 100_000
-    const { testbed, watched } = await serve(
-      workers({ threads: 1, niceIncrement: 0 }),
-      producers.blocking,
-      { flags, count, size },
-      { maxBuffered, overflow: 'block' },
-    )
-    const client = await DecodingClient.open(testbed, '/', { paused: true })
-    Atomics.store(flags, Flag.HEAD, 1)
-    Atomics.notify(flags, Flag.HEAD)
-    await until(() => watched.buffered() > maxBuffered - 2 * size, 'the producer to wait')
-    expect(Atomics.load(flags, Flag.SEEN)).toBeLessThan(count)
-    client.read()
-    await client.over()
-    expect(numbersIn(client)).toEqual(Array.from({ length: count }, (_, number) => number))
-    expect(watched.most).toBeLessThanOrEqual(maxBuffered + size + FRAME_BYTES)
-    expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: count, dropped: 0 })
-  })
-})
-
-describe('what one turn of the loop sends to a client that keeps up', () => {
-  test.each([
-    ['close', 'tick'],
-    ['drop-oldest', 'tick'],
-    [{ latest: 'event' }, 'tick'],
-    ['drop-oldest', 'event'],
-  ] as const)('is no overflow, however small the bound (%o, flush "%s")', async (overflow, flush) => {
-    const testbed = await Testbed.make({ flush, overflow, highWaterMark: 0, maxBuffered: 100, retryMs: 3 })
-    testbed.app.get('/', { sse: true }, async (_, reply) =>
-      reply.sse(async (stream: EventStream) => {
-        for (let number = 0; number < 500; number++) stream.send(`${number}`)
-      }),
-    )
-    const { body } = await testbed.request('/')
-    expect(body).toBe(`retry: 3\n${Array.from({ length: 500 }, (_, n) => `data: ${n}\n\n`).join('')}`)
-    expect(await testbed.closeInfo()).toMatchObject({ reason: 'ended', events: 500, dropped: 0 })
-  })
-})
-
-describe('options', () => {
-  test.each<[string, unknown]>([
-    ['overflow', 'drop-newest'],
-    ['overflow', { latest: 'name' }],
-    ['overflow', { latest: 'event', oldest: true }],
-    ['overflow', {}],
-    ['overflow', null],
-    ['overflow', ['latest']],
-    ['overflow', true],
-    ['compress', 'gzip'],
-    ['compress', 1],
-    ['compress', null],
-    ['compress', {}],
-    ['compress', { encodings: [] }],
-    ['compress', { encodings: 'gzip' }],
-    ['compress', { encodings: ['gzip', 'deflate'] }],
-    ['compress', { encodings: ['GZIP'] }],
-    ['compress', { encodings: ['gzip'], level: 9 }],
-    ['compress', ['gzip']],
-  ])('%s: %j is refused, for a route and for all', async (name, value) => {
-    const error = expect.objectContaining({
-      code: 'HF_ERR_OPTION_INVALID',
-      message: expect.stringContaining(`"${name}"`) as string,
-    }) as Error
-    const testbed = await Testbed.make()
-    expect(() => testbed.app.get('/', { sse: { [name]: value } }, () => {})).toThrow(error)
-    const { app } = new Testbed()
-    await expect(app.register(headfirst, { [name]: value })).rejects.toThrow(error)
-  })
-
-  test.each(['inline', 'microtask', 'deferred'] as const)('block is refused on %s', async (executor) => {
-    const testbed = await Testbed.make()
-    expect(() => testbed.app.get('/', { sse: { executor, overflow: 'block' } }, () => {})).toThrow(
-      /"overflow".*no thread to spare/,
-    )
-  })
-
-  test('what is known is taken, also what this Node cannot make', async () => {
-    const testbed = await Testbed.make({ compress: true, overflow: 'drop-oldest' })
-    testbed.app.get('/a', { sse: { compress: { encodings: ['zstd', 'br', 'gzip'] } } }, () => {})
-    testbed.app.get('/b', { sse: { compress: false, overflow: { latest: 'id' } } }, () => {})
-    testbed.app.get('/c', { sse: { executor: 'workers', overflow: 'block' } }, () => {})
-    await testbed.app.ready()
-    expect(Object.keys(testbed.app.sse.stats().routes)).toEqual(['GET /a', 'GET /b', 'GET /c'])
   })
 })

@@ -1,7 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { EventStream, Executor } from '../../src/index.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { get } from '../support/raw-client.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
+import { Gate } from '../support/gate.ts'
 
 /** Streams that say their name and stay open until they are closed by it. */
 class NamedStreams {
@@ -24,6 +26,16 @@ class NamedStreams {
     stream?.send(`goodbye from ${name}`)
     stream?.close()
   }
+}
+
+/** A server with such streams, and how many requests have come. */
+async function counting(): Promise<{ testbed: Testbed; streams: NamedStreams; handled: () => number }> {
+  const testbed = await Testbed.make()
+  const streams = new NamedStreams()
+  streams.route(testbed)
+  let handled = 0
+  testbed.app.addHook('onRequest', async () => void handled++)
+  return { testbed, streams, handled: () => handled }
 }
 
 const executorNames = ['inline', 'microtask', 'deferred'] as const
@@ -57,17 +69,17 @@ test('other responses keep their place between streams', async () => {
   const testbed = await Testbed.make()
   const streams = new NamedStreams()
   streams.route(testbed)
-  let slow: (() => void) | undefined
+  const slow = new Gate()
   testbed.app.get('/plain/slow', async () => {
-    await new Promise<void>((resolve) => (slow = resolve))
+    await slow.pass()
     return 'slow'
   })
   testbed.app.get('/plain/fast', async () => 'fast')
   const client = await testbed.connect()
   client.send(get('/plain/slow') + get('/a') + get('/plain/fast') + get('/b', {}, 'HEAD') + get('/c'))
-  await until(() => slow !== undefined, 'the first request')
+  await slow.reached()
   expect(streams.started).toEqual([])
-  slow?.()
+  slow.open()
   expect((await client.response(0)).body).toBe('slow')
   await client.including('hello from a', 1)
   expect(client.responses).toHaveLength(2)
@@ -82,17 +94,11 @@ test('other responses keep their place between streams', async () => {
 })
 
 test('a client that leaves meanwhile leaves nothing counted, and starts nothing', async () => {
-  const testbed = await Testbed.make()
-  const streams = new NamedStreams()
-  streams.route(testbed)
-  let handled = 0
-  testbed.app.addHook('onRequest', async () => {
-    handled++
-  })
+  const { testbed, streams, handled } = await counting()
   const client = await testbed.connect()
   client.send(get('/a') + get('/b') + get('/c'))
   await client.including('hello from a')
-  await until(() => handled === 3, 'all requests to be handled')
+  await until(() => handled() === 3, 'all requests to be handled')
   client.destroy()
   expect((await testbed.closeInfo()).reason).toBe('client')
   await testbed.idle()
@@ -106,16 +112,16 @@ test('a client that leaves meanwhile leaves nothing counted, and starts nothing'
 test('the order of the answers does not depend on how long hooks take', async () => {
   const testbed = await Testbed.make()
   const streams = new NamedStreams()
-  let release: (() => void) | undefined
+  const gate = new Gate()
   testbed.app.addHook('onSend', async (request) => {
-    if (request.url === '/a') await new Promise<void>((resolve) => (release = resolve))
+    if (request.url === '/a') await gate.pass()
   })
   streams.route(testbed)
   const client = await testbed.connect()
   client.send(get('/a') + get('/b'))
-  await until(() => release !== undefined, 'the hook of the first')
+  await gate.reached()
   expect(streams.started).toEqual([])
-  release?.()
+  gate.open()
   await client.including('hello from a', 0)
   expect(streams.started).toEqual(['a'])
   streams.close('a')
@@ -163,17 +169,14 @@ test('a shutdown starts no stream whose head a hook held back', async () => {
   }
   const testbed = await Testbed.make({ graceMs: 600_000, executor: 'own', executors: { own } })
   const streams = new NamedStreams()
-  let release: (() => void) | undefined
-  testbed.app.addHook('onSend', async () => {
-    await new Promise<void>((resolve) => (release = resolve))
-  })
+  const gate = new Gate()
+  testbed.app.addHook('onSend', async () => gate.pass())
   streams.route(testbed)
-  const client = await testbed.connect()
-  client.send(get('/a'))
-  await until(() => release !== undefined, 'the hook')
+  const client = await testbed.ask('/a')
+  await gate.reached()
   const closed = testbed.app.close()
   await until(() => closing, 'the shutdown to begin')
-  release?.()
+  gate.open()
   expect((await client.response()).body).toMatch(/^: .+\nretry: \d+\n$/)
   await closed
   expect(streams.started).toEqual([])
@@ -186,20 +189,14 @@ test('any number of them may wait on one connection, and all of them hear that i
   const warn = (warning: Error): void => void warnings.push(warning)
   process.on('warning', warn)
   onTestFinished(() => void process.removeListener('warning', warn))
-  const testbed = await Testbed.make()
-  const streams = new NamedStreams()
-  streams.route(testbed)
-  let handled = 0
-  testbed.app.addHook('onRequest', async () => {
-    handled++
-  })
+  const { testbed, streams, handled } = await counting()
   const client = await testbed.connect()
   const names = Array.from({ length: 40 }, (_, n) => `s${n}`)
   client.send(names.map((name) => get(`/${name}`)).join(''))
   await client.including('hello from s0')
   streams.close('s0')
   await client.including('hello from s1', 1)
-  await until(() => handled === names.length, 'all requests')
+  await until(() => handled() === names.length, 'all requests')
   client.destroy()
   await testbed.closeInfo(1)
   await testbed.idle()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Executor, RouteOptions } from '../../src/index.ts'
-import { get } from './client.ts'
-import { Testbed, until } from './testbed.ts'
+import { Testbed } from '../support/testbed.ts'
+import { until } from '../../src/testing/flags.ts'
 
 const refusal = (): Error =>
   Object.assign(new Error('no room'), {
@@ -129,8 +129,7 @@ test('a client that leaves while prepare() waits is not admitted', async () => {
       admissions++
     },
   })
-  const client = await testbed.connect()
-  client.send(get('/'))
+  const client = await testbed.ask('/')
   await until(() => proceed !== undefined, 'prepare()')
   client.destroy()
   let closed = false

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { EventStream, RetryRange, SseRouteOptions } from '../../src/index.ts'
-import { Testbed } from './testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const one = async (stream: EventStream): Promise<void> => {
   stream.send('one')

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { EventStream } from '../../src/index.ts'
 import { blockUntil, Flag, makeFlags } from '../../src/testing/flags.ts'
 import { Observer } from '../../src/testing/observer.ts'
-import { Testbed } from './testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 test('flush "event": each event has left before send() returns, each in a write of its own', async () => {
   const testbed = await Testbed.make()
@@ -19,8 +19,7 @@ test('flush "event": each event has left before send() returns, each in a write 
       }
     }),
   )
-  await testbed.app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = testbed.app.server.address() as AddressInfo
+  const port = await testbed.listen()
   const observer = new Observer(port, '/', { flags })
   expect((await observer.over()).body).toBe('data: 1\n\ndata: 2\n\ndata: 3\n\n')
   expect(seen).toEqual([true, true, true])

@@ -296,7 +296,7 @@ describe('how streams are asked for', () => {
     expect(trusting.outcomes).toEqual({ good: 10 })
     const strict = await measure(url, ...BRIEFLY)
     expect(strict.outcomes).toEqual({ tls: 10 })
-    const ca = fileURLToPath(new URL('../http/test-only-certificate.pem', import.meta.url))
+    const ca = fileURLToPath(new URL('../support/test-only-certificate.pem', import.meta.url))
     const known = await measure(url, '--ca', ca, ...BRIEFLY)
     expect(known.outcomes).toEqual({ good: 10 })
   })
@@ -304,7 +304,7 @@ describe('how streams are asked for', () => {
   test('over TLS, whose certificate has to be of the URL’s address, wherever the connection goes', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'headfirst-'))
     const path = join(folder, 'socket')
-    const ca = fileURLToPath(new URL('../http/test-only-certificate.pem', import.meta.url))
+    const ca = fileURLToPath(new URL('../support/test-only-certificate.pem', import.meta.url))
     const server = createTlsServer(
       { cert: file('test-only-certificate.pem'), key: file('test-only-key.pem') },
       (socket) => {

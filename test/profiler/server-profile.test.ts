@@ -12,7 +12,7 @@ import headfirst, {
   type Stats,
 } from '../../src/index.ts'
 import { ServerProfile } from '../../src/runtime/server-profile.ts'
-import { Testbed } from '../plugin/testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 import { run } from './profiling.ts'
 import { computing } from './server-profile-producers.ts'
 
@@ -43,11 +43,11 @@ const later = async (stream: EventStream): Promise<void> => {
   block()
 }
 
-const CERTIFICATE = fileURLToPath(new URL('../http/test-only-certificate.pem', import.meta.url))
+const CERTIFICATE = fileURLToPath(new URL('../support/test-only-certificate.pem', import.meta.url))
 
 /** A server that listens, with one route that blocks; over TLS with a certificate that only itself vouches for. */
 async function listening(isSecure = false): Promise<{ origin: string }> {
-  const key = new URL('../http/test-only-key.pem', import.meta.url)
+  const key = new URL('../support/test-only-key.pem', import.meta.url)
   const https = isSecure ? { cert: readFileSync(CERTIFICATE), key: readFileSync(key) } : null
   const app = Fastify({ https })
   onTestFinished(async () => app.close())

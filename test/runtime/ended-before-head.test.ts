@@ -1,7 +1,7 @@
 /** An executor that ends a task before its head has left: its client gets the head, and the end. */
 import { describe, expect, test } from 'vitest'
 import type { Task } from '../../src/index.ts'
-import { Testbed } from '../plugin/testbed.ts'
+import { Testbed } from '../support/testbed.ts'
 
 const ENDS: readonly [name: string, end: (task: Task) => void, reason: string][] = [
   ['fail()', (task) => task.fail(new Error('before the head')), 'error'],

@@ -3,11 +3,13 @@ import { describe, expect, test, vi } from 'vitest'
 import { ExecutorSlot } from '../../src/runtime/executor-slot.ts'
 import { allOf, MOMENTS, type Moments } from '../../src/runtime/moments.ts'
 import { microtask, type Executor } from '../../src/index.ts'
-import { Flag, makeFlags, untilRaised } from '../../src/testing/flags.ts'
-import * as producers from '../lifecycle/producers.ts'
-import { get } from '../plugin/client.ts'
-import { until, type Testbed } from '../plugin/testbed.ts'
-import { EXECUTORS, makeTestbed, route } from '../lifecycle/everywhere.ts'
+import { Flag, makeFlags, untilRaised, until } from '../../src/testing/flags.ts'
+import { Testbed } from '../support/testbed.ts'
+import { EXECUTORS } from '../support/executors.ts'
+import { makeReason } from '../support/producers/flagged.ts'
+import * as dying from '../support/producers/dying.ts'
+import * as endless from '../support/producers/endless.ts'
+import * as plain from '../support/producers/plain.ts'
 
 const STREAM = {
   executor: 'x',
@@ -54,7 +56,7 @@ describe('allOf()', () => {
 
 /** The seams of an app, noted by a test: every slot is told of a subscriber before its first route is added. */
 async function noted(
-  options: Parameters<typeof makeTestbed>[0] = {},
+  options: Parameters<typeof Testbed.everywhere>[0] = {},
 ): Promise<{ testbed: Testbed; told: string[] }> {
   const told: string[] = []
   const note =
@@ -69,7 +71,7 @@ async function noted(
     this.observe([subscriber])
     claim.call(this)
   })
-  const testbed = await makeTestbed(options)
+  const testbed = await Testbed.everywhere(options)
   spy.mockRestore()
   return { testbed, told }
 }
@@ -86,8 +88,8 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
 
   test('has its moments in their order, once each', async () => {
     const { testbed, told } = await noted({ executor })
-    route(testbed, '/', producers.count, { events: 3 })
-    expect((await testbed.request('/')).body).toContain('id: 2')
+    testbed.route('/', plain.count, { events: 3 })
+    expect((await testbed.request('/')).body).toContain('data: 2')
     await testbed.idle()
     await until(() => told.includes('closed ended'), 'the close')
     const ofStream = told.filter((moment) => !moment.startsWith('thread'))
@@ -107,9 +109,8 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
   test('that is refused has one, with its error', async () => {
     const { testbed, told } = await noted({ executor, maxStreamsPerClient: 1 })
     const flags = makeFlags()
-    route(testbed, '/', producers.promise, { flags, reason: producers.makeReason() })
-    const first = await testbed.connect()
-    first.send(get('/'))
+    testbed.route('/', endless.promise, { flags, reason: makeReason() })
+    const first = await testbed.ask('/')
     await untilRaised(flags, Flag.STARTED)
     await until(() => told.includes('firstEvent'), 'the first event')
     told.length = 0
@@ -123,9 +124,8 @@ describe.each(EXECUTORS)('a stream on %s', (executor) => {
 
 test('threads come, and go with what they died of; those that are told to end have no cause', async () => {
   const { testbed, told } = await noted({ executor: 'workers' })
-  route(testbed, '/', producers.dies, undefined as never)
-  const client = await testbed.connect()
-  client.send(get('/'))
+  testbed.route('/', dying.exits, { events: 1 })
+  const client = await testbed.ask('/')
   expect((await testbed.closeInfo()).reason).toBe('lost')
   await until(() => told.includes('threadGone HF_ERR_THREAD_LOST'), 'the thread to be gone')
   await until(() => told.filter((moment) => moment === 'threadUp').length >= 2, 'another thread')

@@ -1,3 +1,4 @@
+/** One file: examples stand beside the model that the properties compare the backlog with. */
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

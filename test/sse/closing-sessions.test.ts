@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { ClosingSessions } from '../../src/sse/closing-sessions.ts'
 import { until } from '../../src/testing/flags.ts'
-import { get, RawClient } from '../plugin/client.ts'
+import { get, RawClient } from '../support/raw-client.ts'
 
 async function listen(): Promise<{ server: Http2Server; port: number }> {
   const server = createServer()

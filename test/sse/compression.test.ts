@@ -1,3 +1,4 @@
+/** One file: each coding passes the same suite, on one body and one reader. */
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import type { Transform } from 'node:stream'

@@ -1,5 +1,3 @@
-import { createParser } from 'eventsource-parser'
-import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   encodeComment,
@@ -11,53 +9,7 @@ import {
   type EventInput,
   type Serializer,
 } from '../../src/sse/event.ts'
-
-/** What a client makes of an event stream. */
-interface Decoded {
-  events: { data: string; event: string | undefined; id: string | undefined }[]
-  comments: string[]
-  retries: number[]
-  /** What the client did not understand. */
-  errors: string[]
-}
-
-/** Decodes with an independent parser; the bytes arrive in pieces, cut at these places. */
-function decode(text: string, cuts: number[] = []): Decoded {
-  const decoded: Decoded = { events: [], comments: [], retries: [], errors: [] }
-  const parser = createParser({
-    onEvent: ({ data, event, id }) => decoded.events.push({ data, event, id }),
-    onComment: (comment) => decoded.comments.push(comment),
-    onRetry: (retry) => decoded.retries.push(retry),
-    onError: (error) => decoded.errors.push(error.message),
-  })
-  const bytes = Buffer.from(text)
-  const decoder = new TextDecoder()
-  let start = 0
-  for (const end of [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted(
-    (a, b) => a - b,
-  )) {
-    parser.feed(decoder.decode(bytes.subarray(start, end), { stream: true }))
-    start = end
-  }
-  return decoded
-}
-
-/** The text of an event, or why it is none. */
-function attempt(event: EventInput): string | { code: string } {
-  try {
-    return encodeEvent(event)
-  } catch (error) {
-    return error as { code: string }
-  }
-}
-
-const decodeEvent = (event: EventInput): Decoded => decode(encodeEvent(event))
-
-/** A string as it is after UTF-8: lone surrogates have become U+FFFD. */
-const wellFormed = (text: string): string => Buffer.from(text).toString()
-
-/** A string as data arrives: every line end is LF. */
-const lineFeeds = (text: string): string => text.replaceAll(/\r\n|\r/g, '\n')
+import { type Decoded, decode, lineFeeds } from './event-decoding.ts'
 
 /** All code points but the surrogates, which are none by themselves. */
 function* everyCharacter(): Generator<string> {
@@ -66,17 +18,9 @@ function* everyCharacter(): Generator<string> {
   }
 }
 
-function thrown(): never {
-  throw new Error('not to be read')
-}
+const decodeEvent = (event: EventInput): Decoded => decode(encodeEvent(event))
 
-const getter = (field: string): object => Object.defineProperty({}, field, { get: thrown, enumerable: true })
-
-function revoked(): object {
-  const { proxy, revoke } = Proxy.revocable({}, {})
-  revoke()
-  return proxy
-}
+const own: Serializer = (value) => JSON.stringify(value)
 
 describe('an event is text in the format of the standard', () => {
   test.each<[string, EventInput, string]>([
@@ -164,173 +108,6 @@ describe('an event is text in the format of the standard', () => {
   })
 })
 
-describe('what is no event is refused', () => {
-  const circular: { self?: unknown } = {}
-  circular.self = circular
-
-  test.each<[unknown, string]>([
-    [null, 'HF_ERR_EVENT_INVALID'],
-    [undefined, 'HF_ERR_EVENT_INVALID'],
-    [0, 'HF_ERR_EVENT_INVALID'],
-    [true, 'HF_ERR_EVENT_INVALID'],
-    [1n, 'HF_ERR_EVENT_INVALID'],
-    [Symbol('s'), 'HF_ERR_EVENT_INVALID'],
-    [() => 'x', 'HF_ERR_EVENT_INVALID'],
-    [['x'], 'HF_ERR_EVENT_INVALID'],
-    [[], 'HF_ERR_EVENT_INVALID'],
-    [{}, 'HF_ERR_EVENT_INVALID'],
-    [{ data: undefined }, 'HF_ERR_EVENT_INVALID'],
-    [Buffer.from('x'), 'HF_ERR_EVENT_INVALID'],
-    [new Date(0), 'HF_ERR_EVENT_INVALID'],
-    [new Map([['data', 'x']]), 'HF_ERR_EVENT_INVALID'],
-    [{ data: 'd', name: 'e' }, 'HF_ERR_EVENT_INVALID'],
-    [{ data: 'd', comment: 'c' }, 'HF_ERR_EVENT_INVALID'],
-    [{ data: 'd', 'data: x\nevent': 'e' }, 'HF_ERR_EVENT_INVALID'],
-    [{ Data: 'd' }, 'HF_ERR_EVENT_INVALID'],
-    ...[
-      'a\nb',
-      'a\rb',
-      'a\r\nb',
-      '\n',
-      'x\r',
-      5,
-      0,
-      null,
-      true,
-      {},
-      ['e'],
-      1n,
-      Symbol('s'),
-      () => 'e',
-      Object('e'),
-    ].map((event): [unknown, string] => [{ event, data: '' }, 'HF_ERR_EVENT_FIELD']),
-    ...[
-      'a\nb',
-      'a\rb',
-      'a\r\nb',
-      'a\0',
-      '\0',
-      NaN,
-      Infinity,
-      null,
-      true,
-      {},
-      ['i'],
-      1n,
-      Symbol('s'),
-      () => 'i',
-      Object('i'),
-    ].map((id): [unknown, string] => [{ id, data: '' }, 'HF_ERR_EVENT_FIELD']),
-    ...[-1, 0.5, NaN, Infinity, 1e21, '5', '5\ndata: x', null, true, {}, [5], 1n].map(
-      (retry): [unknown, string] => [{ retry, data: '' }, 'HF_ERR_EVENT_FIELD'],
-    ),
-    ...[1n, { deep: 1n }, Symbol('s'), () => 'd', circular, { toJSON: () => undefined }].map(
-      (data): [unknown, string] => [{ data }, 'HF_ERR_EVENT_DATA'],
-    ),
-  ])('%o: %s', (event, code) => {
-    const caught = attempt(event as EventInput)
-    expect(caught).toMatchObject({ code, name: 'FastifyError' })
-    expect(caught).toBeInstanceOf(TypeError)
-  })
-
-  test('an error of the serializer is the cause', () => {
-    const cause = new Error('not today')
-    const serializer: Serializer = () => {
-      throw cause
-    }
-    expect(() => encodeEvent({ data: {} }, serializer)).toThrow(
-      expect.objectContaining({ code: 'HF_ERR_EVENT_DATA', cause }) as Error,
-    )
-  })
-
-  const send = 'Send a string, or an object with some of data, event, id and retry.'
-  const orLeave = 'Send such a value, or leave the field out.'
-  const name = 'Field "event" of an event must be a string without line ends, but got'
-  const id = 'Field "id" of an event must be a finite number, or a string without line ends and NUL, but got'
-  const retry = 'Field "retry" of an event must be a whole number of milliseconds from 0, but got'
-  const data = 'Field "data" of an event could not be serialized:'
-  const orSerialize =
-    'Send a string, or a value that the serializer (by default JSON.stringify) turns into one.'
-
-  test.each<[string, unknown]>([
-    [`Not an event: it has no field. ${send}`, {}],
-    [`Not an event: it has an unknown field "x\\ny". ${send}`, { data: '', 'x\ny': 1 }],
-    [`Not an event: an object (Buffer). ${send}`, Buffer.from('data: x\n\n')],
-    [`Not an event: an array. ${send}`, ['x']],
-    [`Not an event: null. ${send}`, null],
-    [`Not an event: 5. ${send}`, 5],
-    [`Not an event: 5n. ${send}`, 5n],
-    [`Not an event: Symbol(s). ${send}`, Symbol('s')],
-    [`Not an event: function wellFormed. ${send}`, wellFormed],
-    [`Not an event: function (anonymous). ${send}`, (() => () => {})()],
-    [`${name} an object (Map). ${orLeave}`, { event: new Map() }],
-    [`${name} an object (no class). ${orLeave}`, { event: Object.create(null) }],
-    [`${name} "\\n${'x'.repeat(39)}". ${orLeave}`, { event: `\n${'x'.repeat(39)}` }],
-    [`${name} "\\n${'x'.repeat(39)}…". ${orLeave}`, { event: `\n${'x'.repeat(40)}` }],
-    [`${name} "\\n${'x'.repeat(39)}…". ${orLeave}`, { event: `\n${'x'.repeat(1_000_000)}` }],
-    [`${id} "\\u0000". ${orLeave}`, { id: '\0' }],
-    [`${retry} -1. ${orLeave}`, { retry: -1 }],
-    [`${data} for Symbol(s) the serializer returned undefined. ${orSerialize}`, { data: Symbol('s') }],
-  ])('says: %s', (message, event) => {
-    expect(() => encodeEvent(event as EventInput)).toThrow(expect.objectContaining({ message }) as Error)
-  })
-
-  test.each<[string, unknown]>([
-    ['a getter of a field throws', Object.assign(getter('event'), { data: '' })],
-    ['the getter of data throws', getter('data')],
-    ['a proxy throws', new Proxy({}, { ownKeys: () => thrown() })],
-    ['a proxy is revoked', revoked()],
-  ])('what cannot be read is no event: %s', (_, event) => {
-    expect(attempt(event as EventInput)).toMatchObject({
-      code: 'HF_ERR_EVENT_INVALID',
-      message: `Not an event: it cannot be read. ${send}`,
-      cause: expect.any(Error) as Error,
-    })
-    // As a stream does whose sink has a faster way for a line.
-    expect(() => soleLine(event as EventInput) ?? encodeEvent(event as EventInput)).toThrow(
-      expect.objectContaining({ code: 'HF_ERR_EVENT_INVALID' }) as Error,
-    )
-  })
-
-  test.each<[string, unknown, RegExp]>([
-    ['a name that is no string', { constructor: { name: Symbol('s') } }, /but got an object \(no class\)/],
-    ['a name that has no text', { constructor: { name: Object.create(null) } }, /an object \(no class\)/],
-    ['a class that throws', getter('constructor'), /but got something that cannot be read/],
-    ['a revoked proxy', revoked(), /but got something that cannot be read/],
-    ['a long name', { constructor: { name: 'x'.repeat(1_000_000) } }, /an object \(x{40}\)/],
-  ])('and shown: %s', (_, event, message) => {
-    expect(() => encodeEvent({ event: event as string, data: '' })).toThrow(message)
-  })
-
-  test.each<[string, unknown]>([
-    ['an object without a class', Object.create(null)],
-    ['a symbol', Symbol('s')],
-    ['an object that cannot be read', getter('message')],
-  ])('a serializer may throw %s', (_, cause) => {
-    const serializer: Serializer = () => {
-      throw cause
-    }
-    expect(() => encodeEvent({ data: {} }, serializer)).toThrow(
-      expect.objectContaining({ code: 'HF_ERR_EVENT_DATA' }) as Error,
-    )
-  })
-
-  test.each<[string, unknown]>([
-    ['not today', new Error('not today')],
-    ['"text"', 'text'],
-    ['undefined', undefined],
-    ['null', null],
-    ['an object (Object)', { message: 5 }],
-  ])('a serializer that throws is quoted: %s', (quote, cause) => {
-    const serializer: Serializer = () => {
-      throw cause
-    }
-    expect(() => encodeEvent({ data: {} }, serializer)).toThrow(
-      expect.objectContaining({ message: `${data} ${quote}. ${orSerialize}` }) as Error,
-    )
-  })
-})
-
 describe('the serializer', () => {
   test('turns data that is not a string into one, and may return several lines', () => {
     expect(encodeEvent({ data: { a: 1 } }, (data) => JSON.stringify(data, null, 1))).toBe(
@@ -386,8 +163,6 @@ describe('retry', () => {
   })
 })
 
-const own: Serializer = (value) => JSON.stringify(value)
-
 describe('the sole line of an event', () => {
   test.each<[EventInput, string]>([
     ['text', 'text'],
@@ -433,95 +208,6 @@ describe('the sole line of an event', () => {
   test('throws as encodeEvent() does where the data cannot be serialized', () => {
     expect(() => soleLine({ data: 5n })).toThrow(
       expect.objectContaining({ code: 'HF_ERR_EVENT_DATA' }) as Error,
-    )
-  })
-})
-
-describe('for all events', () => {
-  /** What is dangerous in this format, between anything else. */
-  const piece = fc.oneof(
-    fc.constantFrom('\r', '\n', '\r\n', '\n\n', '\0', ':', ' ', '\ufeff', '\ud800', '\udc00'),
-    fc.constantFrom('data: x', 'event: x', 'id: x', 'retry: 1', ': x', 'é', '😀'),
-    fc.string({ unit: 'binary', maxLength: 5 }),
-    fc.nat(0xffff).map((code) => String.fromCharCode(code)),
-  )
-  const anyText = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''))
-  const oneLine = anyText.map((text) => text.replaceAll(/[\r\n]/g, ''))
-  const absent = fc.constant(undefined)
-  const cuts = fc.array(fc.nat(), { maxLength: 6 })
-  const event = fc.record({
-    data: fc.oneof(absent, anyText, fc.jsonValue()),
-    event: fc.oneof(absent, oneLine),
-    id: fc.oneof(
-      absent,
-      oneLine.map((text) => text.replaceAll('\0', '')),
-      fc.integer(),
-      fc.double({ noNaN: true, noDefaultInfinity: true }),
-    ),
-    retry: fc.oneof(absent, fc.maxSafeNat()),
-  })
-
-  const nonEmpty = event.filter((fields) => Object.values(fields).some((value) => value !== undefined))
-
-  test('whatever has a sole line is that line in a frame', () => {
-    fc.assert(
-      fc.property(fc.oneof(anyText, nonEmpty), (one) => {
-        const line = soleLine(one)
-        const framed = line === undefined ? undefined : `data: ${line}\n\n`
-        expect([undefined, encodeEvent(one)]).toContain(framed)
-      }),
-    )
-  })
-
-  test('what is sent is what a client gets, wherever the bytes are cut', () => {
-    fc.assert(
-      fc.property(fc.array(nonEmpty, { maxLength: 4 }), cuts, (events, at) => {
-        const {
-          events: received,
-          retries,
-          comments,
-          errors,
-        } = decode(events.map((one) => encodeEvent(one)).join(''), at)
-        expect(received).toEqual(
-          events
-            .filter(({ data }) => data !== undefined)
-            .map(({ data, event: name, id }) => ({
-              data: lineFeeds(wellFormed(typeof data === 'string' ? data : JSON.stringify(data))),
-              event: name === undefined || name === '' ? undefined : wellFormed(name),
-              id: id === undefined ? undefined : wellFormed(String(id)),
-            })),
-        )
-        expect(retries).toEqual(events.map(({ retry }) => retry).filter((retry) => retry !== undefined))
-        expect([...comments, ...errors]).toEqual([])
-      }),
-      { numRuns: 500 },
-    )
-  })
-
-  test('no string in any field forges a second event or another field', () => {
-    const fields = fc.record({ data: anyText, event: anyText, id: anyText }, { requiredKeys: ['data'] })
-    fc.assert(
-      fc.property(fields, cuts, (forged, at) => {
-        const text = attempt(forged)
-        if (typeof text !== 'string') return text.code === 'HF_ERR_EVENT_FIELD'
-        const { events, retries, comments, errors } = decode(text, at)
-        expect(events).toHaveLength(1)
-        expect(events[0]?.event ?? '').toBe(wellFormed(forged.event ?? ''))
-        expect(events[0]?.id).toBe(forged.id === undefined ? undefined : wellFormed(forged.id))
-        expect([...retries, ...comments, ...errors]).toEqual([])
-        return true
-      }),
-      { numRuns: 1_000 },
-    )
-  })
-
-  test('no comment forges an event or a field', () => {
-    fc.assert(
-      fc.property(anyText, cuts, (text, at) => {
-        const { events, retries, comments, errors } = decode(encodeComment(text), at)
-        expect(comments.join('\n')).toBe(wellFormed(lineFeeds(text)))
-        expect([...events, ...retries, ...errors]).toEqual([])
-      }),
     )
   })
 })

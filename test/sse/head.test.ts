@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { connect, constants, createServer as createHttp2Server, type ClientHttp2Stream } from 'node:http2'
+import { constants, type ClientHttp2Stream } from 'node:http2'
 import { createServer as createTlsServer, request as requestTls } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { finished } from 'node:stream'
@@ -16,10 +16,10 @@ import {
   isHandedOver,
   sendHead,
 } from '../../src/sse/head.ts'
-import { CERTIFICATE, TLS } from '../http/protocols.ts'
-import { get, RawClient } from '../plugin/client.ts'
+import { CERTIFICATE, TLS } from '../support/protocols.ts'
+import { get, RawClient } from '../support/raw-client.ts'
 import { until } from '../../src/testing/flags.ts'
-import { listen } from './served-response.ts'
+import { listen, Http2Pair } from '../support/served-response.ts'
 
 /** A response of a real server whose head has not left, and the client that waits for it. */
 async function requested(): Promise<{ response: ServerResponse; client: RawClient }> {
@@ -32,18 +32,8 @@ async function requested(): Promise<{ response: ServerResponse; client: RawClien
 
 /** The same with HTTP/2. */
 async function requestedHttp2(): Promise<{ response: ServerResponse; client: ClientHttp2Stream }> {
-  const server = createHttp2Server()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  onTestFinished(() => {
-    session.destroy()
-    server.close()
-  })
-  const client = session.request()
-  client.on('error', () => {})
-  const [, response] = (await once(server, 'request')) as [unknown, ServerResponse]
-  return { response, client }
+  const pair = await Http2Pair.open()
+  return pair.request()
 }
 
 /** More than the kernel takes for a client that does not read. */

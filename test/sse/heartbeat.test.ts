@@ -1,10 +1,10 @@
 import { queryObjects } from 'node:v8'
 import { expect, test } from 'vitest'
 import { Heartbeat } from '../../src/sse/heartbeat.ts'
-import { ResponseSink } from '../../src/sse/response-sink.ts'
+import type { ResponseSink } from '../../src/sse/response-sink.ts'
 import { until } from '../../src/testing/flags.ts'
-import type { RawClient } from '../plugin/client.ts'
-import { serveOne } from './served-response.ts'
+import type { RawClient } from '../support/raw-client.ts'
+import { serveSink } from '../support/served-response.ts'
 
 const HEARTBEAT_MS = 20
 
@@ -13,25 +13,13 @@ interface Stream {
   client: RawClient
 }
 
-async function openSink(): Promise<Stream> {
-  const { response, client } = await serveOne()
-  const sink = new ResponseSink(response, {
-    flush: 'event',
-    highWaterMark: 65_536,
-    maxBuffered: Number.MAX_SAFE_INTEGER,
-    onOverflow: () => expect.unreachable('overflow'),
-    onEnd: () => {},
-  })
-  return { sink, client }
-}
-
 /** Resolves when a client has had this many heartbeats. */
 const heartbeats = async (client: RawClient, count: number): Promise<unknown> =>
   client.including(':\n'.repeat(count))
 
 test('a silent stream gets comments that no client shows', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const { sink, client } = await openSink()
+  const { sink, client } = await serveSink()
   heartbeat.add(sink)
   await heartbeats(client, 3)
   heartbeat.delete(sink)
@@ -40,7 +28,7 @@ test('a silent stream gets comments that no client shows', async () => {
 
 test('a stream that sends gets none', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const [silent, busy] = [await openSink(), await openSink()]
+  const [silent, busy] = [await serveSink(), await serveSink()]
   heartbeat.add(silent.sink)
   heartbeat.add(busy.sink)
   // In each turn of the loop: the timer never looks twice without an event in between.
@@ -60,7 +48,7 @@ test('a stream that sends gets none', async () => {
 
 test('a stream that falls silent gets them from then on', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const { sink, client } = await openSink()
+  const { sink, client } = await serveSink()
   heartbeat.add(sink)
   sink.write('data: 1\n\n', 1)
   await client.including('data: 1\n\n:\n:\n')
@@ -72,7 +60,7 @@ test('a stream that falls silent gets them from then on', async () => {
 
 test('a client that is behind gets none, and what waits for it does not grow', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const [silent, behind] = [await openSink(), await openSink()]
+  const [silent, behind] = [await serveSink(), await serveSink()]
   behind.client.socket.pause()
   while (behind.sink.write(`data: ${'x'.repeat(65_536)}\n\n`, 1));
   const { bytes, buffered } = behind.sink
@@ -88,7 +76,7 @@ test('a client that is behind gets none, and what waits for it does not grow', a
 
 test('a stream that was deleted gets none, while others go on', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const [deleted, other] = [await openSink(), await openSink()]
+  const [deleted, other] = [await serveSink(), await serveSink()]
   heartbeat.add(deleted.sink)
   heartbeat.add(other.sink)
   await heartbeats(deleted.client, 1)
@@ -102,7 +90,7 @@ test('a stream that was deleted gets none, while others go on', async () => {
 
 test('one comes per rhythm, not more', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const { sink, client } = await openSink()
+  const { sink, client } = await serveSink()
   heartbeat.add(sink)
   // In step with the heartbeat's own timer, whatever time each of them takes.
   let looks = 0
@@ -117,7 +105,7 @@ test('one comes per rhythm, not more', async () => {
 
 test('a stream that has just been opened has a rhythm of silence before its first', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const { sink } = await openSink()
+  const { sink } = await serveSink()
   heartbeat.add(sink)
   expect(sink.touched).toBe(true)
   heartbeat.delete(sink)
@@ -129,7 +117,7 @@ const untilNone = async (): Promise<void> =>
 
 test('without streams no timer is left', async () => {
   await untilNone()
-  const { sink } = await openSink()
+  const { sink } = await serveSink()
   const come = (): void => {
     const heartbeat = new Heartbeat(2)
     heartbeat.add(sink)
@@ -142,7 +130,7 @@ test('without streams no timer is left', async () => {
 
 test('many streams get theirs over several turns of the loop', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const streams = await Promise.all(Array.from({ length: 100 }, async () => openSink()))
+  const streams = await Promise.all(Array.from({ length: 100 }, async () => serveSink()))
   const sent = (): number => streams.filter(({ sink }) => sink.bytes > 0).length
   /** How many had theirs when a turn had passed. */
   const turns = [0]
@@ -162,7 +150,7 @@ test('many streams get theirs over several turns of the loop', async () => {
 
 test('streams that are added and deleted while others get theirs', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const streams = await Promise.all(Array.from({ length: 100 }, async () => openSink()))
+  const streams = await Promise.all(Array.from({ length: 100 }, async () => serveSink()))
   const [late, ...early] = streams as [Stream, ...Stream[]]
   const last = early.at(-1) as Stream
   for (const { sink } of early) heartbeat.add(sink)
@@ -177,12 +165,12 @@ test('streams that are added and deleted while others get theirs', async () => {
 
 test('after the last is deleted none comes, also when that happens while others get theirs', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const streams = await Promise.all(Array.from({ length: 100 }, async () => openSink()))
+  const streams = await Promise.all(Array.from({ length: 100 }, async () => serveSink()))
   for (const { sink } of streams) heartbeat.add(sink)
   while (streams.every(({ sink }) => sink.bytes === 0)) await new Promise(setImmediate)
   for (const { sink } of streams) heartbeat.delete(sink)
   const had = streams.map(({ sink }) => sink.bytes)
-  const other = await openSink()
+  const other = await serveSink()
   heartbeat.add(other.sink)
   await heartbeats(other.client, 2)
   heartbeat.delete(other.sink)
@@ -191,7 +179,7 @@ test('after the last is deleted none comes, also when that happens while others 
 
 test('a stream that has ended gets none, although its response is not over', async () => {
   const heartbeat = new Heartbeat(HEARTBEAT_MS)
-  const [ended, other] = [await openSink(), await openSink()]
+  const [ended, other] = [await serveSink(), await serveSink()]
   heartbeat.add(ended.sink)
   heartbeat.add(other.sink)
   ended.sink.write('data: last\n\n', 1)

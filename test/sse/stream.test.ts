@@ -3,10 +3,9 @@ import { allocateCredit, Creditor, Debtor } from '../../src/executors/workers/cr
 import { RingSink } from '../../src/executors/workers/ring-sink.ts'
 import { allocateRing, RingReader, RingWriter, MIN_RING_BYTES } from '../../src/executors/workers/ring.ts'
 import type { StreamLog } from '../../src/index.ts'
-import { ResponseSink } from '../../src/sse/response-sink.ts'
 import { abortStream, EventStream, onStreamClosed, type StreamSettings } from '../../src/sse/stream.ts'
-import { Reading } from '../executors/workers/frames.ts'
-import { serveOne } from './served-response.ts'
+import { Reading } from '../support/ring/frames.ts'
+import { serveSink } from '../support/served-response.ts'
 
 const settings: StreamSettings = {
   context: { requestId: 'req-1', route: 'GET /' },
@@ -15,14 +14,7 @@ const settings: StreamSettings = {
 
 /** A stream of the server's thread, and its client. */
 async function served(more: Partial<StreamSettings> = {}) {
-  const { response, client } = await serveOne()
-  const sink = new ResponseSink(response, {
-    flush: 'event',
-    highWaterMark: 65_536,
-    maxBuffered: Number.MAX_SAFE_INTEGER,
-    onOverflow: () => expect.unreachable('overflow'),
-    onEnd: () => response.end(),
-  })
+  const { sink, client } = await serveSink((response) => response.end())
   return { stream: new EventStream(sink, { ...settings, ...more }), sink, client }
 }
 

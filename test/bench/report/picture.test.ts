@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { pictureOf } from '../../../bench/report/picture.ts'
-import { Chromium } from '../../browser/chromium.ts'
+import { Chromium } from '../../support/chromium.ts'
 import { GATE, someResults } from './some-results.ts'
 
 let chromium: Chromium

@@ -5,10 +5,10 @@ import { FrameKind, NearEnd, type Frame, type ToFarEnd } from '../../../src/exec
 import { encodeError } from '../../../src/executors/elsewhere/error-transport.ts'
 import { until } from '../../../src/testing/flags.ts'
 import * as producers from '../../../src/testing/producers.ts'
-import { EXECUTORS, makeTestbed, route } from '../../lifecycle/everywhere.ts'
-import * as living from '../../lifecycle/producers.ts'
-import { get } from '../../plugin/client.ts'
-import { Linked } from './linked.ts'
+import { Linked } from '../../support/linked-executor.ts'
+import { EXECUTORS } from '../../support/executors.ts'
+import { Testbed } from '../../support/testbed.ts'
+import * as endless from '../../support/producers/endless.ts'
 
 /** A task as anybody can make one: it notes what it is told. */
 class NotedTask implements ElsewhereTask {
@@ -208,10 +208,9 @@ describe('the near end', () => {
 describe('both ends', () => {
   test('a far end that dies loses its streams', async () => {
     const linked = new Linked()
-    const testbed = await makeTestbed({ executor: 'linked', executors: { linked } })
-    route(testbed, '/', living.ignores, { flags: new Int32Array(new SharedArrayBuffer(64)) as never })
-    const client = await testbed.connect()
-    client.send(get('/'))
+    const testbed = await Testbed.everywhere({ executor: 'linked', executors: { linked } })
+    testbed.route('/', endless.ignores, { flags: new Int32Array(new SharedArrayBuffer(64)) as never })
+    const client = await testbed.ask('/')
     await client.including('number 0')
     await linked.worker?.terminate()
     expect(await testbed.closeInfo()).toMatchObject({ reason: 'lost' })
@@ -221,9 +220,9 @@ describe('both ends', () => {
 
   test('the same bytes as on every other executor', async () => {
     const linked = new Linked()
-    const testbed = await makeTestbed({ executors: { linked } })
+    const testbed = await Testbed.everywhere({ executors: { linked } })
     for (const executor of [...EXECUTORS, 'linked']) {
-      route(testbed, `/${executor}`, producers.varied, { count: 200 }, { executor })
+      testbed.route(`/${executor}`, producers.varied, { count: 200 }, { executor })
     }
     const bodies = []
     for (const executor of [...EXECUTORS, 'linked']) {

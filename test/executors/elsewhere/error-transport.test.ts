@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { decodeError, encodeError } from '../../../src/executors/elsewhere/error-transport.ts'
 import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
 import { allocateRing, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
-import { Reading } from '../workers/frames.ts'
+import { Reading } from '../../support/ring/frames.ts'
 
 const pass = (thrown: unknown): unknown => decodeError(encodeError(thrown))
 

@@ -5,8 +5,8 @@ import { farLog, readLine, writeLine } from '../../../src/executors/elsewhere/lo
 import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
 import { allocateRing, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
 import { LOG_LEVELS, type StreamLog } from '../../../src/sse/stream.ts'
-import { HOSTILE_LINES } from '../../fuzz/hostile-frames.ts'
-import { logsAll } from '../workers/producers.ts'
+import { HOSTILE_LINES } from '../../support/hostile-frames.ts'
+import { logsAll } from '../../support/producers/plain.ts'
 
 /** A logger with the methods that Fastify asks for, and what it was given by a producer. */
 function recorder(level: object): { logger: FastifyBaseLogger; lines: unknown[] } {

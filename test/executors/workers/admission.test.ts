@@ -1,20 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import type { CloseReason } from '../../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised, type Flags } from '../../../src/testing/flags.ts'
-import * as producers from './producers.ts'
-import { Testbed, until, type Client, type TestbedOptions } from './testbed.ts'
+import { Flag, makeFlags, raise, untilRaised, type Flags, until } from '../../../src/testing/flags.ts'
+import { PoolTestbed, type PoolOptions } from '../../support/pool-testbed.ts'
+import type { DecodingClient } from '../../support/decoding-client.ts'
 
 /** A pool of one place whose thread is blocked, until GO is raised in the flags. */
 async function blockedPool(
-  options: TestbedOptions = {},
-): Promise<{ testbed: Testbed; flags: Flags; first: Client }> {
-  const testbed = await Testbed.make(producers, {
+  options: PoolOptions = {},
+): Promise<{ testbed: PoolTestbed; flags: Flags; first: DecodingClient }> {
+  const testbed = await PoolTestbed.make({
     ...options,
     workers: { threads: 1, streamsPerThread: 1, ...options.workers },
   })
   const flags = makeFlags()
-  let first: Client
+  let first: DecodingClient
   // Streams that come while the threads start may wait too long for their place.
   do {
     first = await testbed.open('blocks', { flags })
@@ -34,7 +34,7 @@ describe('a pool takes threads × streamsPerThread running and maxQueue waiting 
   const workers = { threads: 2, streamsPerThread: 2, maxQueue: 3 }
 
   test('and refuses the next with 503 and Retry-After; its producer never runs', async () => {
-    const testbed = await Testbed.make(producers, { workers })
+    const testbed = await PoolTestbed.make({ workers })
     const flags = makeFlags()
     const running = await Promise.all([1, 2, 3, 4].map(async () => testbed.open('stays', { flags })))
     await untilRaised(flags, Flag.STARTED, 4)
@@ -43,7 +43,7 @@ describe('a pool takes threads × streamsPerThread running and maxQueue waiting 
 
     const never = makeFlags()
     const refused = testbed.request('stays', { flags: never })
-    const { statusCode, headers } = await refused.head()
+    const { statusCode, headers } = await refused.response()
     expect(statusCode).toBe(503)
     expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1)
     expect(headers['content-type']).toContain('application/json')
@@ -79,11 +79,9 @@ describe('a pool takes threads × streamsPerThread running and maxQueue waiting 
     await testbed.idle()
     const after = performance.now()
 
-    const next = makeFlags()
-    const running = await testbed.open('blocks', { flags: next })
-    await untilRaised(next, Flag.STARTED)
+    const { client: running, flags: next } = await testbed.start('blocks')
     const refused = testbed.request('count', { events: 1 })
-    const { headers } = await refused.head()
+    const { headers } = await refused.response()
     const retryAfterMs = retries.at(-1) as number
     expect(retryAfterMs).toBeGreaterThanOrEqual(ending - started)
     expect(retryAfterMs).toBeLessThanOrEqual(after - before)
@@ -100,7 +98,7 @@ describe('a pool takes threads × streamsPerThread running and maxQueue waiting 
     const never = makeFlags()
     const refused = await testbed.open('stays', { flags: never })
     expect(refused.status).toBe(200)
-    expect((await refused.head()).headers['content-type']).toBe('text/event-stream')
+    expect((await refused.response()).headers['content-type']).toBe('text/event-stream')
     expect(await refused.over()).toMatch(/^retry: \d{4,}\n$/)
     expect(refused.complete).toBe(true)
     expect(testbed.pool).toMatchObject({ running: 1, waiting: 0, admitted: 1, refused: 1 })
@@ -154,7 +152,7 @@ describe('a stream that waits', () => {
     const { testbed, flags, first } = await blockedPool({ workers: { maxQueue: 1 } })
     const never = makeFlags()
     const waiting = await testbed.open('stays', { flags: never })
-    expect((await testbed.request('count', { events: 1 }).head()).statusCode).toBe(503)
+    expect((await testbed.request('count', { events: 1 }).response()).statusCode).toBe(503)
     waiting.leave()
     expect(await testbed.reason(waiting)).toBe('client')
     expect(testbed.pool).toMatchObject({ running: 1, waiting: 0 })
@@ -170,7 +168,7 @@ describe('a stream that waits', () => {
   test('starts in the order of arrival', async () => {
     const { testbed, flags, first } = await blockedPool()
     const order = new Int32Array(new SharedArrayBuffer(4 * 21))
-    const waiting: Client[] = []
+    const waiting: DecodingClient[] = []
     for (let number = 1; number <= 20; number++) {
       waiting.push(await testbed.open('signs', { order, number }))
     }
@@ -183,7 +181,7 @@ describe('a stream that waits', () => {
 
 describe('running, waiting and open return to zero', () => {
   test('when an onSend hook throws', async () => {
-    const testbed = await Testbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       hooks: onSend(async () => {
         throw new Error('not sent')
       }),
@@ -197,7 +195,7 @@ describe('running, waiting and open return to zero', () => {
   })
 
   test('when an onSend hook replaces the payload', async () => {
-    const testbed = await Testbed.make(producers, { hooks: onSend(async () => 'something else') })
+    const testbed = await PoolTestbed.make({ hooks: onSend(async () => 'something else') })
     const client = await testbed.open('count', { events: 1 })
     expect(await client.over()).toBe('something else')
     await testbed.idle()
@@ -208,7 +206,7 @@ describe('running, waiting and open return to zero', () => {
   test('when the client leaves before its head', async () => {
     let leave: (() => void) | undefined
     let gone: Promise<void> | undefined
-    const testbed = await Testbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       hooks: (app) => {
         app.addHook('onSend', async (_request, reply) => {
           gone = new Promise((resolve) => reply.raw.once('close', resolve))
@@ -227,7 +225,7 @@ describe('running, waiting and open return to zero', () => {
   })
 
   test('when onOpen closes the stream', async () => {
-    const testbed = await Testbed.make(producers, { route: { onOpen: (stream) => stream.close() } })
+    const testbed = await PoolTestbed.make({ route: { onOpen: (stream) => stream.close() } })
     const client = await testbed.open('count', { events: 1 })
     await client.over()
     expect(await testbed.reason(client)).toBe('ended')
@@ -253,7 +251,7 @@ describe('running, waiting and open return to zero', () => {
     { producer: 'throws', input: { events: 5 }, reason: 'error' },
     { producer: 'exits', input: { events: 5 }, reason: 'lost' },
   ])('when $producer ends as $reason', async ({ producer, input, reason, leaves = false }) => {
-    const testbed = await Testbed.make(producers, { workers: { graceMs: 50 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 50 } })
     const client = await testbed.open(producer, { flags: makeFlags(), ...input })
     if (leaves) {
       await client.got('up')
@@ -265,9 +263,9 @@ describe('running, waiting and open return to zero', () => {
   })
 
   test('when a stream ends as overflow', async () => {
-    const testbed = await Testbed.make(producers, { route: { maxBuffered: 65_536 } })
+    const testbed = await PoolTestbed.make({ route: { maxBuffered: 65_536 } })
     const client = await testbed.open('count', { events: 100_000, bytes: 1_000 })
-    ;(await client.head()).pause()
+    ;(await client.response()).pause()
     expect(await testbed.reason(client)).toBe('overflow')
     await testbed.idle()
   })
@@ -285,6 +283,7 @@ describe('running, waiting and open return to zero', () => {
     const { testbed, flags, first } = await blockedPool({ graceMs: 5_000 })
     const waiting = await testbed.open('count', { events: 1 })
     const closed = testbed.app.close()
+    await first.got('the server is closing')
     raise(flags, Flag.GO)
     await closed
     for (const each of [first, waiting]) expect(await testbed.reason(each)).toBe('shutdown')

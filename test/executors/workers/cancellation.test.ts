@@ -1,14 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import { loadsSlowly } from './loads-slowly.ts'
-import * as producers from './producers.ts'
-import { Testbed } from './testbed.ts'
+import { loadsSlowly } from '../../support/modules/loads-slowly.ts'
+import { PoolTestbed } from '../../support/pool-testbed.ts'
 
 test('stream.closed turns true inside a loop that never yields, and a late send() is harmless', async () => {
-  const testbed = await Testbed.make(producers, { workers: { graceMs: 60_000 } })
-  const flags = makeFlags()
-  const client = await testbed.open('loops', { flags })
-  await untilRaised(flags, Flag.STARTED)
+  const testbed = await PoolTestbed.make({ workers: { graceMs: 60_000 } })
+  const { client, flags } = await testbed.start('loops')
   client.leave()
   await untilRaised(flags, Flag.SEEN)
   expect(await testbed.reason(client)).toBe('client')
@@ -19,7 +16,7 @@ test('stream.closed turns true inside a loop that never yields, and a late send(
 })
 
 test('signal aborts with the reason, and what throws for it is not logged', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const flags = makeFlags()
   const reason = new Uint8Array(new SharedArrayBuffer(40))
   const client = await testbed.open('listens', { flags, reason })
@@ -31,23 +28,26 @@ test('signal aborts with the reason, and what throws for it is not logged', asyn
   expect(testbed.logged).toEqual([])
 })
 
-test.each(['endless', 'endlessAsync'])('a generator (%s) is returned, and its finally runs', async (name) => {
-  const testbed = await Testbed.make(producers)
-  const flags = makeFlags()
-  const client = await testbed.open(name, { flags })
-  await client.got('data: 5\n')
-  client.leave()
-  await untilRaised(flags, Flag.FINALLY)
-  expect(await testbed.reason(client)).toBe('client')
-  await testbed.idle()
-  expect(flags[Flag.FINALLY]).toBe(1)
-})
+test.each(['generator', 'generatesAsync'])(
+  'a generator (%s) is returned, and its finally runs',
+  async (name) => {
+    const testbed = await PoolTestbed.make()
+    const flags = makeFlags()
+    const client = await testbed.open(name, { flags })
+    await client.got('data: 5\n')
+    client.leave()
+    await untilRaised(flags, Flag.FINALLY)
+    expect(await testbed.reason(client)).toBe('client')
+    await testbed.idle()
+    expect(flags[Flag.FINALLY]).toBe(1)
+  },
+)
 
 test('ready() answers false when a client leaves that had stopped to read', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const flags = makeFlags()
   const client = await testbed.open('awaitsReady', { flags })
-  const response = await client.head()
+  const response = await client.response()
   response.pause()
   await untilRaised(flags, Flag.STARTED)
   client.leave()
@@ -57,7 +57,7 @@ test('ready() answers false when a client leaves that had stopped to read', asyn
 })
 
 test('a stream that was left open by its producer is over when its client leaves', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const flags = makeFlags()
   const client = await testbed.open('stays', { flags })
   await client.got('up')
@@ -68,7 +68,7 @@ test('a stream that was left open by its producer is over when its client leaves
 })
 
 test('what a producer leaves behind finds its stream closed, also when another has its place', async () => {
-  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 1 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 1 } })
   const flags = makeFlags()
   const client = await testbed.open('leavesTimer', { flags })
   await client.over()
@@ -86,7 +86,7 @@ test('what a producer leaves behind finds its stream closed, also when another h
 
 describe('a producer that never stops', () => {
   test('is terminated after its grace; its neighbours are lost, the log names its route, the pool serves on', async () => {
-    const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 10, graceMs: 50 } })
+    const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 10, graceMs: 50 } })
     const idle = makeFlags()
     const neighbours = await Promise.all([1, 2].map(async () => testbed.open('stays', { flags: idle })))
     await untilRaised(idle, Flag.STARTED, 2)
@@ -112,7 +112,7 @@ describe('a producer that never stops', () => {
   })
 
   test('makes those wait that it keeps from their place, and they run on the next thread', async () => {
-    const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 1, graceMs: 50 } })
+    const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 1, graceMs: 50 } })
     const flags = makeFlags()
     const client = await testbed.open('neverStops', { flags })
     await client.got('up')
@@ -125,16 +125,19 @@ describe('a producer that never stops', () => {
   })
 })
 
-test('a stream that is closed before its turn never runs', async () => {
-  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 2 } })
-  const flags = makeFlags()
-  const client = await testbed.open('blocks', { flags })
-  await untilRaised(flags, Flag.STARTED)
-  // It has its place, but the thread is blocked.
+/** A stream that blocks its thread, and a second, whose client has left: it has its place on that thread, and no turn. */
+async function leftBehindBlocked(testbed: PoolTestbed) {
+  const { client, flags } = await testbed.start('blocks')
   const never = makeFlags()
   const second = await testbed.open('stays', { flags: never })
   second.leave()
   expect(await testbed.reason(second)).toBe('client')
+  return { client, second, flags, never }
+}
+
+test('a stream that is closed before its turn never runs', async () => {
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 2 } })
+  const { client, second, flags, never } = await leftBehindBlocked(testbed)
   raise(flags, Flag.GO)
   await client.over()
   await testbed.serves()
@@ -147,10 +150,10 @@ describe('a stream that is closed before its producer starts does not end its th
   const workers = { streamsPerThread: 2, graceMs: 20 }
 
   test('while the module of both is loaded', async () => {
-    const testbed = await Testbed.make(
-      { ...producers, loadsSlowly },
-      { workers: { ...workers, streamsPerThread: 3 } },
-    )
+    const testbed = await PoolTestbed.make({
+      producers: { loadsSlowly },
+      workers: { ...workers, streamsPerThread: 3 },
+    })
     // The thread is there, and has a stream: the next ones have a place on it at once, and nobody asks it before.
     const third = await testbed.open('staysIdle')
     await third.got('data')
@@ -160,21 +163,15 @@ describe('a stream that is closed before its producer starts does not end its th
     await neighbour.over()
     expect(neighbour.events).toEqual(['loaded'])
     expect(await testbed.reason(neighbour)).toBe('ended')
-    third.leave()
-    await testbed.idle()
     expect(testbed.pool.lost).toBe(0)
     expect(testbed.logged).toEqual([])
+    third.leave()
+    await testbed.idle()
   })
 
   test('while another one blocks it', async () => {
-    const testbed = await Testbed.make(producers, { workers })
-    const flags = makeFlags()
-    const client = await testbed.open('blocks', { flags })
-    await untilRaised(flags, Flag.STARTED)
-    const never = makeFlags()
-    const second = await testbed.open('stays', { flags: never })
-    second.leave()
-    expect(await testbed.reason(second)).toBe('client')
+    const testbed = await PoolTestbed.make({ workers })
+    const { client, flags, never } = await leftBehindBlocked(testbed)
     // Longer than the grace.
     await new Promise((resolve) => setTimeout(resolve, 100))
     raise(flags, Flag.GO)

@@ -2,9 +2,8 @@
 import { expect, test } from 'vitest'
 import type { SseRouteOptions } from '../../../src/index.ts'
 import { blockUntil, Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import { makeTestbed, route } from '../../lifecycle/everywhere.ts'
-import { get, type RawClient } from '../../plugin/client.ts'
-import type { Testbed } from '../../plugin/testbed.ts'
+import type { RawClient } from '../../support/raw-client.ts'
+import { Testbed } from '../../support/testbed.ts'
 import { sendsOnGo } from './collected-producers.ts'
 
 const BOTH = 'data: first\n\ndata: last\n\n'
@@ -18,13 +17,12 @@ async function unread(
   ends = false,
   options: SseRouteOptions = {},
 ): Promise<{ testbed: Testbed; clients: RawClient[] }> {
-  const testbed = await makeTestbed({ executor: 'workers', graceMs: 10_000 })
+  const testbed = await Testbed.everywhere({ executor: 'workers', graceMs: 10_000 })
   const inputs = Array.from({ length: streams }, () => ({ flags: makeFlags(), ends }))
-  for (const [n, input] of inputs.entries()) route(testbed, `/${n}`, sendsOnGo, input, options)
+  for (const [n, input] of inputs.entries()) testbed.route(`/${n}`, sendsOnGo, input, options)
   const clients = []
   for (const [n, { flags }] of inputs.entries()) {
-    const client = await testbed.connect()
-    client.send(get(`/${n}`))
+    const client = await testbed.ask(`/${n}`)
     await client.including('data: first')
     await untilRaised(flags, Flag.STARTED)
     clients.push(client)

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { MessageChannel, Worker } from 'node:worker_threads'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { MessageChannel } from 'node:worker_threads'
+import { describe, expect, test } from 'vitest'
 import { allocateCredit, Creditor, Debtor } from '../../../src/executors/workers/credit.ts'
 import type { CloseReason } from '../../../src/index.ts'
-import type { Debt, Order } from './debtor.ts'
-import { dice } from './frames.ts'
-import { allocateTurns, READER, resetTurns, Turns } from './turns.ts'
+import type { Debt, Order } from './credit-debtor.ts'
+import { allocateTurns, READER, resetTurns, Turns } from '../../support/ring/interleaving.ts'
+import { dice } from '../../support/random.ts'
+import { otherThread } from '../../support/ring/worker.ts'
 
 describe('what the server tells, the worker reads', () => {
   test.each(['ended', 'client', 'error', 'timeout', 'overflow', 'shutdown', 'lost'] satisfies CloseReason[])(
@@ -85,14 +86,7 @@ describe('a worker is woken only when it asked to be', () => {
 })
 
 describe('two threads', () => {
-  let worker: Worker
-
-  beforeAll(() => {
-    worker = new Worker(new URL('./debtor.ts', import.meta.url))
-  })
-  afterAll(async () => {
-    await worker.terminate()
-  })
+  const worker = otherThread(new URL('./credit-debtor.ts', import.meta.url))
 
   test('under no interleaving of their atomic accesses a wake-up is lost', () => {
     const turnsMemory = allocateTurns()
@@ -108,7 +102,7 @@ describe('two threads', () => {
       const total = pieces.reduce((sum, piece) => sum + piece, 0)
       const closes = random(4) === 0
       resetTurns(turnsMemory, random(2 ** 28), [5, 20, 40, 70][random(4)] as number)
-      worker.postMessage({ credit, pieces, waits, turns: turnsMemory } satisfies Order, [])
+      worker().postMessage({ credit, pieces, waits, turns: turnsMemory } satisfies Order, [])
       try {
         turns.play(credit, () => {
           for (let drained = 0; drained < total;) {
@@ -135,7 +129,7 @@ describe('two threads', () => {
     const { port1, port2 } = new MessageChannel()
     const random = dice(rounds)
     const pieces = Array.from({ length: rounds }, () => 1 + random(1_000))
-    worker.postMessage({ credit, pieces, waits, written, port: port2 } satisfies Order, [port2])
+    worker().postMessage({ credit, pieces, waits, written, port: port2 } satisfies Order, [port2])
     const progress = new Int32Array(written)
     let drained = 0
     let over = false

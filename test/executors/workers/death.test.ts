@@ -1,9 +1,9 @@
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { producer } from '../../../src/index.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import * as producers from './producers.ts'
-import { breakStarts, BROKEN_BY, numbers, Testbed, until } from './testbed.ts'
+import { Flag, makeFlags, raise, untilRaised, until } from '../../../src/testing/flags.ts'
+import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
+import { breakStarts, BROKEN_BY } from '../../support/broken-starts.ts'
 
 describe.each([
   { name: 'exits', what: 'process.exit', message: 'exited with code 3' },
@@ -14,7 +14,7 @@ describe.each([
   const workers = { threads: 2, streamsPerThread: 1, resourceLimits: { maxOldGenerationSizeMb: 24 } }
 
   test('delivers what it had sent, and its stream ends as lost', async () => {
-    const testbed = await Testbed.make(producers, { workers })
+    const testbed = await PoolTestbed.make({ workers })
     const client = await testbed.open(name, { events: 1_000 })
     await client.over()
     expect(client.events).toEqual(numbers(1_000))
@@ -27,10 +27,8 @@ describe.each([
   })
 
   test('leaves streams on other threads alone, and is replaced', async () => {
-    const testbed = await Testbed.make(producers, { workers })
-    const flags = makeFlags()
-    const neighbour = await testbed.open('ticks', { flags })
-    await untilRaised(flags, Flag.STARTED)
+    const testbed = await PoolTestbed.make({ workers })
+    const { client: neighbour, flags } = await testbed.start('ticks')
     for (let round = 0; round < 3; round++) {
       const client = await testbed.open(name, { events: 2 })
       await client.over()
@@ -46,7 +44,7 @@ describe.each([
   })
 
   test('takes the streams beside it on the same thread with it, each with what it had sent', async () => {
-    const testbed = await Testbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       workers: { ...workers, threads: 1, streamsPerThread: 10 },
     })
     const flags = makeFlags()
@@ -65,7 +63,7 @@ describe.each([
 })
 
 test('three megabytes that were sent just before process.exit arrive in order', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = await testbed.open('exits', { events: 3_000, bytes: 1_000 })
   await client.over()
   expect(client.events).toEqual(numbers(3_000).map((n) => `${n} ${'x'.repeat(1_000)}`))
@@ -73,16 +71,16 @@ test('three megabytes that were sent just before process.exit arrive in order', 
 })
 
 test('one event of three megabytes that was sent just before process.exit arrives whole', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = await testbed.open('exits', { events: 1, bytes: 3_000_000 })
   await client.over()
   expect(client.events).toEqual([`0 ${'x'.repeat(3_000_000)}`])
 })
 
 test('a stream that its producer had closed before the thread died has ended, also when it is read later', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = await testbed.open('closesAndExits', { events: 200, bytes: 100_000 })
-  const response = await client.head()
+  const response = await client.response()
   response.pause()
   await until(() => testbed.pool.running + testbed.pool.waiting === 0, 'the death of the thread')
   response.resume()
@@ -98,7 +96,7 @@ test('a stream that its producer had closed before the thread died has ended, al
 
 describe('a producer that throws', () => {
   test('ends as error, after what it had sent, and its thread lives on', async () => {
-    const testbed = await Testbed.make(producers)
+    const testbed = await PoolTestbed.make()
     const flags = makeFlags()
     const neighbour = await testbed.open('stays', { flags })
     const client = await testbed.open('throws', { events: 1_000 })
@@ -117,7 +115,7 @@ describe('a producer that throws', () => {
     { name: 'throwsMuch', message: 'much' },
     { name: 'throwsUnreadable', message: expect.stringContaining('cannot be read') as string },
   ])('whatever it throws ($name), the events come first', async ({ name, message }) => {
-    const testbed = await Testbed.make(producers)
+    const testbed = await PoolTestbed.make()
     const client = await testbed.open(name, { events: 20_000, bytes: 40 })
     await client.over()
     expect(client.events).toEqual(numbers(20_000).map((n) => `${n} ${'x'.repeat(40)}`))
@@ -131,9 +129,9 @@ describe('a module that does not load', () => {
   test('anywhere is refused before the head', async () => {
     const module = pathToFileURL('/nowhere/missing.ts').href
     const missing = producer(module, async () => {})
-    const testbed = await Testbed.make({ ...producers, missing })
+    const testbed = await PoolTestbed.make({ producers: { missing } })
     const client = testbed.request('missing')
-    expect((await client.head()).statusCode).toBe(500)
+    expect((await client.response()).statusCode).toBe(500)
     expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_PRODUCER_MODULE' })
     await testbed.idle()
   })
@@ -141,7 +139,7 @@ describe('a module that does not load', () => {
 
 test('threads that die together give every waiting stream to a thread that runs it', async () => {
   const threads = 3
-  const testbed = await Testbed.make(producers, { workers: { threads, streamsPerThread: 1 } })
+  const testbed = await PoolTestbed.make({ workers: { threads, streamsPerThread: 1 } })
   for (let round = 0; round < 5; round++) {
     const flags = makeFlags()
     const dying = await Promise.all(
@@ -167,7 +165,7 @@ test('threads that die together give every waiting stream to a thread that runs 
 test.each([false, true])(
   'a ring that its thread has overwritten ends the streams of that thread, and nothing else (exits: %s)',
   async (exits) => {
-    const testbed = await Testbed.make(producers, { workers: { threads: 2, streamsPerThread: 1 } })
+    const testbed = await PoolTestbed.make({ workers: { threads: 2, streamsPerThread: 1 } })
     const flags = makeFlags()
     const neighbour = await testbed.open('ticks', { flags })
     const corrupting = makeFlags()
@@ -189,24 +187,22 @@ test.each([false, true])(
 )
 
 test('while threads die as they start, streams that have their head wait, and new ones are refused', async () => {
-  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 1 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 1 } })
   await testbed.serves()
-  const flags = makeFlags()
-  const dying = await testbed.open('exitsTogether', { flags })
-  await untilRaised(flags, Flag.STARTED)
+  const { client: dying, flags } = await testbed.start('exitsTogether')
   const waiting = await testbed.open('count', { events: 3 })
   const mend = breakStarts()
   raise(flags, Flag.GO)
   expect(await testbed.reason(dying)).toBe('lost')
 
   let refused = testbed.request('count', { events: 3 })
-  while ((await refused.head()).statusCode === 200) {
+  while ((await refused.response()).statusCode === 200) {
     refused.leave()
     refused = testbed.request('count', { events: 3 })
   }
   expect(refused.status).toBe(503)
   expect(JSON.parse(await refused.over())).toMatchObject({ code: 'HF_ERR_EXECUTOR_UNAVAILABLE' })
-  expect(Number((await refused.head()).headers['retry-after'])).toBeGreaterThanOrEqual(1)
+  expect(Number((await refused.response()).headers['retry-after'])).toBeGreaterThanOrEqual(1)
   // What they die of stands in the log, of a stream that waits and of one that is refused.
   const ofStarts = testbed.logged.filter((line) => line.includes(BROKEN_BY))
   expect(ofStarts.length).toBeGreaterThan(0)
@@ -221,9 +217,9 @@ test('while threads die as they start, streams that have their head wait, and ne
 
 test('where threads die as they start, the first client is told so', async () => {
   breakStarts()
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = testbed.request('count', { events: 3 })
-  expect((await client.head()).statusCode).toBe(503)
+  expect((await client.response()).statusCode).toBe(503)
   expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_EXECUTOR_UNAVAILABLE' })
   await testbed.idle()
 })

@@ -17,10 +17,11 @@ import { RingReader } from '../../../src/executors/workers/ring.ts'
 import type { PortableProducer } from '../../../src/index.ts'
 import { portability } from '../../../src/runtime/producer.ts'
 import { CodedBody } from '../../../src/sse/compression.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
+import { Flag, makeFlags, raise, untilRaised, until } from '../../../src/testing/flags.ts'
 import { seesFirst, tells, waits } from './entry-producers.ts'
-import { count, leavesTimer, listens, stays, throws } from './producers.ts'
-import { until } from './testbed.ts'
+import { count } from '../../support/producers/plain.ts'
+import { stays, listens, leavesTimer } from '../../support/producers/endless.ts'
+import { throws } from '../../support/producers/failing.ts'
 
 /** Words of one slot of the credit's memory. */
 const WORDS = 5

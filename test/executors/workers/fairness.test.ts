@@ -5,7 +5,7 @@ import headfirst, { workers, type Executor, type Task } from '../../../src/index
 import type { ResponseSink } from '../../../src/sse/response-sink.ts'
 import { blockUntil, Flag, makeFlags, raise } from '../../../src/testing/flags.ts'
 import { Observer } from '../../../src/testing/observer.ts'
-import { bursts } from './producers.ts'
+import { bursts } from '../../support/producers/blocking.ts'
 
 /** What one turn may take of a ring, and what it may be over it: a frame. Between two looks are two turns at most. */
 const MOST_BYTES = 2 * (131_072 + 65_536)

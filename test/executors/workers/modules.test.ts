@@ -6,12 +6,12 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { Modules, type LoadFailure } from '../../../src/executors/workers/modules.ts'
 import { moduleKey } from '../../../src/executors/elsewhere/portable.ts'
 import { producer, type PortableProducer } from '../../../src/index.ts'
-import { exitsAtImport } from './exits-on-thread.ts'
-import { unawaited } from './makes-server-later.ts'
-import { awaited } from './makes-server.ts'
-import * as producers from './producers.ts'
-import { numbers, Testbed, until } from './testbed.ts'
-import { throwsAtImport } from './throws-on-thread.ts'
+import { exitsAtImport } from '../../support/modules/exits-on-thread.ts'
+import { unawaited } from '../../support/modules/makes-server-later.ts'
+import { awaited } from '../../support/modules/makes-server.ts'
+import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
+import { throwsAtImport } from '../../support/modules/throws-on-thread.ts'
+import { until } from '../../../src/testing/flags.ts'
 
 const module = { module: 'file:///report.js', name: 'report' }
 const key = moduleKey(module)
@@ -138,13 +138,13 @@ describe('on a real pool', () => {
   ])(
     'a module that %s on threads only is refused before the head, from the first client on',
     async (_, own, code) => {
-      const testbed = await Testbed.make({ ...producers, ...own })
+      const testbed = await PoolTestbed.make({ producers: { ...own } })
       // On a busy machine threads may take longer to start than a first client waits.
       await testbed.serves()
       const [name] = Object.keys(own) as [string]
       for (let round = 0; round < 3; round++) {
         const client = testbed.request(name)
-        expect((await client.head()).statusCode).toBe(500)
+        expect((await client.response()).statusCode).toBe(500)
         expect(JSON.parse(await client.over())).toMatchObject({ code })
       }
       expect(testbed.logged.join()).not.toBe('')
@@ -154,11 +154,11 @@ describe('on a real pool', () => {
   )
 
   test('of two that come at once to one thread, what is wrong with one is not held against the other', async () => {
-    const testbed = await Testbed.make({ ...producers, throwsAtImport, exitsAtImport })
+    const testbed = await PoolTestbed.make({ producers: { throwsAtImport, exitsAtImport } })
     for (const name of ['throwsAtImport', 'exitsAtImport']) {
       const refused = testbed.request(name)
       const good = testbed.request('count', { events: 3 })
-      expect((await good.head()).statusCode).toBe(200)
+      expect((await good.response()).statusCode).toBe(200)
       await good.over()
       expect(good.events).toEqual(numbers(3))
       await refused.over()
@@ -167,10 +167,10 @@ describe('on a real pool', () => {
   })
 
   test('where no thread is free to tell, the first may end as error after its head; the next are refused', async () => {
-    const testbed = await Testbed.make(
-      { ...producers, throwsAtImport },
-      { workers: { streamsPerThread: 10 } },
-    )
+    const testbed = await PoolTestbed.make({
+      producers: { throwsAtImport },
+      workers: { streamsPerThread: 10 },
+    })
     const neighbour = await testbed.open('staysIdle')
     await neighbour.got('data')
     const first = await testbed.open('throwsAtImport')
@@ -183,7 +183,7 @@ describe('on a real pool', () => {
       },
     })
     const next = testbed.request('throwsAtImport')
-    expect((await next.head()).statusCode).toBe(500)
+    expect((await next.response()).statusCode).toBe(500)
     expect(JSON.parse(await next.over())).toMatchObject({ code: 'HF_ERR_PRODUCER_MODULE' })
     // The thread lives on, with all that it had.
     await testbed.serves()
@@ -207,12 +207,12 @@ describe('on a real pool', () => {
     write('throw new Error("not yet")')
     const { href } = pathToFileURL(file)
     const mended: PortableProducer = producer(href, async () => {})
-    const testbed = await Testbed.make({ ...producers, mended }, { workers: { threads: 2 } })
+    const testbed = await PoolTestbed.make({ producers: { mended }, workers: { threads: 2 } })
     const refused = testbed.request('mended')
-    expect((await refused.head()).statusCode).toBe(500)
+    expect((await refused.response()).statusCode).toBe(500)
     write('')
     let client = testbed.request('mended')
-    while ((await client.head()).statusCode !== 200) {
+    while ((await client.response()).statusCode !== 200) {
       await client.over()
       client = testbed.request('mended')
     }

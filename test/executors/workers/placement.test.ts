@@ -1,11 +1,15 @@
 import { getPriority } from 'node:os'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { WorkersOptions } from '../../../src/index.ts'
-import * as producers from './producers.ts'
-import { Testbed, until, type Client } from './testbed.ts'
+import { PoolTestbed } from '../../support/pool-testbed.ts'
+import { until } from '../../../src/testing/flags.ts'
+import type { DecodingClient } from '../../support/decoding-client.ts'
 
 /** Opens a stream that stays, and answers the thread that it runs on. */
-async function place(testbed: Testbed, producer: string): Promise<{ client: Client; thread: string }> {
+async function place(
+  testbed: PoolTestbed,
+  producer: string,
+): Promise<{ client: DecodingClient; thread: string }> {
   const client = await testbed.open(producer)
   await until(() => client.events.length > 0, 'the first event')
   return { client, thread: client.events[0] as string }
@@ -14,9 +18,9 @@ async function place(testbed: Testbed, producer: string): Promise<{ client: Clie
 describe('a stream is given to', () => {
   test('the thread with the fewest streams', async () => {
     const threads = 3
-    const testbed = await Testbed.make(producers, { workers: { threads, streamsPerThread: 1_000 } })
-    const streams = new Map<string, Client[]>()
-    const open = async (): Promise<Client[]> => {
+    const testbed = await PoolTestbed.make({ workers: { threads, streamsPerThread: 1_000 } })
+    const streams = new Map<string, DecodingClient[]>()
+    const open = async (): Promise<DecodingClient[]> => {
       const { client, thread } = await place(testbed, 'staysIdle')
       const clients = streams.get(thread) ?? []
       streams.set(thread, [...clients, client])
@@ -29,7 +33,9 @@ describe('a stream is given to', () => {
       const least = fewest()
       expect(await open()).toHaveLength(least)
     }
-    const [[thread, clients]] = streams as Iterable<[string, Client[]]> as [[string, Client[]]]
+    const [[thread, clients]] = streams as Iterable<[string, DecodingClient[]]> as [
+      [string, DecodingClient[]],
+    ]
     const { running } = testbed.pool
     for (const client of clients) client.leave()
     await until(() => testbed.pool.running === running - clients.length, 'their places')
@@ -40,7 +46,7 @@ describe('a stream is given to', () => {
     ['staysBusy', 'staysIdle'],
     ['staysIdle', 'staysBusy'],
   ] as const)('of two with as many, the one whose loop is idle (after %s, %s)', async (first, second) => {
-    const testbed = await Testbed.make(producers, { workers: { threads: 2, streamsPerThread: 2 } })
+    const testbed = await PoolTestbed.make({ workers: { threads: 2, streamsPerThread: 2 } })
     // Both threads have started when four streams run.
     const warming = await Promise.all([1, 2, 3, 4].map(async () => place(testbed, 'staysIdle')))
     for (const { client } of warming) client.leave()
@@ -68,7 +74,7 @@ describe.runIf(process.platform === 'linux')('the priority of threads', () => {
     [{ niceIncrement: 0 }, 0],
     [{ niceIncrement: 3 }, 3],
   ])('with %o is lower than the server’s by %i, and the server keeps its own', async (workers, lower) => {
-    const testbed = await Testbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       workers: { niceIncrement: undefined, ...workers } as never,
     })
     const client = await testbed.open('tellsPriority')
@@ -81,7 +87,7 @@ describe.runIf(process.platform === 'linux')('the priority of threads', () => {
     const platform = Object.getOwnPropertyDescriptor(process, 'platform') as PropertyDescriptor
     onTestFinished(() => void Object.defineProperty(process, 'platform', platform))
     Object.defineProperty(process, 'platform', { ...platform, value: 'darwin' })
-    const testbed = await Testbed.make(producers, { workers: { niceIncrement: 5 } })
+    const testbed = await PoolTestbed.make({ workers: { niceIncrement: 5 } })
     const client = await testbed.open('tellsPriority')
     await client.over()
     expect(client.events).toEqual([String(own)])

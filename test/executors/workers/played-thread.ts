@@ -9,7 +9,7 @@ import { allocateRing, RingWriter } from '../../../src/executors/workers/ring.ts
 import { Running } from '../../../src/executors/workers/running.ts'
 import { Thread } from '../../../src/executors/workers/thread.ts'
 import headfirst, { type CloseInfo, type SseRouteOptions, type Task } from '../../../src/index.ts'
-import { get, RawClient } from '../../plugin/client.ts'
+import { get, RawClient } from '../../support/raw-client.ts'
 
 /** A stream of a real app, whose task a thread was given. */
 export interface PlayedStream {

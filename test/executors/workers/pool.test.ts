@@ -1,3 +1,4 @@
+/** One file: all of it asks one class, whose tasks the test holds (`Held`). */
 import { describe, expect, test } from 'vitest'
 import {
   workers,
@@ -6,17 +7,26 @@ import {
   type Task,
   type WorkersOptions,
 } from '../../../src/index.ts'
-import { blockUntil, Flag, makeFlags, raise, untilRaised, type Flags } from '../../../src/testing/flags.ts'
-import * as producers from './producers.ts'
-import { breakStarts, BROKEN_BY, numbers, Testbed, until, type Client } from './testbed.ts'
+import {
+  blockUntil,
+  Flag,
+  makeFlags,
+  raise,
+  untilRaised,
+  type Flags,
+  until,
+} from '../../../src/testing/flags.ts'
+import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
+import type { DecodingClient } from '../../support/decoding-client.ts'
+import { breakStarts, BROKEN_BY } from '../../support/broken-starts.ts'
 
 /** A pool, and an app whose streams wait until the test gives them to it. */
 class Held {
   readonly pool: Executor
-  readonly #testbed: Testbed
+  readonly #testbed: PoolTestbed
   readonly #tasks: Task[]
 
-  private constructor(pool: Executor, testbed: Testbed, tasks: Task[]) {
+  private constructor(pool: Executor, testbed: PoolTestbed, tasks: Task[]) {
     this.pool = pool
     this.#testbed = testbed
     this.#tasks = tasks
@@ -32,10 +42,10 @@ class Held {
       cancel: (task, reason) => pool.cancel?.(task, reason),
       close: (graceMs) => pool.close?.(graceMs),
     }
-    return new Held(pool, await Testbed.make(producers, { executor }), tasks)
+    return new Held(pool, await PoolTestbed.make({ executor }), tasks)
   }
 
-  async open(name: string, input?: unknown): Promise<{ client: Client; task: Task }> {
+  async open(name: string, input?: unknown): Promise<{ client: DecodingClient; task: Task }> {
     const client = await this.#testbed.open(name, input)
     await until(() => this.#tasks.length > 0, 'its task')
     return { client, task: this.#tasks.shift() as Task }
@@ -47,7 +57,7 @@ class Held {
   }
 
   /** How a client's stream was closed. */
-  async reason(client: Client): Promise<string> {
+  async reason(client: DecodingClient): Promise<string> {
     return this.#testbed.reason(client)
   }
 
@@ -112,7 +122,7 @@ describe('a pool refuses', () => {
   })
 
   test('a producer that no thread can load, before the head', async () => {
-    const testbed = await Testbed.make({ closure: () => {} })
+    const testbed = await PoolTestbed.make({ producers: { closure: () => {} } })
     const client = await testbed.open('closure')
     expect(client.status).toBe(500)
     expect(JSON.parse(await client.over())).toMatchObject({ code: 'HF_ERR_PRODUCER_NOT_PORTABLE' })
@@ -183,7 +193,7 @@ describe('the threads of a pool', () => {
   test('are given as many streams as each may have, and the next ones as places get free', async () => {
     const held = await Held.make({ threads: 2, streamsPerThread: 2 })
     const flags = Array.from({ length: 7 }, () => makeFlags())
-    const clients: Client[] = []
+    const clients: DecodingClient[] = []
     for (const each of flags) {
       const { client, task } = await held.open('stays', { flags: each })
       clients.push(client)
@@ -203,7 +213,7 @@ describe('the threads of a pool', () => {
 
 describe('a stream that was closed from outside', () => {
   test('ends its thread where its producer goes on, which is logged once', async () => {
-    const testbed = await Testbed.make(producers, { workers: { graceMs: 40, streamsPerThread: 3 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 40, streamsPerThread: 3 } })
     const flags = makeFlags()
     // The second is closed as well, but never gets to its producer; the third is there when the thread ends.
     const first = await testbed.open('neverStops', { flags })
@@ -224,7 +234,7 @@ describe('a stream that was closed from outside', () => {
   })
 
   test('is asked for; one that is open may take as long as it likes', async () => {
-    const testbed = await Testbed.make(producers, { workers: { graceMs: 20 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 20 } })
     const client = await testbed.open('neverEnds')
     await client.got('up')
     await new Promise((resolve) => setTimeout(resolve, 150))
@@ -232,7 +242,7 @@ describe('a stream that was closed from outside', () => {
   })
 
   test('ends its thread only once, however many producers go on', async () => {
-    const testbed = await Testbed.make(producers, { workers: { graceMs: 40, streamsPerThread: 3 } })
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 40, streamsPerThread: 3 } })
     const clients = [await testbed.open('neverEnds'), await testbed.open('neverEnds')]
     for (const client of clients) await client.got('up')
     for (const client of clients) client.leave()
@@ -255,10 +265,8 @@ describe('a stream that was closed from outside', () => {
   })
 
   test('is waited for as long as its producer takes, within the grace', async () => {
-    const testbed = await Testbed.make(producers, { workers: { graceMs: 60_000 } })
-    const flags = makeFlags()
-    const client = await testbed.open('blocks', { flags })
-    await untilRaised(flags, Flag.STARTED)
+    const testbed = await PoolTestbed.make({ workers: { graceMs: 60_000 } })
+    const { client, flags } = await testbed.start('blocks')
     client.leave()
     expect(await testbed.reason(client)).toBe('client')
     expect(testbed.pool.running).toBe(1)
@@ -310,12 +318,10 @@ test('a pool is closed at once when it has nothing to do, and after its grace wh
 })
 
 test('streams that a thread had not begun when it died run on the next, before those that came later', async () => {
-  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 3 } })
-  const flags = makeFlags()
-  const dying = await testbed.open('exitsTogether', { flags })
-  await untilRaised(flags, Flag.STARTED)
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 3 } })
+  const { client: dying, flags } = await testbed.start('exitsTogether')
   // The first two have a place on the thread, which is blocked, and the others wait for one.
-  const others: { client: Client; own: Flags }[] = []
+  const others: { client: DecodingClient; own: Flags }[] = []
   for (let number = 0; number < 5; number++) {
     const own = makeFlags()
     others.push({ client: await testbed.open('stays', { flags: own }), own })

@@ -7,7 +7,7 @@ import { RingSink } from '../../../src/executors/workers/ring-sink.ts'
 import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
 import { allocateRing, MIN_RING_BYTES, RingReader, RingWriter } from '../../../src/executors/workers/ring.ts'
 import { CodedBody, Compressor } from '../../../src/sse/compression.ts'
-import { Reading } from './frames.ts'
+import { Reading } from '../../support/ring/frames.ts'
 
 /** Of the memory of credit, as credit.ts describes it. */
 const [CLOSED, DRAINED] = [0, 1]

@@ -1,8 +1,8 @@
 /** The thread that writes, in the tests of the ring. */
 import { parentPort, type MessagePort } from 'node:worker_threads'
 import { RingWriter } from '../../../src/executors/workers/ring.ts'
-import { writeFrame, writeSoak, type Frame, type Soak } from './frames.ts'
-import { Turns, WRITER } from './turns.ts'
+import { writeFrame, writeSoak, type Frame, type Soak } from '../../support/ring/frames.ts'
+import { Turns, WRITER } from '../../support/ring/interleaving.ts'
 
 export type Order =
   | { soak: Soak; ring: SharedArrayBuffer; bell: MessagePort }

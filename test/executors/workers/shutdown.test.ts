@@ -1,21 +1,15 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import type { Left } from './closing-server.ts'
-import * as producers from './producers.ts'
-import { Testbed, until } from './testbed.ts'
+import { Flag, makeFlags, raise, untilRaised, until } from '../../../src/testing/flags.ts'
+import type { Left } from './shutdown-server.ts'
+import { PoolTestbed } from '../../support/pool-testbed.ts'
+import { runScript } from '../../support/processes.ts'
 
 /** Runs a server to its end. The time-out is for safety only: a process that does not end by itself has failed. */
 async function closeServer(graceMs: number, stuck = ''): Promise<Left> {
-  const script = fileURLToPath(new URL('./closing-server.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [...process.execArgv, script, String(graceMs), stuck],
-    { timeout: 18_000 },
-  )
-  return JSON.parse(stdout) as Left
+  return runScript(new URL('./shutdown-server.ts', import.meta.url), {
+    args: [graceMs, stuck],
+    timeout: 18_000,
+  })
 }
 
 test('a process whose server closes with running and waiting streams ends by itself', async () => {
@@ -36,7 +30,7 @@ test('a process whose server closes with a stuck stream ends by itself, after th
 })
 
 test('every stream gets its farewell, and producers hear why', async () => {
-  const testbed = await Testbed.make(producers, { workers: { streamsPerThread: 2 } })
+  const testbed = await PoolTestbed.make({ workers: { streamsPerThread: 2 } })
   const flags = makeFlags()
   const reason = new Uint8Array(new SharedArrayBuffer(40))
   const running = await testbed.open('listens', { flags, reason })
@@ -58,7 +52,7 @@ test('every stream gets its farewell, and producers hear why', async () => {
 })
 
 test('a pool whose threads are about to start is closed as well', async () => {
-  const testbed = await Testbed.make(producers, { workers: { threads: 2 } })
+  const testbed = await PoolTestbed.make({ workers: { threads: 2 } })
   const client = await testbed.open('count', { events: 1 })
   await testbed.app.close()
   await client.over()
@@ -68,7 +62,7 @@ test('a pool whose threads are about to start is closed as well', async () => {
 })
 
 test('a pool that never had a stream has no thread, and closes', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   expect(testbed.pool.threads).toBe(0)
   await testbed.app.close()
   expect(testbed.pool.threads).toBe(0)

@@ -3,9 +3,9 @@ import type { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Thread } from '../../../src/executors/workers/thread.ts'
 import { Threads } from '../../../src/executors/workers/threads.ts'
-import { Flag, makeFlags, raise, untilRaised } from '../../../src/testing/flags.ts'
-import * as producers from './producers.ts'
-import { breakStarts, BROKEN_BY, numbers, Testbed, until } from './testbed.ts'
+import { Flag, makeFlags, raise, until } from '../../../src/testing/flags.ts'
+import { numbers, PoolTestbed } from '../../support/pool-testbed.ts'
+import { breakStarts, BROKEN_BY } from '../../support/broken-starts.ts'
 
 const unexpected = (): void => expect.unreachable('a stream')
 
@@ -151,7 +151,7 @@ describe('threads', () => {
 })
 
 test('a message that a producer posts is no greeting', async () => {
-  const testbed = await Testbed.make(producers)
+  const testbed = await PoolTestbed.make()
   const client = await testbed.open('postsMessages', { events: 5 })
   await client.over()
   expect(client.events).toEqual(numbers(5))
@@ -161,13 +161,11 @@ test('a message that a producer posts is no greeting', async () => {
 describe('a stream that can’t be sent to its thread', () => {
   test('fails, and harms no other one of that thread', async () => {
     // What makes it so comes after it was looked at.
-    const testbed = await Testbed.make(producers, {
+    const testbed = await PoolTestbed.make({
       route: { onOpen: (_, { headers }) => void (headers['x-number'] === '1' && (input['late'] = () => {})) },
       workers: { streamsPerThread: 2 },
     })
-    const flags = makeFlags()
-    const neighbour = await testbed.open('blocks', { flags })
-    await untilRaised(flags, Flag.STARTED)
+    const { client: neighbour, flags } = await testbed.start('blocks')
     const input: Record<string, unknown> = { events: 1 }
     const client = await testbed.open('count', input)
     await client.over()
@@ -186,7 +184,7 @@ describe('a stream that can’t be sent to its thread', () => {
 
 describe('a stream whose thread goes', () => {
   test('is lost with a thread that dies, and nothing else is said of it', async () => {
-    const testbed = await Testbed.make(producers)
+    const testbed = await PoolTestbed.make()
     const client = await testbed.open('exits', { events: 3 })
     await client.over()
     expect(client.events).toEqual(numbers(3))
@@ -199,7 +197,7 @@ describe('a stream whose thread goes', () => {
   })
 
   test('has ended with the server that is closed, though its producer went on', async () => {
-    const testbed = await Testbed.make(producers, { graceMs: 50, workers: { graceMs: 60_000 } })
+    const testbed = await PoolTestbed.make({ graceMs: 50, workers: { graceMs: 60_000 } })
     const client = await testbed.open('neverStops', { flags: makeFlags() })
     await client.got('up')
     await testbed.app.close()

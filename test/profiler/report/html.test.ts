@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Document } from '../../../profiler/report/document.ts'
 import { toHtml } from '../../../profiler/report/html.ts'
 import { resultsDocument } from '../../../bench/report/document.ts'
-import { Chromium } from '../../browser/chromium.ts'
+import { Chromium } from '../../support/chromium.ts'
 import { HOSTILE, LEAST, WHOLE } from './documents.ts'
 import { someResults } from '../../bench/report/some-results.ts'
 
