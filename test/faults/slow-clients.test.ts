@@ -1,16 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import {
-  deferred,
-  inline,
-  microtask,
-  workers,
-  type CloseInfo,
-  type Executor,
-  type RouteStats,
-  type SseRouteOptions,
-} from '../../src/index.ts'
+import type { CloseInfo, Executor, RouteStats, SseRouteOptions } from '../../src/index.ts'
 import { Flag, makeFlags, raise, type Flags } from '../../src/testing/flags.ts'
 import { openStream } from '../../src/testing/open-stream.ts'
 import { get } from '../support/raw-client.ts'
@@ -21,17 +12,11 @@ import type { Poured } from './slow-clients-client.ts'
 import { untilPatiently as until } from '../support/waiting.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import { startScript, type RunningScript } from '../support/processes.ts'
+import { BUILT_IN } from '../support/built-in-executors.ts'
 
 const MAX_BUFFERED = 400_000
 const NEIGHBOUR = { events: 300 }
 const FIELDS_BYTES = 100
-
-const MAKE: Record<(typeof EXECUTORS)[number], () => Executor> = {
-  inline,
-  microtask,
-  deferred: () => deferred(),
-  workers: () => workers({ threads: 1, niceIncrement: 0 }),
-}
 
 interface Pouring {
   testbed: Testbed
@@ -51,7 +36,7 @@ async function serve(overflow: NonNullable<SseRouteOptions['overflow']>): Promis
   const executors: Record<string, Executor> = {}
   for (const name of EXECUTORS) {
     watched[name] = { most: 0, buffered: () => 0, events: () => 0 }
-    executors[name] = watching(MAKE[name](), watched[name], `GET /${name}/pours`)
+    executors[name] = watching(BUILT_IN[name](), watched[name], `GET /${name}/pours`)
   }
   const testbed = await Testbed.make({ executors })
   const closed: Record<string, CloseInfo[]> = {}

@@ -21,27 +21,29 @@ async function ours(scope: FastifyInstance): Promise<void> {
   scope.get('/ours', { sse: { retryMs: 5 } }, async (_, reply) => reply.sse(one))
 }
 
+/** Why an app does not start on which the first is registered, and then the second. */
+async function refusal(
+  first: FastifyPluginAsync,
+  second: FastifyPluginAsync,
+): Promise<Error & { code?: string }> {
+  const app = Fastify()
+  await app.register(first)
+  return errorOf(async () => {
+    await app.register(second)
+    await app.ready()
+  })
+}
+
 describe('beside @fastify/sse', () => {
   test('in one scope, after it: the server does not start, and the error says how to mend it', async () => {
-    const app = Fastify()
-    await app.register(fastifySse)
-    const error = await errorOf(async () => {
-      await app.register(headfirst)
-      await app.ready()
-    })
+    const error = await refusal(fastifySse, headfirst)
     expect(error).toMatchObject({ code: 'HF_ERR_REPLY_SSE_TAKEN' })
     expect(error.message).toMatch('@fastify/sse')
     expect(error.message).toMatch('app.register(async (scope) =>')
   })
 
   test('in one scope, before it: likewise', async () => {
-    const app = Fastify()
-    await app.register(headfirst)
-    const error = await errorOf(async () => {
-      await app.register(fastifySse)
-      await app.ready()
-    })
-    expect(error).toMatchObject({ code: 'HF_ERR_REPLY_SSE_TAKEN' })
+    expect(await refusal(headfirst, fastifySse)).toMatchObject({ code: 'HF_ERR_REPLY_SSE_TAKEN' })
   })
 
   test('below headfirst: its routes reply with the error', async () => {
@@ -53,13 +55,7 @@ describe('beside @fastify/sse', () => {
   })
 
   test('headfirst below it: the error says how to mend it', async () => {
-    const app = Fastify()
-    await app.register(fastifySse)
-    const error = await errorOf(async () => {
-      await app.register(ours)
-      await app.ready()
-    })
-    expect(error).toMatchObject({ code: 'HF_ERR_REPLY_SSE_TAKEN' })
+    expect(await refusal(fastifySse, ours)).toMatchObject({ code: 'HF_ERR_REPLY_SSE_TAKEN' })
   })
 
   test('in sibling scopes both work', async () => {

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { deferred, inline, microtask, workers, type Executor, type RouteOptions } from '../../src/index.ts'
+import type { Executor, RouteOptions } from '../../src/index.ts'
 import { Flag, makeFlags, untilRaised, until, type Flags } from '../../src/testing/flags.ts'
 import { DecodingClient } from '../support/decoding-client.ts'
 import type { Testbed } from '../support/testbed.ts'
@@ -10,14 +10,7 @@ import type { Watched } from '../support/watched-executor.ts'
 import * as flooding from '../support/producers/flooding.ts'
 import { turns } from '../support/waiting.ts'
 import { serve, numbersIn, dropped, FLOOD, FRAME_BYTES } from './overflow-streams.ts'
-
-const EXECUTORS: [string, () => Executor][] = [
-  ['inline', inline],
-  ['microtask', microtask],
-  ['deferred', () => deferred()],
-  // On a machine with much else to do, threads of a lower priority would hardly run at all.
-  ['workers', () => workers({ threads: 1, niceIncrement: 0 })],
-]
+import { BUILT_IN } from '../support/built-in-executors.ts'
 
 const isAscending = (numbers: readonly number[]): boolean =>
   numbers.every((number, index) => index === 0 || number > (numbers[index - 1] as number))
@@ -63,7 +56,7 @@ async function untilRaisedPatiently(flags: ReturnType<typeof makeFlags>): Promis
   expect(Atomics.load(flags, Flag.SEEN)).toBe(1)
 }
 
-describe.each(EXECUTORS)('%s', (_, make) => {
+describe.each(Object.entries(BUILT_IN))('%s', (_, make) => {
   test('close: the stream is closed as overflow, and nothing was dropped', async () => {
     const flags = makeFlags()
     const input = { flags, names: 1, ...FLOOD, count: 100_000 }

@@ -2,10 +2,11 @@ import { createHook } from 'node:async_hooks'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { CloseInfo, PortableProducer, SseRouteOptions, TimeLimit } from '../../src/index.ts'
 import { Flag, makeFlags, raise, until, untilRaised, type Flags } from '../../src/testing/flags.ts'
-import { get } from '../support/raw-client.ts'
+import { get, type RawClient } from '../support/raw-client.ts'
 import * as producers from './timeouts-producers.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import { SHORT_MS, LONG_MS, PATIENT_MS, Server, expectStruck } from './timeouts-server.ts'
+import type { Timeouts } from '../../src/runtime/options.ts'
 
 /** More than the kernel takes for a client that does not read. */
 const FLOOD_BYTES = 8 * 2 ** 20
@@ -128,13 +129,21 @@ describe.each(EXECUTORS)('on %s', (executor) => {
     expect((await client.response()).body).toBe('data: late\n\n')
   })
 
-  test('totalMs cuts a client that does not read a stream that has ended', async () => {
+  /** A client that does not read what is more than it takes. */
+  async function unread(
+    ends: boolean,
+    timeouts: Timeouts,
+  ): Promise<{ server: Server; client: RawClient; flags: Flags }> {
     const flags = makeFlags()
-    const input = { flags, bytes: FLOOD_BYTES, ends: true }
-    const server = await serve(producers.floods, input, { idleMs: SHORT_MS, totalMs: PATIENT_MS })
+    const server = await serve(producers.floods, { flags, bytes: FLOOD_BYTES, ends }, timeouts)
     const client = await server.connect()
     client.socket.pause()
     client.send(get('/0'))
+    return { server, client, flags }
+  }
+
+  test('totalMs cuts a client that does not read a stream that has ended', async () => {
+    const { server, client } = await unread(true, { idleMs: SHORT_MS, totalMs: PATIENT_MS })
     const info = await server.testbed.closeInfo()
     expectStruck(info, 'totalMs', PATIENT_MS)
     client.socket.resume()
@@ -145,12 +154,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
   })
 
   test('a client that does not read delays no limit, and is cut', async () => {
-    const flags = makeFlags()
-    const input = { flags, bytes: FLOOD_BYTES, ends: false }
-    const server = await serve(producers.floods, input, { idleMs: SHORT_MS })
-    const client = await server.connect()
-    client.socket.pause()
-    client.send(get('/0'))
+    const { server, client, flags } = await unread(false, { idleMs: SHORT_MS })
     await untilRaised(flags, Flag.SEEN)
     expectStruck(await server.testbed.closeInfo(), 'idleMs', SHORT_MS)
     client.socket.resume()
@@ -160,12 +164,7 @@ describe.each(EXECUTORS)('on %s', (executor) => {
   })
 
   test('a client that reads late gets all that was taken before a limit struck', async () => {
-    const flags = makeFlags()
-    const input = { flags, bytes: FLOOD_BYTES, ends: false }
-    const server = await serve(producers.floods, input, { idleMs: PATIENT_MS })
-    const client = await server.connect()
-    client.socket.pause()
-    client.send(get('/0'))
+    const { server, client, flags } = await unread(false, { idleMs: PATIENT_MS })
     await untilRaised(flags, Flag.SEEN)
     client.socket.resume()
     const { body } = await client.response()

@@ -141,9 +141,9 @@ describe('close', () => {
       const { response, session } = await serveHttp2()
       const scope = scopeOf({ graceMs: LONG_MS })
       const stream = open(scope, 'stream', [], response)
-      const told = once(session, 'goaway')
+      const goaway = once(session, 'goaway')
       const closed = scope.close()
-      await told
+      await goaway
       scope.delete(stream.connection)
       expect(await isSettled(closed)).toBe(false)
       response.end()

@@ -10,7 +10,7 @@ export interface DecodingOptions {
   /** The request's `Accept-Encoding`. Default: none. */
   accept?: string
   headers?: Record<string, string>
-  /** Do not read the body until told to. */
+  /** The body is not read before {@link DecodingClient.read}. */
   paused?: boolean
   /** Its EVENTS counts what has been decoded. */
   flags?: Flags
@@ -96,7 +96,7 @@ export class DecodingClient {
     return whole.split('\n').flatMap((line) => (line.startsWith('data: ') ? [line.slice(6)] : []))
   }
 
-  /** Begins to read, where it was told not to. */
+  /** Begins to read, where it was opened `paused`. */
   read(): void {
     const { head } = this
     head.on('data', (bytes: Buffer) => (this.bytes += bytes.length))

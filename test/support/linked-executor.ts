@@ -42,7 +42,7 @@ export class Linked implements Executor {
     this.#tasks.get(task)?.cancel(reason)
   }
 
-  /** Producers have been told, and may come to their end. */
+  /** Producers are cancelled already, and may come to their end. */
   async close(graceMs: number): Promise<void> {
     if (this.#ends.size > 0) {
       await new Promise<void>((resolve) => {

@@ -16,7 +16,7 @@ export interface Received {
   complete: boolean
 }
 
-/** A client on a bare socket: it sends what it is told, several requests at once if need be. */
+/** A client on a bare socket: it sends any text, several requests at once if need be. */
 export class RawClient {
   readonly socket: Socket
   /** In the order in which they came; the last may be incomplete. */

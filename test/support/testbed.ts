@@ -18,7 +18,7 @@ import { get, RawClient, type Received } from './raw-client.ts'
 /** A Fastify server with headfirst, and what became of its streams; closed when the test has finished. */
 export class Testbed {
   readonly app: FastifyInstance
-  /** What `onClose` was told, in order. */
+  /** What `onClose` was called with, in order. */
   readonly closed: CloseInfo[] = []
   /** What was logged as an error: `msg`, and the message of `err`. */
   readonly logged: { msg: string; error: string | undefined }[] = []

@@ -1,4 +1,4 @@
-/** The module of a producer in which a server is made that nobody waits for. */
+/** The module of a producer in which a server is made, and not awaited. */
 import Fastify from 'fastify'
 import headfirst, { producer, type EventStream, type PortableProducer } from '../../../src/index.ts'
 import { onTheTestThread } from '../on-the-test-thread.ts'

@@ -15,7 +15,7 @@ export const blocks: PortableProducer<Flagged> = producer(
   { name: 'blocks' },
 )
 
-/** Waits in place until it may go on, sends all at once, and tells when all has been taken. */
+/** Waits in place until it may go on, sends all at once, and raises SEEN when all has been taken. */
 export const bursts: PortableProducer<Counted & Flagged> = producer(
   import.meta.url,
   async (stream: EventStream, { flags, ...counted }: Counted & Flagged) => {

@@ -76,7 +76,7 @@ interface Corruption extends Counted, Flagged {
   exits: boolean
 }
 
-/** Overwrites the frames of its thread's ring when it is told to, and perhaps ends its thread at once. */
+/** Overwrites the frames of its thread's ring once it may go on, and perhaps ends its thread at once. */
 export const corrupts: PortableProducer<Corruption> = producer(
   import.meta.url,
   async (stream: EventStream, input: Corruption) => {

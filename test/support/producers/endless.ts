@@ -184,7 +184,7 @@ export const asyncGenerator: PortableProducer<Watched> = producer(
   { name: 'asyncGenerator' },
 )
 
-/** Never stops by itself, whatever it is told, until the test lets it go. */
+/** Goes on, cancelled or not, until the test lets it go. */
 export const ignores: PortableProducer<Flagged> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Flagged) => {
@@ -223,7 +223,7 @@ export const neverEnds: PortableProducer = producer(
   { name: 'neverEnds' },
 )
 
-/** Resolves at once, and leaves behind a timer that looks at its stream when told to. */
+/** Resolves at once, and leaves behind a timer that looks at its stream once the test lets it. */
 export const leavesTimer: PortableProducer<Flagged> = producer(
   import.meta.url,
   async (stream: EventStream, { flags }: Flagged) => {

@@ -88,7 +88,7 @@ export interface Flood extends Flagged {
 
 /**
  * Sends more than the client takes, never asking whether it keeps up, in bursts between which its thread's loop
- * turns. When told to go on, a last event as soon as the client has caught up.
+ * turns. Once it may go on, a last event as soon as the client has caught up.
  */
 export const flooding: PortableProducer<Flood> = producer(
   import.meta.url,

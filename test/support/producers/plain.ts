@@ -27,7 +27,7 @@ export const sending: PortableProducer<readonly EventInput[]> = producer(
   { name: 'sending' },
 )
 
-/** Sends the Last-Event-ID that it was told. */
+/** Sends the Last-Event-ID of its request. */
 export const lastEventId: PortableProducer = producer(
   import.meta.url,
   async (stream: EventStream) => {

@@ -1,4 +1,4 @@
-/** What both ends of a ring know beforehand: the frames of a seed, and what a reader makes of them. */
+/** What is the same at both ends of a ring: the frames of a seed, and what a reader makes of them. */
 import { FrameKind } from '../../../src/executors/elsewhere/frames.ts'
 import { type FrameHandler, type RingWriter } from '../../../src/executors/workers/ring.ts'
 import { dice } from '../random.ts'
