@@ -69,7 +69,7 @@ async function start(plan: ServerPlan): Promise<Address> {
 
 /** With the certificate of the tests, whose key is public. Its name in Fastify's types is another. */
 function https(): FastifyServerOptions {
-  const folder = extname(import.meta.url) === '.ts' ? '../../test/http/' : '../../../test/http/'
+  const folder = extname(import.meta.url) === '.ts' ? '../../test/support/' : '../../../test/support/'
   const read = (file: string): string => readFileSync(new URL(`${folder}${file}`, import.meta.url), 'utf8')
   return {
     https: { key: read('test-only-key.pem'), cert: read('test-only-certificate.pem') },

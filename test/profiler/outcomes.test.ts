@@ -214,7 +214,7 @@ describe('what is measured', () => {
 /** One after another, on connections that are used again. */
 const ONE_CLIENT = '--closed 1 --duration 200ms --warmup 0 --connections keep-alive'.split(' ')
 
-const file = (name: string): Buffer => readFileSync(new URL(`../http/${name}`, import.meta.url))
+const file = (name: string): Buffer => readFileSync(new URL(`../support/${name}`, import.meta.url))
 
 describe('how streams are asked for', () => {
   test('with a method, headers and a body', async () => {

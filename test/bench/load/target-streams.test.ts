@@ -32,7 +32,7 @@ async function taken(
   return { stream, outcome: outcomeOf(stream, target.events) }
 }
 
-const read = (file: string): string => readFileSync(new URL(`../../http/${file}`, import.meta.url), 'utf8')
+const read = (file: string): string => readFileSync(new URL(`../../support/${file}`, import.meta.url), 'utf8')
 
 const TEXT = 'data: 0 begins\n\ndata: 1 ends\n\n'
 const TYPE = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n'
