@@ -34,18 +34,18 @@ const REASONS: readonly CloseReason[] = [
   'lost',
 ]
 
-/** @param streams number of slots: streams of one thread at a time */
+/** @param streams number of cells: streams of one thread at a time */
 export function allocateCredit(streams: number): SharedArrayBuffer {
   return new SharedArrayBuffer(streams * WORDS * Int32Array.BYTES_PER_ELEMENT)
 }
 
-/** The end of a stream's slot on the server's thread. */
+/** The end of a stream's cell on the server's thread. */
 export class Creditor {
   readonly #words: Int32Array<SharedArrayBuffer>
 
-  /** Clears the slot. The last stream of the slot must have ended on its thread. */
-  constructor(memory: SharedArrayBuffer, slot: number) {
-    this.#words = new Int32Array(memory, slot * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
+  /** Clears the cell. The last stream of the cell must have ended on its thread. */
+  constructor(memory: SharedArrayBuffer, cell: number) {
+    this.#words = new Int32Array(memory, cell * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
     this.#words.fill(0)
   }
 
@@ -78,13 +78,13 @@ export class Creditor {
   }
 }
 
-/** The end of a stream's slot on the worker. */
+/** The end of a stream's cell on the worker. */
 export class Debtor {
   readonly #words: Int32Array<SharedArrayBuffer>
   #written = 0
 
-  constructor(memory: SharedArrayBuffer, slot: number) {
-    this.#words = new Int32Array(memory, slot * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
+  constructor(memory: SharedArrayBuffer, cell: number) {
+    this.#words = new Int32Array(memory, cell * WORDS * Int32Array.BYTES_PER_ELEMENT, WORDS)
   }
 
   begin(): void {

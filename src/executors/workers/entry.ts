@@ -54,7 +54,7 @@ export default async function carryOut(order: StreamOrder | ModuleOrder): Promis
 /** Runs one stream. */
 async function open(order: StreamOrder): Promise<undefined> {
   const number = order.stream
-  const debtor = new Debtor(credit, order.slot)
+  const debtor = new Debtor(credit, order.cell)
   debtor.begin()
   const { coded } = order
   const compressor = coded === undefined ? undefined : new Compressor(coded.coding)
@@ -70,6 +70,6 @@ async function open(order: StreamOrder): Promise<undefined> {
     opened: (stream) => void streams.set(number, { stream, sink, credit: debtor }),
   })
   streams.delete(number)
-  // The slot may belong to another stream now.
+  // The cell may belong to another stream now.
   sink.finish()
 }

@@ -245,13 +245,13 @@ class WorkerPool implements Executor {
   }
 
   #give(task: Task, until: number, thread: Thread): void {
-    const slot = thread.takeSlot()
+    const cell = thread.takeCell()
     const stream = (this.#streamCount = (this.#streamCount + 1) | 0)
-    const running = new Running(task, until, { stream, slot, credit: thread.credit(slot) })
+    const running = new Running(task, until, { stream, cell, credit: thread.credit(cell) })
     const order: StreamOrder = {
       ...orderOf(task),
       stream,
-      slot,
+      cell,
       blockOver: task.options.overflow === 'block' ? task.options.maxBuffered : undefined,
     }
     this.#places.set(task, { thread, running })

@@ -17,7 +17,7 @@ export interface ThreadSettings {
 export interface Hello {
   /** `ring` and `credit` are shared with the server's thread and with no other thread. */
   ring: SharedArrayBuffer
-  /** The slots of its streams, see credit.ts. */
+  /** The cells of its streams, see credit.ts. */
   credit: SharedArrayBuffer
   /** Receives doorbells (null) from the thread, and sends it {@link Notice}s. */
   port: MessagePort
@@ -37,7 +37,7 @@ export interface StreamOrder extends Order {
   /** Unique in its pool until it wraps at 2^32, so that late frames of an ended stream match no other. */
   stream: number
   /** Index of its words in the credit, see credit.ts. */
-  slot: number
+  cell: number
   /** Bytes over which `send()` blocks; undefined if it never does. */
   blockOver: number | undefined
 }

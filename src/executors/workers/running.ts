@@ -7,7 +7,7 @@ export class Running extends Incoming {
   declare readonly task: Task
   /** The number of the stream in its frames. */
   readonly stream: number
-  readonly slot: number
+  readonly cell: number
   readonly credit: Creditor
   /** When it was given to its thread, and when its wait would have ended, on the clock of `performance.now()`. */
   readonly since: number = performance.now()
@@ -15,11 +15,11 @@ export class Running extends Incoming {
   /** Defined once the stream was cancelled: the timer that terminates its thread. */
   grace: NodeJS.Timeout | undefined
 
-  constructor(task: Task, until: number, place: { stream: number; slot: number; credit: Creditor }) {
+  constructor(task: Task, until: number, place: { stream: number; cell: number; credit: Creditor }) {
     super(task)
     this.until = until
     this.stream = place.stream
-    this.slot = place.slot
+    this.cell = place.cell
     this.credit = place.credit
   }
 }

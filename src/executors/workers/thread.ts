@@ -50,8 +50,8 @@ export class Thread implements FrameHandler {
   /** Keys of modules that did not load on it, see {@link moduleKey}. */
   readonly unloadable: Set<string> = new Set()
   readonly #events: ThreadEvents
-  /** Slots of the credit that were used, and are free again. */
-  readonly #freeSlots: number[] = []
+  /** Cells of the credit that were used, and are free again. */
+  readonly #freeCells: number[] = []
   #usedSlots = 0
   #credit: SharedArrayBuffer | undefined
   #ring: RingReader | undefined
@@ -107,13 +107,13 @@ export class Thread implements FrameHandler {
     this.#drain()
   }
 
-  /** Reserves a slot of the credit. The thread must be ready, and have a free place. */
-  takeSlot(): number {
-    return this.#freeSlots.pop() ?? this.#usedSlots++
+  /** Reserves a cell of the credit. The thread must be ready, and have a free place. */
+  takeCell(): number {
+    return this.#freeCells.pop() ?? this.#usedSlots++
   }
 
-  credit(slot: number): Creditor {
-    return new Creditor(this.#credit as SharedArrayBuffer, slot)
+  credit(cell: number): Creditor {
+    return new Creditor(this.#credit as SharedArrayBuffer, cell)
   }
 
   give(running: Running): void {
@@ -184,7 +184,7 @@ export class Thread implements FrameHandler {
     running?.control(kind, payload, this.#incoming)
   }
 
-  /** Updates the stream's credit, if its slot is still its own. */
+  /** Updates the stream's credit, if its cell is still its own. */
   #settle(running: Running): void {
     if (this.streams.get(running.stream) !== running) return
     if (running.credit.drained(running.drained)) this.#notify(running.stream)
@@ -197,7 +197,7 @@ export class Thread implements FrameHandler {
   #forget(running: Running): void {
     clearTimeout(running.grace)
     this.streams.delete(running.stream)
-    this.#freeSlots.push(running.slot)
+    this.#freeCells.push(running.cell)
     if (this.streams.size === 0) this.#port?.unref()
     this.#events.done(running)
   }

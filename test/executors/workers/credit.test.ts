@@ -35,14 +35,14 @@ describe('what the server tells, the worker reads', () => {
     }
   })
 
-  test('in a slot of its own for each stream, which the next stream finds empty', () => {
+  test('in a cell of its own for each stream, which the next stream finds empty', () => {
     const memory = allocateCredit(3)
     const creditor = new Creditor(memory, 1)
     creditor.close('client')
     creditor.drained(-9)
-    for (const slot of [0, 2]) {
-      expect(new Debtor(memory, slot).reason).toBeUndefined()
-      expect(new Debtor(memory, slot).owed).toBe(0)
+    for (const cell of [0, 2]) {
+      expect(new Debtor(memory, cell).reason).toBeUndefined()
+      expect(new Debtor(memory, cell).owed).toBe(0)
     }
     expect(new Creditor(memory, 1)).toBeDefined()
     expect(new Debtor(memory, 1).reason).toBeUndefined()

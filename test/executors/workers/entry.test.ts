@@ -23,7 +23,7 @@ import { count } from '../../support/producers/plain.ts'
 import { stays, listens, leavesTimer } from '../../support/producers/endless.ts'
 import { throws } from '../../support/producers/failing.ts'
 
-/** Words of one slot of the credit's memory. */
+/** Words of one cell of the credit's memory. */
 const WORDS = 5
 
 /** A frame, as its kind and what it holds. */
@@ -66,7 +66,7 @@ class Entry {
     const { module, name } = portability(of) as { module: string; name: string | undefined }
     return {
       stream,
-      slot: 0,
+      cell: 0,
       producer: { module, name },
       input: undefined,
       lastEventId: undefined,
@@ -80,7 +80,7 @@ class Entry {
   }
 
   /** Gives it a stream, as a pool does; answers its credit. */
-  run(order: StreamOrder, credit: Creditor = new Creditor(this.hello.credit, order.slot)): Creditor {
+  run(order: StreamOrder, credit: Creditor = new Creditor(this.hello.credit, order.cell)): Creditor {
     this.worker.postMessage(order)
     return credit
   }
@@ -143,9 +143,9 @@ test('a thread without streams keeps nothing alive but what its pool holds', asy
 describe('a stream', () => {
   test('begins, starts, sends and is done, in this order', async () => {
     const entry = await Entry.start()
-    const [other, credit] = [0, 1].map((slot) => new Creditor(entry.hello.credit, slot))
+    const [other, credit] = [0, 1].map((cell) => new Creditor(entry.hello.credit, cell))
     expect(credit?.begun).toBe(false)
-    entry.run(entry.order(7, count, { slot: 1, input: { events: 2 } }), credit)
+    entry.run(entry.order(7, count, { cell: 1, input: { events: 2 } }), credit)
     expect(await entry.over(7)).toEqual([
       ['START', ''],
       ['DATA', 'data: 0\n\ndata: 1\n\n'],
@@ -207,7 +207,7 @@ describe('a stream', () => {
     const flags = makeFlags()
     const reason = new Uint8Array(new SharedArrayBuffer(40))
     const staying = entry.run(entry.order(1, stays, { input: { flags } }))
-    const listening = entry.run(entry.order(2, listens, { slot: 1, input: { flags, reason } }))
+    const listening = entry.run(entry.order(2, listens, { cell: 1, input: { flags, reason } }))
     await untilRaised(flags, Flag.STARTED, 2)
     // Of a stream that is none.
     entry.notify(3)

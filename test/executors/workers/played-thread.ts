@@ -144,9 +144,9 @@ export class PlayedThread {
   }
 
   #give(client: RawClient, task: Task): PlayedStream {
-    const slot = this.thread.takeSlot()
+    const cell = this.thread.takeCell()
     const number = ++this.#streamCount
-    const running = new Running(task, Infinity, { stream: number, slot, credit: this.thread.credit(slot) })
+    const running = new Running(task, Infinity, { stream: number, cell, credit: this.thread.credit(cell) })
     this.thread.give(running)
     const closed = this.#closed
     return {
@@ -154,7 +154,7 @@ export class PlayedThread {
       client,
       task,
       running,
-      debtor: new Debtor(this.credit, slot),
+      debtor: new Debtor(this.credit, cell),
       get closed() {
         return closed.get(task.context.requestId)
       },

@@ -66,7 +66,7 @@ describe('a worker hears how far its client is', () => {
     played.ring.write(stream.number, FrameKind.DONE)
     await until(() => played.done.length > 0, 'its end')
     const next = await played.open()
-    expect(next.running.slot).toBe(stream.running.slot)
+    expect(next.running.cell).toBe(stream.running.cell)
     next.debtor.askForMessage()
     stream.client.socket.resume()
     await stream.client.response()
@@ -83,7 +83,7 @@ describe('a worker hears how far its client is', () => {
     played.send(stream, '1')
     played.ring.write(stream.number, FrameKind.DONE)
     await stream.client.response()
-    expect(next?.running.slot).toBe(stream.running.slot)
+    expect(next?.running.cell).toBe(stream.running.cell)
     expect(next?.debtor.owed).toBe(0)
     played.onDone = undefined
   })

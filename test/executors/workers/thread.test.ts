@@ -33,11 +33,11 @@ describe('a thread is ready', () => {
 test('a place that is free again is taken before a new one', async () => {
   const played = await PlayedThread.make()
   const [first, second] = [await played.open(), await played.open()]
-  expect([first.running.slot, second.running.slot]).toEqual([0, 1])
+  expect([first.running.cell, second.running.cell]).toEqual([0, 1])
   played.ring.write(first.number, FrameKind.DONE)
   await until(() => first.closed !== undefined, 'its end')
-  expect(played.thread.takeSlot()).toBe(0)
-  expect(played.thread.takeSlot()).toBe(2)
+  expect(played.thread.takeCell()).toBe(0)
+  expect(played.thread.takeCell()).toBe(2)
 })
 
 test('a thread keeps the process alive as long as it has streams', async () => {
@@ -72,7 +72,7 @@ test('a stream that could not be sent to its worker fails, and its place is free
   await stream.client.response()
   expect(stream.closed).toMatchObject({ reason: 'error', error })
   expect(played.done).toEqual([stream.running])
-  expect(played.thread.takeSlot()).toBe(stream.running.slot)
+  expect(played.thread.takeCell()).toBe(stream.running.cell)
 })
 
 describe('what a worker sends', () => {
