@@ -15,6 +15,17 @@ import type { Sink } from './sink.ts'
  */
 export type CloseReason = 'ended' | 'client' | 'error' | 'timeout' | 'overflow' | 'shutdown' | 'lost'
 
+/** All of them. */
+export const CLOSE_REASONS: readonly CloseReason[] = [
+  'ended',
+  'client',
+  'error',
+  'timeout',
+  'overflow',
+  'shutdown',
+  'lost',
+]
+
 /**
  * The reason of `stream.signal`. Its name is `AbortError`, like that of the errors of Node's own cancelled calls.
  *

@@ -1,3 +1,4 @@
+/** One file: every way in which a stream can go is played by one kind of server, and read by one function. */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

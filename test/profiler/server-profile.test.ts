@@ -1,3 +1,4 @@
+/** One file: what the server's profile answers, and what the profiler makes of it, meet in the same tests. */
 import Fastify from 'fastify'
 import { readFileSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'

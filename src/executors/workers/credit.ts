@@ -1,7 +1,7 @@
 /**
  * The state of one stream that the server's thread and the worker share without messages: five words of shared memory.
  *
- * - `CLOSED`: 0, or the reason for which the stream was closed from outside (its index in REASONS, plus 1). Stored by
+ * - `CLOSED`: 0, or the reason for which the stream was closed from outside (its index in CLOSE_REASONS, plus 1). Stored by
  *   the server's thread.
  * - `DRAINED`: bytes of the stream that the kernel has taken, modulo 2^32. Stored by the server's thread. Bytes written
  *   by the worker, minus this, wait for the client.
@@ -12,7 +12,7 @@
  * - `BEGUN`: 1 once the worker has begun the stream. From then on the stream is lost if its thread dies. Stored by the
  *   worker.
  */
-import type { CloseReason } from '../../sse/stream.ts'
+import { CLOSE_REASONS, type CloseReason } from '../../sse/stream.ts'
 
 const CLOSED = 0
 const DRAINED = 1
@@ -23,16 +23,6 @@ const WORDS = 5
 
 const BY_MESSAGE = 1
 const BY_NOTIFY = 2
-
-const REASONS: readonly CloseReason[] = [
-  'ended',
-  'client',
-  'error',
-  'timeout',
-  'overflow',
-  'shutdown',
-  'lost',
-]
 
 /** @param streams number of cells: streams of one thread at a time */
 export function allocateCredit(streams: number): SharedArrayBuffer {
@@ -62,7 +52,7 @@ export class Creditor {
 
   /** @returns true if the worker waits for a message */
   close(reason: CloseReason): boolean {
-    Atomics.store(this.#words, CLOSED, REASONS.indexOf(reason) + 1)
+    Atomics.store(this.#words, CLOSED, CLOSE_REASONS.indexOf(reason) + 1)
     return this.#wake()
   }
 
@@ -97,7 +87,7 @@ export class Debtor {
 
   /** Why the stream was closed from outside; undefined while it is open. */
   get reason(): CloseReason | undefined {
-    return REASONS[Atomics.load(this.#words, CLOSED) - 1]
+    return CLOSE_REASONS[Atomics.load(this.#words, CLOSED) - 1]
   }
 
   /** Bytes written that the kernel has not taken. */

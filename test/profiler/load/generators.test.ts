@@ -1,3 +1,4 @@
+/** One file: what one process, several, and a closed loop measure is compared in the same recordings. */
 import { execFileSync } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import type { Socket } from 'node:net'
