@@ -203,7 +203,7 @@ export class EventStream {
     if (this.closed) return
     this.#closed = true
     this.#sink.end()
-    this.#callBack(streamClosed('ended'))
+    this.#takeCallback()?.(streamClosed('ended'))
   }
 
   /**
@@ -237,15 +237,18 @@ export class EventStream {
     if (this.#reason !== undefined) return
     this.#closed = true
     this.#reason = reason
+    const onClosed = this.#takeCallback()
+    // Most streams have neither, and an error costs more than all else here.
+    if (this.#controller === undefined && onClosed === undefined) return
     const error = streamClosed(reason)
     this.#controller?.abort(error)
-    this.#callBack(error)
+    onClosed?.(error)
   }
 
-  #callBack(error: StreamClosedError): void {
+  #takeCallback(): ((reason: Error) => void) | undefined {
     const onClosed = this.#onClosed
     this.#onClosed = undefined
-    onClosed?.(error)
+    return onClosed
   }
 
   #whenClosed(callback: (reason: Error) => void): () => void {
