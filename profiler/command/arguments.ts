@@ -1,11 +1,11 @@
 /** The command line of `headfirst profile`, checked. */
 import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { resolveProfile } from '../options/resolve-profile.ts'
 import type { ResolvedProfile } from '../options/resolved-profile.ts'
 import { UsageError } from '../usage-error.ts'
-import { givenOptions, nameOf, OPTION_FLAGS, type Flags } from './flags.ts'
+import { givenOptions, nameOf, OPTION_FLAGS } from './flags.ts'
+import { parsedArguments } from './parsed-arguments.ts'
 import { reportFiles } from './report-file.ts'
 
 /** What the command is to do. */
@@ -29,39 +29,25 @@ const OWN_FLAGS = {
 
 /** @throws UsageError */
 export function parseProfileArguments(args: readonly string[]): ProfileCommand {
-  const { own, options, positionals } = parsed(args)
-  const kind = own.help === true ? 'help' : own['self-check'] === true ? 'self-check' : 'profile'
+  const { values, positionals } = parsedArguments({
+    args: [...args],
+    allowPositionals: true,
+    options: { ...OPTION_FLAGS, ...OWN_FLAGS },
+  })
+  const { help, 'self-check': selfCheck, compare, json, html } = values
+  const kind = help === true ? 'help' : selfCheck === true ? 'self-check' : 'profile'
   const [address, ...more] = positionals
   if (more.length > 0)
     throw new UsageError(`Expected one URL, got also "${more.join(' ')}". Quote what has spaces`)
   if (address === undefined && kind === 'profile') {
     throw new UsageError('Expected a URL: headfirst profile http://localhost:3000/ticks')
   }
-  const given = givenOptions(options)
+  const given = givenOptions(values)
   return {
     kind,
     profile: address === undefined ? undefined : resolveProfile(address, given, nameOf),
-    compare: own.compare === undefined ? undefined : existing('--compare', own.compare),
-    ...reportFiles({ json: own.json, html: own.html }),
-  }
-}
-
-type Parsed<Known extends Flags> = ReturnType<typeof parseArgs<{ options: Known }>>['values']
-
-function parsed(args: readonly string[]): {
-  own: Parsed<typeof OWN_FLAGS>
-  options: Parsed<typeof OPTION_FLAGS>
-  positionals: string[]
-} {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { ...OPTION_FLAGS, ...OWN_FLAGS },
-    })
-    return { own: values, options: values, positionals }
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error })
+    compare: compare === undefined ? undefined : existing('--compare', compare),
+    ...reportFiles({ json, html }),
   }
 }
 

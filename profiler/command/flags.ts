@@ -7,7 +7,7 @@ import type { ProfileOptions } from '../options/profile-options.ts'
 import { UsageError } from '../usage-error.ts'
 
 /** Flags as `parseArgs` takes them. */
-export type Flags = NonNullable<ParseArgsConfig['options']>
+type Flags = NonNullable<ParseArgsConfig['options']>
 
 type Parsed = string | boolean | (string | boolean)[]
 
