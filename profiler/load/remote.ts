@@ -32,6 +32,9 @@ interface Pending {
   timer: NodeJS.Timeout
 }
 
+/** If a timer is to last longer, Node lets it fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 const living = new Set<{ kill(): void }>()
 let stopped = false
 
@@ -74,10 +77,11 @@ export class Remote<Asked extends Questions> {
   ): Promise<Answer<Asked, Name>> {
     const id = this.#nextId++
     return new Promise<Answer<Asked, Name>>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const expire = (): void => {
         this.#pending.delete(id)
         reject(new Error(`The ${this.#name} has not answered "${name}" within ${Math.round(timeoutMs)} ms`))
-      }, timeoutMs)
+      }
+      const timer = setTimeout(expire, Math.min(timeoutMs, LONGEST_TIMER_MS))
       this.#pending.set(id, { resolve, reject, timer })
       this.#child.send({ id, name, input } satisfies Message, (error) => {
         if (error !== null) this.#fail(error)
