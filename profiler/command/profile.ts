@@ -37,8 +37,11 @@ export async function profile(argv: readonly string[]): Promise<number> {
   let phase: 'hold' | 'measure' | undefined
   const onProgress = (news: ProfileProgress): void => {
     const next = news.phase === 'hold' ? 'hold' : 'measure'
-    if (phase !== next) progress.next(next === 'hold' ? words(news) : options.url.href)
-    phase = next
+    // Where the run begins anew, streams are opened again within the second step.
+    if (phase !== next && phase !== 'measure') {
+      progress.next(next === 'hold' ? words(news) : options.url.href)
+      phase = next
+    }
     progress.now(words(news))
   }
   try {
@@ -57,7 +60,7 @@ export async function profile(argv: readonly string[]): Promise<number> {
 }
 
 function words(news: ProfileProgress): string {
-  if (news.phase === 'hold') return `opening ${news.streams} streams`
+  if (news.phase === 'hold') return `opening ${news.streams} streams: ${news.open} open, ${news.lost} lost`
   if (news.phase === 'anew') {
     return `anew with ${news.generators} generators: there was too much to do for half of them`
   }

@@ -1,10 +1,14 @@
 /** How far a profile has come: what `onProgress` is called with. */
 export type ProfileProgress =
-  /** The streams of `hold` are being opened. Once, and first. */
+  /** The streams of `hold` are being opened. Once before the first of them, then twice a second until all are. */
   | {
       readonly phase: 'hold'
-      /** How many. */
+      /** How many are to be open. */
       readonly streams: number
+      /** Streams that are open now. */
+      readonly open: number
+      /** Streams that could not be opened, or are over. */
+      readonly lost: number
     }
   /** Twice a second, from the first stream on. */
   | {

@@ -68,11 +68,10 @@ async function find(
       if (signal.aborted) return
       throw new UsageError(`${server?.option}: ${(error as Error).message}`, { cause: error })
     })
-    if (hold > 0 && !session.interrupted) {
-      onProgress({ phase: 'hold', streams: hold })
-      await session.hold(plan, hold)
-    }
     const onlookerAt = (rate: number | undefined): Onlooker => ({
+      opening({ open, lost }) {
+        onProgress({ phase: 'hold', streams: hold, open, lost })
+      },
       standing({ open, good, failed, events }, generators) {
         onProgress({ phase: 'measure', rate, generators, open, good, failed, events })
       },
@@ -80,6 +79,10 @@ async function find(
         onProgress({ phase: 'anew', generators })
       },
     })
+    if (hold > 0 && !session.interrupted) {
+      onProgress({ phase: 'hold', streams: hold, open: 0, lost: 0 })
+      await session.hold(plan, hold, onlookerAt(load.rate))
+    }
     if (session.interrupted) {
       // Before anything was measured.
     } else if (options.capacity === undefined) {

@@ -5,11 +5,12 @@ import type { Measurement, Plan, Standing } from '../plan.ts'
 import { arrivalsOf } from './arrivals.ts'
 import { DividedLoad } from './divided-load.ts'
 import type { Held } from './holding.ts'
+import { withProgress } from './progress.ts'
 
-const SHOWN_EACH_MS = 500
-
-/** What shows how a measurement goes. */
+/** What shows how a profile goes. What it throws ends what goes on, and is thrown by it. */
 export interface Onlooker {
+  /** While the streams that are to be held are opened. */
+  opening(held: Held): void
   standing(standing: Standing, generators: number): void
   /** There were too few generators: the measurement begins anew. */
   anew(generators: number): void
@@ -41,7 +42,7 @@ export class Session {
    * As many generators as it took are there for what is measured next, too.
    *
    * @returns undefined where it was interrupted before it began
-   * @throws when a generator is gone
+   * @throws when a generator is gone; what the onlooker throws
    */
   async measure(plan: Plan, onlooker?: Onlooker): Promise<Measurement | undefined> {
     for (;;) {
@@ -52,21 +53,20 @@ export class Session {
       const { startMs, measurement } = this.#load.run(plan)
       const over = new AbortController()
       const judged = this.#judgeWarmUp(plan, count, startMs, over.signal).catch(() => count)
-      const showing = setInterval(() => {
-        this.#load.standing().then(
-          (standing) => onlooker?.standing(standing, count),
-          () => {},
-        )
-      }, SHOWN_EACH_MS)
-      const measured = await measurement.finally(() => {
-        over.abort()
-        clearInterval(showing)
-      })
+      const shown =
+        onlooker === undefined
+          ? measurement
+          : withProgress(measurement, {
+              state: async () => this.#load.standing(),
+              show: (standing) => onlooker.standing(standing, count),
+              end: () => this.#load.abandon(),
+            })
+      const measured = await shown.finally(() => over.abort())
       const wanted = await judged
       if (wanted === count || this.#interrupted) return measured
       this.#count = wanted
       onlooker?.anew(wanted)
-      await this.#hold()
+      await this.#hold(onlooker)
     }
   }
 
@@ -90,14 +90,25 @@ export class Session {
     return count
   }
 
-  async hold(plan: Plan, streams: number): Promise<void> {
+  /**
+   * Opens streams that stay open beside all that is measured later.
+   *
+   * @throws when a generator is gone; what the onlooker throws
+   */
+  async hold(plan: Plan, streams: number, onlooker?: Onlooker): Promise<void> {
     this.#held = { plan, streams }
-    await this.#hold()
+    await this.#hold(onlooker)
   }
 
-  async #hold(): Promise<void> {
+  async #hold(onlooker: Onlooker | undefined): Promise<void> {
     if (this.#held === undefined || this.#interrupted) return
-    await this.#load.hold(this.#held.plan, this.#held.streams, this.#count)
+    const opening = this.#load.hold(this.#held.plan, this.#held.streams, this.#count)
+    if (onlooker === undefined) return opening
+    await withProgress(opening, {
+      state: async () => this.#load.held(),
+      show: (held) => onlooker.opening(held),
+      end: () => this.#load.stop(),
+    })
   }
 
   async held(): Promise<Held> {

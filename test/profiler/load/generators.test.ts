@@ -311,7 +311,7 @@ describe('as many processes as it takes', () => {
   test('are there where one has too much to do in the warm-up, and stay', async () => {
     const plan = planOf(await flooding(), ...FLOODED)
     const anew: number[] = []
-    const onlooker: Onlooker = { standing() {}, anew: (generators) => anew.push(generators) }
+    const onlooker: Onlooker = { opening() {}, standing() {}, anew: (generators) => anew.push(generators) }
     const automatic = session(undefined, 2)
     expect((await automatic.measure(plan, onlooker))?.generators).toBe(2)
     expect((await automatic.measure(plan, onlooker))?.generators).toBe(2)
