@@ -4,7 +4,7 @@ import type { Measurement, Plan, Standing } from '../plan.ts'
 import { measurementOf } from '../samples/measurement.ts'
 import type { GeneratorQuestions } from './generator.ts'
 import { Generators } from './generators.ts'
-import type { Held } from './holding.ts'
+import { openingWithinMs, type Held } from './holding.ts'
 import { isTooMuch } from './pressure.ts'
 import { beside, type Remote } from './remote.ts'
 
@@ -70,7 +70,7 @@ export class DividedLoad {
 
   /** Divides so many streams, to be held open, among so many processes: those that are open are moved. */
   async hold(plan: Plan, streams: number, count: number): Promise<void> {
-    const withinMs = streams * plan.end.timeoutMs + SPARE_MS
+    const withinMs = openingWithinMs(streams) + SPARE_MS
     await this.#ask(Math.min(count, streams), async (generator, part) =>
       generator.ask('hold', { plan, streams: shareOf(streams, part) }, withinMs),
     )
@@ -83,6 +83,7 @@ export class DividedLoad {
       open: parts.reduce((total, { open }) => total + open, 0),
       lost: parts.reduce((total, { lost }) => total + lost, 0),
       detail,
+      untried: parts.reduce((total, { untried }) => total + untried, 0),
     }
   }
 

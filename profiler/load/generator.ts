@@ -58,5 +58,5 @@ serve({
     holding ??= new Holding(plan)
     return holding.hold(streams)
   },
-  held: () => holding?.standing() ?? { open: 0, lost: 0, detail: '' },
+  held: () => holding?.standing() ?? { open: 0, lost: 0, detail: '', untried: 0 },
 } satisfies GeneratorQuestions)

@@ -1,5 +1,6 @@
 /** The summary: what was found, in sentences. */
 import type { Findings } from '../findings/findings.ts'
+import { HEAD_WITHIN_MS, type Held } from '../load/holding.ts'
 import { OUTCOMES, type Measurement, type Plan } from '../plan.ts'
 import { numberText } from '../report/cells.ts'
 import { validity } from '../verdict/validity.ts'
@@ -20,16 +21,21 @@ export function summary(findings: Findings): string {
     words.push(...failureWords(measurement))
   }
   if (measurement !== undefined && capacity === undefined) words.push(...measurementWords(measurement, plan))
-  if (held !== undefined) {
-    const lost = held.lost === 0 ? '' : ` ${count(held.lost)} were lost (${held.detail}).`
-    const beside = measurement === undefined ? '' : 'Beside them '
-    words.push(`${beside}${count(held.open)} streams were held open.${lost}`)
-  }
+  if (held !== undefined) words.push(heldWords(held, measurement !== undefined))
   if (judged.length > 0) words.push(thresholdWords(judged))
   const doubt = compared === undefined ? undefined : comparisonWords(compared)
   if (doubt !== undefined) words.push(doubt)
   if (server !== undefined) words.push(...serverWords(server))
   return words.join('\n')
+}
+
+function heldWords({ open, lost, detail, untried }: Held, isBesideOthers: boolean): string {
+  const words = [`${isBesideOthers ? 'Beside them ' : ''}${count(open)} streams were held open.`]
+  if (lost > 0) words.push(`${count(lost)} were lost (${detail}).`)
+  if (untried > 0) {
+    words.push(`The other ${count(untried)} were not tried, since no head came for ${ms(HEAD_WITHIN_MS)}.`)
+  }
+  return words.join(' ')
 }
 
 function measurementWords(measurement: Measurement, { load, end }: Plan): string[] {

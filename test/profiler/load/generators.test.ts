@@ -337,10 +337,10 @@ describe('as many processes as it takes', () => {
     })
     const automatic = session(undefined, 2)
     await automatic.hold(planOf(url), 7)
-    expect(await automatic.held()).toEqual({ open: 7, lost: 0, detail: '' })
+    expect(await automatic.held()).toEqual({ open: 7, lost: 0, detail: '', untried: 0 })
     const measured = await automatic.measure(planOf(await flooding(), ...FLOODED))
     expect(measured?.generators).toBe(2)
-    expect(await automatic.held()).toEqual({ open: 7, lost: 0, detail: '' })
+    expect(await automatic.held()).toEqual({ open: 7, lost: 0, detail: '', untried: 0 })
     expect(open.size).toBe(7)
   })
 
