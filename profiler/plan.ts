@@ -126,8 +126,15 @@ export interface Summary {
   max: number
   /** For the curve: percentile from 0 to 1, and ms. Only finite ones. */
   curve: [percentile: number, ms: number][]
-  /** Of each tenth of the run: how much it drifted. */
-  tenths: { p50: number[]; p90: number[] }
+  /** Of each tenth of the run that has samples: how much it drifted, and what it is compared with another run by. */
+  tenths: { p50: number[]; p90: number[]; recorded: RecordedTenth[] }
+}
+
+/** The samples of a tenth of a run. */
+export interface RecordedTenth {
+  /** Those that did not fail, in whole microseconds: an HDR histogram (version 2, compressed, in base64). */
+  histogram: string
+  failed: number
 }
 
 /** A stream that was watched closely, in ms since its intended start. */

@@ -3,6 +3,7 @@ import {
   decodeFromCompressedBase64,
   encodeIntoCompressedBase64,
   type Histogram,
+  type JsHistogram,
 } from 'hdr-histogram-js'
 
 /** The histogram counts whole microseconds, up to an hour. */
@@ -81,6 +82,13 @@ export class Distribution {
     return { raw, histogram, failed, sum, min, max }
   }
 
+  /** As an HDR histogram, compressed, in base64: however few there are. Those that have failed are not in it. */
+  encoded(): string {
+    const histogram = this.#histogram ?? emptyHistogram()
+    if (this.#raw !== undefined) recordAll(histogram, this.#raw)
+    return encodeIntoCompressedBase64(histogram)
+  }
+
   /** @returns answers the percentile, by rank, of a share from 0 to 1; of no samples NaN */
   percentiles(): (share: number) => number {
     const { counted, samples, max } = this
@@ -114,17 +122,41 @@ export class Distribution {
 
   /** The histogram, which holds whatever was raw. */
   #counts(): Histogram {
-    this.#histogram ??= build({
-      bitBucketSize: 32,
-      lowestDiscernibleValue: 1,
-      highestTrackableValue: LONGEST_US,
-      numberOfSignificantValueDigits: 3,
-      useWebAssembly: false,
-    })
-    for (const ms of this.#raw ?? []) this.#histogram.recordValue(microseconds(ms))
+    this.#histogram ??= emptyHistogram()
+    recordAll(this.#histogram, this.#raw ?? [])
     this.#raw = undefined
     return this.#histogram
   }
+}
+
+/**
+ * How many samples of each value a histogram has that {@link Distribution.encoded} has made.
+ *
+ * @returns by ms, ascending
+ */
+export function decodedCounts(encoded: string): Map<number, number> {
+  const { recordedValuesIterator: values } = decodeFromCompressedBase64(encoded) as JsHistogram
+  const counts = new Map<number, number>()
+  values.reset()
+  while (values.hasNext()) {
+    const { valueIteratedTo, countAtValueIteratedTo } = values.next()
+    counts.set(valueIteratedTo / PER_MS, countAtValueIteratedTo)
+  }
+  return counts
+}
+
+function emptyHistogram(): Histogram {
+  return build({
+    bitBucketSize: 32,
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: LONGEST_US,
+    numberOfSignificantValueDigits: 3,
+    useWebAssembly: false,
+  })
+}
+
+function recordAll(histogram: Histogram, samples: readonly number[]): void {
+  for (const ms of samples) histogram.recordValue(microseconds(ms))
 }
 
 function microseconds(ms: number): number {

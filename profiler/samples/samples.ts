@@ -54,7 +54,11 @@ export class Samples {
       p999: samples < FEWEST_FOR_P999 ? undefined : at(0.999),
       max: samples === 0 ? NaN : failed > 0 ? Infinity : max,
       curve: curve(samples, at),
-      tenths: { p50: this.#ofTenths(0.5), p90: this.#ofTenths(0.9) },
+      tenths: {
+        p50: this.#ofTenths(0.5),
+        p90: this.#ofTenths(0.9),
+        recorded: this.#sampled().map((tenth) => ({ histogram: tenth.encoded(), failed: tenth.failed })),
+      },
     }
   }
 
@@ -65,7 +69,12 @@ export class Samples {
   }
 
   #ofTenths(share: number): number[] {
-    return this.#tenths.filter(({ samples }) => samples > 0).map((tenth) => tenth.percentiles()(share))
+    return this.#sampled().map((tenth) => tenth.percentiles()(share))
+  }
+
+  /** The tenths that have samples. */
+  #sampled(): Distribution[] {
+    return this.#tenths.filter(({ samples }) => samples > 0)
   }
 }
 

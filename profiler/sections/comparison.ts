@@ -29,7 +29,7 @@ export function comparisonTable({ command, lines, invalid }: NonNullable<Finding
       finite(before),
       finite(now),
       finite(ratio),
-      interval === undefined ? '' : `${numberText(interval[0])} to ${numberText(interval[1])}`,
+      interval === undefined ? '' : interval.map(bound).join(' to '),
       verdict,
     ]),
     notes: [
@@ -37,10 +37,13 @@ export function comparisonTable({ command, lines, invalid }: NonNullable<Finding
       ...(invalid === 'neither'
         ? []
         : [`No verdict, since ${INVALID_OF[invalid]}: the difference may be the load generator's.`]),
-      'Interval: bootstrap over the tenths of each run. It knows the noise within the runs, and not what else has changed on the machines between them: run either again to see.',
+      'Interval: bootstrap over the tenths of each run, of the same percentile of their samples together. It knows the noise within the runs, and not what else has changed on the machines between them: run either again to see.',
     ],
   }
 }
+
+/** Of an interval: ∞ where so many may fail. */
+const bound = (ratio: number): string => (ratio === Infinity ? '∞' : numberText(ratio))
 
 /** Why nothing is concluded; undefined where something is. */
 export function comparisonWords({ invalid }: Pick<Comparison, 'invalid'>): string | undefined {

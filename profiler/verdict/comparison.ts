@@ -1,7 +1,8 @@
 /** A run against one of before: ratios, and what has changed by more than the noise of the runs. */
-import { median, rank } from '../samples/percentiles.ts'
+import { PooledTenths } from '../samples/pooled-tenths.ts'
 import { rateOf } from './condition.ts'
-import type { Measurement, Summary } from '../plan.ts'
+import type { Measurement, RecordedTenth, Summary } from '../plan.ts'
+import { ratioInterval, type Interval } from './ratio-interval.ts'
 import { validity } from './validity.ts'
 
 /** A run that can be compared with another. */
@@ -24,7 +25,7 @@ interface Compared {
   /** Now ÷ before. */
   ratio: number
   /** Where the ratio lies with 95 %; undefined where there are too few samples for one. */
-  interval: [low: number, high: number] | undefined
+  interval: Interval | undefined
   verdict: string
 }
 
@@ -35,10 +36,9 @@ export interface Comparison {
 }
 
 const NOT_JUDGED = 'not judged'
-const RESAMPLES = 2_000
-const FEWEST_TENTHS = 5
 const Z_95 = 1.96
 const METRICS = ['ttfb', 'ttfe', 'gap', 'total', 'latency'] as const
+const SHARES = { p50: 0.5, p90: 0.9, p99: 0.99 } as const
 
 /** @returns undefined for what is no document of a profile */
 export function comparable(document: unknown): EarlierRun | undefined {
@@ -78,10 +78,7 @@ function linesOf(before: Measurement, now: Measurement): Compared[] {
   for (const metric of METRICS) {
     const [was, is] = [before[metric], now[metric]]
     if (was === undefined || is === undefined || was.samples === 0 || is.samples === 0) continue
-    for (const statistic of ['p50', 'p90', 'p99'] as const) {
-      const line = percentileLine(metric, statistic, was, is)
-      if (line !== undefined) lines.push(line)
-    }
+    lines.push(...percentileLines(metric, was, is))
   }
   for (const metric of ['events', 'goodput'] as const) {
     const [was, is] = [rateOf(metric, before), rateOf(metric, now)]
@@ -99,46 +96,43 @@ function linesOf(before: Measurement, now: Measurement): Compared[] {
   return lines
 }
 
-function percentileLine(
-  metric: string,
-  statistic: 'p50' | 'p90' | 'p99',
-  was: Summary,
-  is: Summary,
-): Compared | undefined {
-  const [before, now] = [was[statistic], is[statistic]]
-  if (before === undefined || now === undefined) return undefined
-  const interval =
-    statistic === 'p99' ? undefined : ratioInterval(was.tenths[statistic], is.tenths[statistic])
-  return {
-    what: `${metric} ${statistic}`,
-    unit: 'ms',
-    before,
-    now,
-    ratio: now / before,
-    interval,
-    verdict: interval === undefined ? NOT_JUDGED : verdictOf(now / before, interval),
+function percentileLines(metric: string, was: Summary, is: Summary): Compared[] {
+  const [pooledBefore, pooledNow] = [poolOf(was.tenths.recorded), poolOf(is.tenths.recorded)]
+  const lines: Compared[] = []
+  for (const statistic of ['p50', 'p90', 'p99'] as const) {
+    const [before, now] = [was[statistic], is[statistic]]
+    if (before === undefined || now === undefined) continue
+    const ratio = now / before
+    const isRatio = Number.isFinite(before) && before > 0 && now > 0
+    const chance = isRatio ? ratioInterval(pooledBefore, pooledNow, SHARES[statistic]) : undefined
+    const interval = chance === undefined ? undefined : including(ratio, chance)
+    lines.push({
+      what: `${metric} ${statistic}`,
+      unit: 'ms',
+      before,
+      now,
+      ratio,
+      interval,
+      verdict: interval === undefined ? NOT_JUDGED : verdictOf(ratio, interval),
+    })
   }
+  return lines
 }
 
-function verdictOf(ratio: number, [low, high]: [number, number]): string {
+/** @param recorded undefined in a file of an older version */
+function poolOf(recorded: RecordedTenth[] | undefined): PooledTenths {
+  return new PooledTenths(recorded ?? [])
+}
+
+/** Where hardly anything varies, a ratio can be outside by what the histograms of the tenths round. */
+function including(ratio: number, [low, high]: Interval): Interval {
+  return [Math.min(low, ratio), Math.max(high, ratio)]
+}
+
+function verdictOf(ratio: number, [low, high]: Interval): string {
   if (!(low > 1 || high < 1)) return 'no difference'
   if (!Number.isFinite(ratio)) return 'slower: streams fail now'
   return ratio > 1 ? `slower by ${percent(ratio - 1)}` : `faster by ${percent(1 - ratio)}`
-}
-
-/** A bootstrap over the tenths of each run: their spread is the noise within a run. */
-function ratioInterval(before: number[], now: number[]): [number, number] | undefined {
-  if (before.length < FEWEST_TENTHS || now.length < FEWEST_TENTHS) return undefined
-  if ([...before, ...now].some((value) => !(Number.isFinite(value) && value > 0))) return undefined
-  let state = 1
-  const random = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-  const drawn = (from: number[]): number =>
-    median(from.map(() => from[Math.floor(random() * from.length)] as number))
-  const ratios = Float64Array.from({ length: RESAMPLES }, () => drawn(now) / drawn(before)).toSorted()
-  return [rank(ratios, 0.025), rank(ratios, 0.975)]
 }
 
 /** Two shares differ where their distance is more than chance would make it, at 95 %. */

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { compare, type Comparable } from '../../profiler/verdict/comparison.ts'
-import type { Measurement } from '../../profiler/plan.ts'
+import { PooledTenths } from '../../profiler/samples/pooled-tenths.ts'
 import { Samples } from '../../profiler/samples/samples.ts'
 import { deserialize, serialize } from 'node:v8'
-import { answering, BRIEFLY, chunk, END, HEAD, measure } from './profiling.ts'
 
 /** 1 to so many, in ms, in an order that is not theirs. */
 function upTo(count: number, failed = 0): Samples {
@@ -107,52 +105,44 @@ describe('the samples of several processes', () => {
   })
 })
 
-/** Two closed loops whose generator had little to do: the second has slower first bytes, and failures. */
-async function twoRuns(): Promise<{ before: Comparable; now: Comparable }> {
-  const url = await answering((socket) => socket.end(HEAD + chunk('data: a\n\n') + END))
-  const measured = { ...(await measure(url, ...BRIEFLY)), utilisation: 0 }
-  const before = { ...measured, ttfb: upTo(1_000).summary(), ttfe: upTo(1_000).summary() }
-  const slower = new Samples()
-  for (let place = 0; place < 1_000; place++) slower.add(2 * (((place * 7_919) % 1_000) + 1), place / 1_000)
-  const now = { ...before, ttfb: slower.summary(), outcomes: { good: 5, status: 5 } }
-  return { before: { measurement: before, isClosed: true }, now: { measurement: now, isClosed: true } }
-}
+describe('the tenths of a run, pooled again', () => {
+  const every = Float64Array.from({ length: 10 }, () => 1)
 
-const busy = ({ measurement, isClosed }: Comparable): Comparable => ({
-  measurement: { ...measurement, utilisation: 0.9 } satisfies Measurement,
-  isClosed,
-})
-
-describe('a comparison', () => {
-  test('tells what differs from what does not', async () => {
-    const { before, now } = await twoRuns()
-    const { lines, invalid } = compare(before, now)
-    expect(invalid).toBe('neither')
-    const verdicts = new Map(lines.map(({ what, verdict }) => [what, verdict]))
-    expect(verdicts.get('ttfb p50')).toBe('slower by 100 %')
-    expect(verdicts.get('ttfe p50')).toBe('no difference')
-    expect(verdicts.get('errors')).toBe('worse: more streams fail')
-  })
-
-  test('shows the figures of a run that is INVALID, and says of none what they mean', async () => {
-    const { before, now } = await twoRuns()
-    const shown = compare(before, now).lines.map(({ what, ratio }) => [what, ratio])
-    const cases = [
-      { compared: compare(before, busy(now)), invalid: 'now' },
-      { compared: compare(busy(before), now), invalid: 'before' },
-      { compared: compare(busy(before), busy(now)), invalid: 'both' },
-    ]
-    for (const { compared, invalid } of cases) {
-      expect(compared.invalid).toBe(invalid)
-      expect(compared.lines.map(({ what, ratio }) => [what, ratio])).toEqual(shown)
-      expect(new Set(compared.lines.map(({ verdict }) => verdict))).toEqual(new Set(['not judged', '']))
+  test.each([
+    ['few', 900],
+    ['raw', 60_000],
+    ['in histograms', 260_000],
+  ])('each once, have the percentiles of the run: %s', (_, count) => {
+    const all = new Samples()
+    for (const [ms, share] of some(count)) all.add(ms, share)
+    const pooled = new PooledTenths(all.summary().tenths.recorded)
+    expect({ tenths: pooled.tenths, samples: pooled.samples }).toEqual({ tenths: 10, samples: count })
+    for (const share of [0.01, 0.5, 0.9, 0.95]) {
+      const rounded = pooled.percentile(share, every) / all.percentile(share)
+      expect(Math.abs(rounded - 1)).toBeLessThan(0.001)
     }
+    // One in 97 has failed.
+    expect(pooled.percentile(0.9925, every)).toBe(Infinity)
   })
 
-  test('holds an open loop to its rate, and a closed one not', async () => {
-    const { before, now } = await twoRuns()
-    const late = { ...before, measurement: { ...before.measurement, lagP99Ms: 1_000 } }
-    expect(compare(late, now).invalid).toBe('neither')
-    expect(compare({ ...late, isClosed: false }, now).invalid).toBe('before')
+  test('count as often as they are to', () => {
+    const samples = new Samples()
+    for (let tenth = 0; tenth < 10; tenth++) {
+      for (const ms of [0.01, 0.02]) samples.add(tenth / 10 + ms, tenth / 10)
+    }
+    samples.add(Infinity, 0.95)
+    const pooled = new PooledTenths(samples.summary().tenths.recorded)
+    const at = (share: number, ...times: number[]): number =>
+      pooled.percentile(
+        share,
+        every.map((_, tenth) => times[tenth] ?? 0),
+      )
+    expect(at(0.5, 1)).toBe(0.01)
+    expect(at(1, 3)).toBe(0.02)
+    expect(at(0.5, 2, 0, 3)).toBe(0.21)
+    expect(at(0.4, 2, 0, 3)).toBe(0.02)
+    const last = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    expect(at(0.6, ...last)).toBe(0.92)
+    expect(at(0.7, ...last)).toBe(Infinity)
   })
 })

@@ -6,11 +6,10 @@ import { describe, expect, test } from 'vitest'
 import { measurementOf } from '../../../profiler/samples/measurement.ts'
 import type { Measurement, Sampled } from '../../../profiler/plan.ts'
 import { isTooMuch } from '../../../profiler/load/pressure.ts'
-import type { Recording } from '../../../profiler/samples/recording.ts'
-import { Samples } from '../../../profiler/samples/samples.ts'
 import type { Onlooker } from '../../../profiler/load/session.ts'
 import { validity } from '../../../profiler/verdict/validity.ts'
 import { answering, BRIEFLY, chunk, Command, END, HEAD, measure, planOf, run, session } from '../profiling.ts'
+import { recording } from '../recording.ts'
 
 const BODY = chunk('data: a\n\n') + chunk('data: b\n\ndata: c\n\n')
 const BYTES = 'data: a\n\ndata: b\n\ndata: c\n\n'.length
@@ -28,36 +27,6 @@ async function counting(): Promise<{ url: string; asked: () => number }> {
 /** When each stream was to begin, in ms since the start; all of them, where there are no more than are watched. */
 function intended({ sampled }: Measurement): [arrival: number, ms: number][] {
   return sampled.map(({ arrival, atMs }) => [arrival, Number(atMs.toFixed(3))])
-}
-
-/** What a process that has measured nothing records. */
-function recording(changes: Partial<Recording>): Recording {
-  const none = new Samples().recorded()
-  return {
-    counts: {
-      arrivals: 1,
-      scheduled: 2,
-      endedByProfiler: 3,
-      withinSlo: 4,
-      events: 5,
-      bytes: 6,
-      unstamped: 7,
-      connectionsOpened: 8,
-    },
-    outcomes: {},
-    details: {},
-    statuses: {},
-    samples: { ttfb: none, ttfe: none, total: none, gap: none, latency: none, lag: none },
-    heat: [],
-    streams: { watched: [], slowest: [] },
-    loop: { activeMs: 0, idleMs: 1, polledMs: 0 },
-    busy: [],
-    lastEventMs: 0,
-    sentForMs: 0,
-    lastIntendedMs: 0,
-    interrupted: false,
-    ...changes,
-  }
 }
 
 const stream = (arrival: number, firstEventMs: number | undefined): Sampled => ({
