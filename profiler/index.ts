@@ -1,7 +1,9 @@
 /** `headfirst/profiler`: what the clients of an SSE endpoint see, measured by a program. The command is a shell over it. */
 export type { ProfileProgress } from './findings/progress.ts'
+export type { ProfileDocument, ProfileResults } from './findings/results.ts'
 export type { Verdict } from './findings/verdict.ts'
 export type { ProfileOptions, Time } from './options/profile-options.ts'
+export type { Measurement, Outcome, Summary } from './plan.ts'
 export { profile, type ProfileCall, type ProfileReport } from './profile.ts'
 export type { Document } from './report/document.ts'
 export { toHtml } from './report/html.ts'

@@ -108,12 +108,16 @@ export const OUTCOMES = [
 
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** Percentiles by rank. Those that the samples do not support are undefined; Infinity where streams have failed. */
+/**
+ * A metric, in ms: percentiles by rank. Those that the samples do not support are undefined; Infinity where streams
+ * have failed. Without samples all are NaN.
+ */
 export interface Summary {
+  /** How many there are, those of failed streams included. */
   samples: number
   /** Samples of failed streams: slower than all others. */
   failed: number
-  /** Of those that did not fail. */
+  /** Of those that did not fail, as `mean`; NaN where all did. */
   min: number
   mean: number
   p50: number
@@ -160,50 +164,66 @@ export interface Standing {
   events: number
 }
 
+/** What clients saw of one run. The metrics are in ms: see {@link Summary}. */
 export interface Measurement {
-  /** Arrivals that count: all but those of the warm-up. */
+  /** Streams that count: those that came to their end, but for those of the warm-up. */
   arrivals: number
+  /** Streams that were to be begun after the warm-up. */
   scheduled: number
   /** Processes that made the load. */
   generators: number
-  /** When the first stream was to begin, on the host's monotonic clock. */
+  /** When the first stream was to begin, in ms on the host's monotonic clock. */
   startMs: number
+  /** How many streams went so; an outcome that none had is absent. */
   outcomes: Partial<Record<Outcome, number>>
   /** What the error of the first failed stream was, by outcome. */
   details: Partial<Record<Outcome, string>>
-  /** Statuses other than 200. */
+  /** Statuses other than 200, and how many streams had them. */
   statuses: Record<string, number>
   /** Streams that the profiler has ended, after `events` or `for`. */
   endedByProfiler: number
-  /** Good streams within the limits of `slo`. */
+  /** Good streams within the limits of `slo`; without it all good ones. */
   withinSlo: number
-  /** Of the arrivals that count. */
+  /** Events of the streams that count. */
   events: number
+  /** Bytes of their bodies. */
   bytes: number
-  /** The time of the counted arrivals, and of their last events. */
+  /** The time in which the streams that count were to begin, in ms. */
   windowMs: number
+  /** From then until the last of their events, in ms: at least `windowMs`. */
   receivedForMs: number
+  /** First byte of the response − intended start. */
   ttfb: Summary
+  /** First dispatched event − intended start. */
   ttfe: Summary
+  /** End of the stream − intended start. */
   total: Summary
+  /** Time between two events of a stream. */
   gap: Summary
+  /** Receipt − the event's stamp; undefined without `stamp`. */
   latency: Summary | undefined
   /** Events without a stamp at its place. */
   unstamped: number
+  /** The warm-up included. */
   connectionsOpened: number
+  /** How late streams were begun. */
   lag: Summary
-  /** How late streams were begun, at the 99th percentile of however many. */
+  /** The same at the 99th percentile, of however many; NaN of none. */
   lagP99Ms: number
   /** Of the busiest generator's event loop, from 0 to 1, without the time in which it only polled. */
   utilisation: number
-  /** Share of time in which it polled for the next arrival and found nothing else to do. */
+  /** Share of time in which it polled for the next arrival and found nothing else to do, from 0 to 1. */
   polling: number
+  /** From the start of the run, warm-up included, until the last stream was begun, in ms. */
   sentForMs: number
+  /** From the start of the run until the last stream was to be begun, in ms. */
   lastIntendedMs: number
-  /** TTFB over time: counts by column of time, then by row of `heatRows`. */
+  /** TTFB over time: counts by column of time, then by row; `rows` are the bounds of the rows, in ms. */
   heat: { secondsPerColumn: number; rows: number[]; counts: number[][] }
   /** Of the generator's loop, over the run; where there are several, of the one that was busiest in that second. */
   busy: [seconds: number, share: number][]
+  /** Some streams, spread over the run, and the slowest of the others. */
   sampled: Sampled[]
+  /** It was ended from outside. */
   interrupted: boolean
 }

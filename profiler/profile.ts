@@ -1,6 +1,7 @@
 /** `profile()`: a profile from a program. */
 import { runProfile } from './findings/run-profile.ts'
 import type { ProfileProgress } from './findings/progress.ts'
+import type { ProfileDocument } from './findings/results.ts'
 import { EXIT, verdictOf, type Verdict } from './findings/verdict.ts'
 import type { ProfileOptions } from './options/profile-options.ts'
 import { resolveProfile } from './options/resolve-profile.ts'
@@ -37,7 +38,7 @@ export interface ProfileReport {
   /** The exit code of the command in the same case: 0, 99, 3 or 130. */
   exitCode: number
   /** Everything that was found, for {@link toHtml}, {@link toTerminal} and {@link toJson}. Figures stand in `results`. */
-  document: Document
+  document: ProfileDocument
 }
 
 /**

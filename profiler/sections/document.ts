@@ -3,8 +3,9 @@
  * first, then tables, then drawings.
  */
 import type { Findings } from '../findings/findings.ts'
-import type { Load, Measurement, Plan } from '../plan.ts'
-import type { Block, Document } from '../report/document.ts'
+import { resultsOf, type ProfileDocument } from '../findings/results.ts'
+import type { Load, Measurement } from '../plan.ts'
+import type { Block } from '../report/document.ts'
 import type { ServerView } from '../server-view/server-view.ts'
 import { capacityLines, capacityTable } from './capacity.ts'
 import { comparisonTable } from './comparison.ts'
@@ -18,11 +19,9 @@ import { thresholdTable } from './thresholds.ts'
 import { timeline } from './timeline.ts'
 import { waterfall } from './waterfall.ts'
 
-/** Version of the shape of `results`. */
-const VERSION = 1
-
-export function toDocument(findings: Findings): Document {
-  const { url, command, startedAt, measurement, address } = findings
+export function toDocument(findings: Findings): ProfileDocument {
+  const { url, command, startedAt, address } = findings
+  const results = resultsOf(findings)
   return {
     tool: 'profile',
     title: `What clients see of ${url}`,
@@ -30,25 +29,8 @@ export function toDocument(findings: Findings): Document {
     startedAt,
     environment: [...machine(), ['server', address]],
     blocks: [{ kind: 'text', heading: 'In words', text: summary(findings) }, ...blocks(findings)],
-    ...(measurement === undefined && findings.capacity === undefined
-      ? {}
-      : {
-          results: {
-            version: VERSION,
-            plan: planFigures(findings.plan),
-            measurement,
-            judged: findings.judged,
-            capacity: findings.capacity,
-            server: findings.server,
-            held: findings.held,
-          },
-        }),
+    ...(results === undefined ? {} : { results }),
   }
-}
-
-/** Without the request, whose headers may hold a secret. */
-function planFigures({ load, end, stamp, slo }: Plan): object {
-  return { load, end, stamp, slo }
 }
 
 function blocks(findings: Findings): Block[] {
