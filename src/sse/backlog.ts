@@ -241,3 +241,9 @@ function keyOf(block: Chunk, field: 'event' | 'id'): string | undefined {
   // A client dispatches an event without a name as `message` (HTML Living Standard, 9.2.6).
   return `event: ${value || 'message'}`
 }
+
+/** All chunks in one, as bytes. */
+export function joinBytes(chunks: readonly Chunk[]): Buffer {
+  if (chunks.every((chunk) => typeof chunk === 'string')) return Buffer.from(chunks.join(''))
+  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
+}

@@ -1,4 +1,4 @@
-import type { Chunk } from './backlog.ts'
+import { joinBytes, type Chunk } from './backlog.ts'
 import { CodedBody, Compressor, type Checksum, type ContentCoding } from './compression.ts'
 
 /** How what a sink has taken becomes the body of its response. What an optional method is for stands there. */
@@ -89,9 +89,4 @@ export class ForwardedBody implements ResponseBody {
     const words = this.#firstWords + this.#lastWords
     return { chunk: this.#coded.end(words, this.#checksum), bytes: Buffer.byteLength(this.#firstWords) }
   }
-}
-
-function joinBytes(chunks: Chunk[]): Buffer {
-  if (chunks.every((chunk) => typeof chunk === 'string')) return Buffer.from(chunks.join(''))
-  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
 }

@@ -1,5 +1,6 @@
 /** Long, because flush modes and limits together decide the order in which the bytes of a response leave. */
 import { Backlog, type Chunk, type DropPolicy } from './backlog.ts'
+import { BodyWriter, type WritableResponse } from './body-writer.ts'
 import type { Checksum, ContentCoding } from './compression.ts'
 import { HEARTBEAT } from './event.ts'
 import { CompressedBody, ForwardedBody, PLAIN, type ResponseBody } from './response-body.ts'
@@ -13,15 +14,6 @@ import type { Sink } from './sink.ts'
  * - `tick`: at the end of the event loop's turn, everything that the turn has sent in one write
  */
 export type FlushMode = 'event' | 'tick'
-
-/** The part of `http.ServerResponse` that a sink writes to. */
-export interface WritableResponse {
-  readonly socket: { readonly destroyed: boolean } | null
-  readonly writableLength: number
-  cork(): void
-  uncork(): void
-  write(chunk: string | Uint8Array, callback: () => void): boolean
-}
 
 export interface ResponseSinkSettings {
   flush: FlushMode
@@ -57,6 +49,7 @@ const MOST_BYTES_PER_UNIT = 3
  */
 export class ResponseSink implements Sink {
   readonly #response: WritableResponse
+  readonly #writer: BodyWriter
   readonly #settings: ResponseSinkSettings
   readonly #backlog = new Backlog()
   /** The smallest limit, in bytes. In mode `tick`, nothing has to be done below it before the turn ends. */
@@ -86,6 +79,7 @@ export class ResponseSink implements Sink {
 
   constructor(response: WritableResponse, settings: ResponseSinkSettings) {
     this.#response = response
+    this.#writer = new BodyWriter(response, this.#onEmpty)
     this.#settings = settings
     this.#leastLimit = Math.min(settings.highWaterMark, settings.maxBuffered, WRITE_BYTES)
     // At most half of `maxBuffered`, so that the other half is left for newer events.
@@ -137,9 +131,13 @@ export class ResponseSink implements Sink {
     this.#countText()
     const length = Buffer.byteLength(chunk)
     this.#count(events, length)
-    if (body.keep === undefined) return this.#take(chunk, length)
-    body.keep(chunk)
-    return true
+    if (body.keep !== undefined) {
+      body.keep(chunk)
+      return true
+    }
+    if (body !== PLAIN || !this.#isClear(length)) return this.#take(chunk, length)
+    this.#writer.write(chunk, length)
+    return this.#check(0)
   }
 
   #takeText(text: string, events: number): boolean {
@@ -192,12 +190,29 @@ export class ResponseSink implements Sink {
 
   /** Hands over what waits, now or at the end of the turn, and checks the limits. */
   #settle(): boolean {
-    const { flush, highWaterMark, maxBuffered } = this.#settings
+    const { flush, maxBuffered } = this.#settings
     const { bytes } = this.#backlog
     // In mode `tick`, chunks that only wait for the end of the turn must not count as overflow.
     if (flush === 'event' || bytes >= WRITE_BYTES || bytes > maxBuffered) this.#flush()
     else this.#immediate ??= setImmediate(this.#onTurn)
-    const buffered = this.#response.writableLength + this.#backlog.bytes
+    return this.#check(this.#backlog.bytes)
+  }
+
+  /** Nothing waits, so that a chunk may pass the backlog by. */
+  #isClear(length: number): boolean {
+    return (
+      this.#settings.flush === 'event' &&
+      this.#backlog.bytes === 0 &&
+      length > 0 &&
+      length <= this.#portion &&
+      this.#response.writableLength === 0
+    )
+  }
+
+  /** @returns false over the high-water mark */
+  #check(waiting: number): boolean {
+    const { highWaterMark, maxBuffered } = this.#settings
+    const buffered = this.#response.writableLength + waiting
     if (buffered <= highWaterMark) return true
     if (buffered > maxBuffered) this.#overflow()
     return false
@@ -232,7 +247,7 @@ export class ResponseSink implements Sink {
     if (this.#closed || this.buffered > 0) return false
     const sign = this.#body.heartbeat?.()
     if (sign === undefined) return this.write(HEARTBEAT, 0)
-    this.#respond(sign)
+    this.#writer.writeAll(sign)
     return (this.touched = true)
   }
 
@@ -240,11 +255,14 @@ export class ResponseSink implements Sink {
     if (this.#closed) return
     this.#countText()
     // Not corked: it leaves in the same system call as the end of the response.
-    if (this.#backlog.bytes > 0) this.#write(this.#body.encode(this.#backlog.take()))
+    if (this.#backlog.bytes > 0) {
+      for (const chunk of this.#body.encode(this.#backlog.take()))
+        if (chunk.length > 0) this.#writer.writeLast(chunk)
+    }
     const end = this.#body.end?.()
     if (end !== undefined) {
       this.#count(0, end.bytes)
-      this.#write([end.chunk])
+      this.#writer.writeLast(end.chunk)
     }
     this.#close()
     this.#settings.onEnd()
@@ -276,25 +294,8 @@ export class ResponseSink implements Sink {
   #flush(): void {
     this.#countText()
     while (this.#backlog.bytes > 0 && this.#response.writableLength === 0) {
-      this.#respond(this.#body.encode(this.#backlog.take(this.#portion)))
+      this.#writer.writeAll(this.#body.encode(this.#backlog.take(this.#portion)))
     }
-  }
-
-  #respond(chunks: Chunk[]): void {
-    const response = this.#response
-    // Between the response's cork() and uncork(), all writes become one system call, made before uncork() returns.
-    // Otherwise Node would delay the second write until the next tick.
-    response.cork()
-    this.#write(chunks)
-    response.uncork()
-  }
-
-  #write(chunks: Chunk[]): void {
-    const response = this.#response
-    if (chunks.length === 1) response.write(chunks[0] as Chunk, this.#onWritten)
-    else if (chunks.every((chunk) => typeof chunk === 'string'))
-      response.write(chunks.join(''), this.#onWritten)
-    else for (const chunk of chunks) if (chunk.length > 0) response.write(chunk, this.#onWritten)
   }
 
   readonly #onTurn = (): void => {
@@ -302,7 +303,7 @@ export class ResponseSink implements Sink {
     this.#flush()
   }
 
-  readonly #onWritten = (): void => {
+  readonly #onEmpty = (): void => {
     // Node also calls back, without an error, for bytes that were lost with the socket. Then `ready()` resolves when
     // the response closes.
     if (this.#closed || this.#response.socket?.destroyed === true) return

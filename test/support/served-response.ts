@@ -9,11 +9,8 @@ import {
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
-import {
-  ResponseSink,
-  type ResponseSinkSettings,
-  type WritableResponse,
-} from '../../src/sse/response-sink.ts'
+import type { WritableResponse } from '../../src/sse/body-writer.ts'
+import { ResponseSink, type ResponseSinkSettings } from '../../src/sse/response-sink.ts'
 import { get, RawClient } from './raw-client.ts'
 
 /** A bare HTTP server, closed when the test has finished. */

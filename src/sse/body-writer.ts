@@ -1,0 +1,135 @@
+import { ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { joinBytes, type Chunk } from './backlog.ts'
+
+/** The part of `http.ServerResponse` that a body is written to. */
+export interface WritableResponse {
+  readonly socket: Socket | null
+  /** Bytes that wait in the response and in its socket. */
+  readonly writableLength: number
+  readonly writableCorked: number
+  cork(): void
+  uncork(): void
+  write(chunk: Chunk, callback: () => void): boolean
+}
+
+/** Bytes up to which it costs less to copy them into text than to hand them over in pieces. */
+const COPIED_BYTES = 4_096
+
+/**
+ * Hands a body to the kernel: each call in one system call, made before it returns.
+ *
+ * Node's response hands each chunk to its socket in four pieces with a callback each, which costs more than all else
+ * that is done for an event. Here a chunk is framed as one text (RFC 9112, 7.1), and written to the socket past the
+ * response. That is safe because:
+ *
+ * - Response and socket are of Node's own classes, with the `write()` of those: nothing stands between the two. TLS and
+ *   HTTP/2 have sockets of other classes.
+ * - The first two chunks go through the response. By the bytes that the second adds to `socket.bytesWritten` it is known
+ *   that the head has left, and how this response frames its body.
+ * - For each chunk the socket is still the response's and writable, nothing waits in either, and neither is corked.
+ *
+ * Otherwise the response takes the chunk.
+ */
+export class BodyWriter {
+  readonly #response: WritableResponse
+  readonly #onEmpty: () => void
+  /** Undefined until the first chunk. */
+  #socket: Socket | undefined
+  /** `unknown` until the second chunk; `foreign` where the response has to frame its body itself. */
+  #framing: 'unknown' | 'chunked' | 'bare' | 'foreign' = 'unknown'
+
+  /** @param onEmpty called when the kernel has taken bytes that had to wait; without an error also when they are lost */
+  constructor(response: WritableResponse, onEmpty: () => void) {
+    this.#response = response
+    this.#onEmpty = onEmpty
+  }
+
+  /** @param length of the chunk in bytes, from 1: an empty chunk would end the body */
+  write(chunk: Chunk, length: number): void {
+    const framing = this.#framing
+    const { socket } = this.#response
+    if (framing === 'foreign' || socket === null || socket !== this.#socket || !this.#isClear(socket)) {
+      this.#socket ??= socket ?? undefined
+      this.#respond([chunk])
+    } else if (framing === 'unknown') {
+      this.#explore(socket, chunk, length)
+    } else if (typeof chunk === 'string') {
+      // As many bytes as UTF-16 units: all are ASCII, and copied in half the time.
+      this.#send(socket, chunk, length, length === chunk.length ? 'latin1' : 'utf8')
+    } else if (length <= COPIED_BYTES) {
+      this.#send(socket, asBuffer(chunk).toString('latin1'), length, 'latin1')
+    } else {
+      this.#respond([chunk])
+    }
+  }
+
+  /** Writes chunks in one system call; some may be empty. */
+  writeAll(chunks: readonly Chunk[]): void {
+    const length = chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0)
+    if (length === 0) return
+    const isText = chunks.every((chunk) => typeof chunk === 'string')
+    if (chunks.length === 1) this.write(chunks[0] as Chunk, length)
+    else if (isText) this.write(chunks.join(''), length)
+    else if (length <= COPIED_BYTES) this.write(joinBytes(chunks), length)
+    else this.#respond(chunks)
+  }
+
+  /** The last of the body. It leaves with the end of the response, which is to follow in the same turn. */
+  writeLast(chunk: Chunk): void {
+    this.#response.write(chunk, this.#onEmpty)
+  }
+
+  #isClear(socket: Socket): boolean {
+    const response = this.#response
+    return (
+      response.writableLength === 0 &&
+      response.writableCorked === 0 &&
+      socket.writableCorked === 0 &&
+      socket.writable
+    )
+  }
+
+  /** Between cork() and uncork() all pieces become one system call, made before uncork() returns. */
+  #respond(chunks: readonly Chunk[]): void {
+    const response = this.#response
+    response.cork()
+    for (const chunk of chunks) if (chunk.length > 0) response.write(chunk, this.#onEmpty)
+    response.uncork()
+  }
+
+  #explore(socket: Socket, chunk: Chunk, length: number): void {
+    if (!isPlain(this.#response, socket)) {
+      this.#framing = 'foreign'
+      this.#respond([chunk])
+      return
+    }
+    const before = socket.bytesWritten
+    this.#respond([chunk])
+    const added = socket.bytesWritten - before
+    if (added === sizeLine(length).length + length + CRLF.length) this.#framing = 'chunked'
+    else this.#framing = added === length ? 'bare' : 'foreign'
+  }
+
+  #send(socket: Socket, text: string, length: number, encoding: 'latin1' | 'utf8'): void {
+    socket.write(this.#framing === 'bare' ? text : sizeLine(length) + text + CRLF, encoding)
+    if (socket.writableLength > 0) socket.write('', this.#onEmpty)
+  }
+}
+
+const CRLF = '\r\n'
+
+const sizeLine = (length: number): string => length.toString(16) + CRLF
+
+/** Whether what is written to the response gets to its socket, and from there to the kernel, by Node's code alone. */
+function isPlain(response: WritableResponse, socket: Socket): boolean {
+  return (
+    response.write === ServerResponse.prototype.write &&
+    Object.getPrototypeOf(socket) === Socket.prototype &&
+    socket.write === Socket.prototype.write &&
+    !Object.hasOwn(socket, '_write')
+  )
+}
+
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength)
