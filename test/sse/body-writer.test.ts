@@ -1,0 +1,264 @@
+/** A body that is written past its response: byte for byte what Node would have written. */
+import { once } from 'node:events'
+import { OutgoingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import * as fc from 'fast-check'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { Chunk } from '../../src/sse/backlog.ts'
+import { BodyWriter } from '../../src/sse/body-writer.ts'
+import { until } from '../../src/testing/flags.ts'
+import { many, SEED, TIMEOUT } from '../support/random.ts'
+import { open, received, REQUESTS, serve, wire, writeByNode, type Connection } from './body-writer-wire.ts'
+
+const CONNECTIONS = Object.keys(REQUESTS) as Connection[]
+
+const text = fc.oneof(
+  fc.string({ minLength: 1, maxLength: 40 }),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }),
+  // Lone halves of surrogate pairs become three bytes each.
+  fc
+    .array(fc.integer({ min: 0, max: 0xffff }), { minLength: 1, maxLength: 20 })
+    .map((units) => String.fromCharCode(...units)),
+  fc.nat(70_000).map((length) => 'x'.repeat(length + 1)),
+  fc.nat(20_000).map((length) => 'é€😀'.repeat(length / 8 + 1)),
+)
+const bytes = fc.oneof(
+  fc.uint8Array({ minLength: 1, maxLength: 100 }),
+  // Around the size up to which bytes are copied.
+  fc.integer({ min: 4_000, max: 4_200 }).map((length) => new Uint8Array(length).fill(0xe9)),
+)
+/** One chunk, several at once, or a turn of the event loop. */
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.oneof(text, bytes) },
+  { weight: 2, arbitrary: fc.array(fc.oneof(text, bytes, fc.constant('')), { maxLength: 4 }) },
+  { weight: 1, arbitrary: fc.constant(undefined) },
+)
+type Step = Chunk | readonly Chunk[] | undefined
+
+const lengthOf = (chunk: Chunk): number => Buffer.byteLength(chunk)
+
+async function play(steps: readonly Step[], write: (chunks: readonly Chunk[]) => void): Promise<void> {
+  for (const each of steps) {
+    if (each === undefined) await turn()
+    else write(typeof each === 'string' || each instanceof Uint8Array ? [each] : each)
+  }
+}
+
+/** Calls of the `write()` of any response, counted on Node's own class: a body that passes it by has none. */
+function countWrites(): () => number {
+  const write = vi.spyOn(OutgoingMessage.prototype, 'write')
+  onTestFinished(() => write.mockRestore())
+  return () => write.mock.calls.length
+}
+
+describe.each(CONNECTIONS)('over %s', (connection) => {
+  test(
+    'any chunks are the bytes that Node makes of them',
+    async () => {
+      const property = fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        const [own, nodes] = await Promise.all([
+          wire(async (response) => {
+            const writer = new BodyWriter(response, () => {})
+            await play(steps, (chunks) => {
+              const [only] = chunks
+              if (chunks.length === 1 && only !== undefined && only !== '') writer.write(only, lengthOf(only))
+              else writer.writeAll(chunks)
+            })
+          }, connection),
+          wire(async (response) => {
+            await play(steps, (chunks) => {
+              const all = Buffer.concat(chunks.map((chunk) => Buffer.from(chunk as string)))
+              // What is large and not text stays in pieces.
+              const inPieces =
+                all.length > 4_096 && chunks.length > 1 && chunks.some((chunk) => typeof chunk !== 'string')
+              if (inPieces) {
+                response.cork()
+                for (const chunk of chunks) if (chunk.length > 0) response.write(chunk)
+                response.uncork()
+              } else if (all.length > 0) writeByNode(response, all)
+            })
+          }, connection),
+        ])
+        expect(own.equals(nodes)).toBe(true)
+      })
+      await fc.assert(property, { numRuns: many(40, 4_000), seed: SEED })
+    },
+    TIMEOUT,
+  )
+})
+
+describe('on Node’s own response and socket', () => {
+  test.each(['HTTP/1.1', 'HTTP/1.1, kept alive and pipelined', 'HTTP/1.0', 'HTTP/1.0, kept alive'] as const)(
+    'over %s the response writes the first two chunks, and no other',
+    async (connection) => {
+      const writes = countWrites()
+      let responses = 0
+      const all = await wire(async (response) => {
+        responses++
+        // It waits for its turn.
+        if (response.socket === null) await once(response, 'socket')
+        const writer = new BodyWriter(response, () => {})
+        for (let n = 0; n < 100; n++) writer.write(`data: ${n}\n\n`, `data: ${n}\n\n`.length)
+      }, connection)
+      expect(all.toString()).toContain('data: 99\n\n')
+      expect(writes()).toBe(2 * responses)
+    },
+  )
+
+  test('each chunk has been handed to the kernel when write() returns', async () => {
+    const left: number[] = []
+    await wire((response) => {
+      const writer = new BodyWriter(response, () => {})
+      for (let n = 0; n < 20; n++) {
+        writer.write('data: é\n\n', 10)
+        left.push(response.writableLength, response.socket?.writableLength ?? -1)
+      }
+    })
+    expect(new Set(left)).toEqual(new Set([0]))
+  })
+
+  test('trailers follow the body', async () => {
+    const writes = countWrites()
+    const port = await serve((response) => {
+      const writer = new BodyWriter(response, () => {})
+      for (let n = 0; n < 5; n++) writer.write('data: 1\n\n', 9)
+      response.addTrailers({ 'x-sum': '5' })
+    })
+    const all = (await received(open(port))).toString()
+    expect(all.endsWith('9\r\ndata: 1\n\n\r\n0\r\nx-sum: 5\r\n\r\n')).toBe(true)
+    expect(writes()).toBe(2)
+  })
+
+  test('when the kernel takes no more, the rest waits, and onEmpty is called once it has left', async () => {
+    const chunk = 'x'.repeat(100_000)
+    let emptied = 0
+    let waited = false
+    let chunks = 0
+    const port = await serve(async (response) => {
+      const writer = new BodyWriter(response, () => void emptied++)
+      for (; response.writableLength === 0; chunks++) writer.write(chunk, chunk.length)
+      const before = emptied
+      waited = response.writableLength > 0
+      await until(() => emptied > before && response.writableLength === 0, 'the rest to leave')
+      writer.write('end', 3)
+    })
+    const socket = open(port)
+    socket.pause()
+    await until(() => waited, 'a full kernel')
+    socket.resume()
+    const all = (await received(socket)).toString()
+    expect(all.split('x'.repeat(100_000)).length - 1).toBe(chunks)
+    expect(all.endsWith('3\r\nend\r\n0\r\n\r\n')).toBe(true)
+  })
+
+  test('a connection that breaks throws nothing', async () => {
+    let wrote = 0
+    const port = await serve(async (response) => {
+      const writer = new BodyWriter(response, () => {})
+      writer.write('data: 1\n\n', 9)
+      writer.write('data: 2\n\n', 9)
+      await once(response, 'close')
+      for (; wrote < 10; wrote++) writer.write('data: late\n\n', 12)
+    })
+    const socket = open(port)
+    await once(socket, 'data')
+    socket.resetAndDestroy()
+    await until(() => wrote === 10, 'chunks for a client that has left')
+  })
+})
+
+describe('where something stands between, the response writes every chunk:', () => {
+  /** Every second chunk passes what `between` has put there; the body arrives whole, and in order. */
+  async function expectForeign(
+    between: (response: ServerResponse) => void,
+    options: Parameters<typeof serve>[2] = {},
+  ): Promise<string> {
+    const port = await serve(
+      (response) => {
+        between(response)
+        const writer = new BodyWriter(response, () => {})
+        for (let n = 0; n < 10; n++) writer.write(`data: ${n}\n\n`, `data: ${n}\n\n`.length)
+      },
+      'HTTP/1.1',
+      options,
+    )
+    const all = (await received(open(port))).toString()
+    expect([...all.matchAll(/data: (\d)\n\n/gi)].map(([, n]) => Number(n))).toEqual([...Array(10).keys()])
+    return all
+  }
+
+  const upper = (chunk: unknown): string => String(chunk).toUpperCase().replace('DATA', 'Data')
+
+  test('a write() of the response’s own', async () => {
+    const all = await expectForeign((response) => {
+      const write = response.write.bind(response) as (chunk: string, callback: () => void) => boolean
+      response.write = ((chunk: string, callback: () => void) => write(upper(chunk), callback)) as never
+    })
+    expect(all.match(/Data: \d/g)).toHaveLength(10)
+  })
+
+  test('a class of response with a write() of its own', async () => {
+    class Loud extends ServerResponse {
+      override write(chunk: unknown, ...rest: unknown[]): boolean {
+        return super.write(upper(chunk), ...(rest as []))
+      }
+    }
+    const all = await expectForeign(() => {}, { ServerResponse: Loud as never })
+    expect(all.match(/Data: \d/g)).toHaveLength(10)
+  })
+
+  test('a write() of the socket’s own', async () => {
+    let calls = 0
+    await expectForeign(({ socket }) => {
+      if (socket === null) return
+      const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
+      socket.write = ((...args: unknown[]) => {
+        calls++
+        return write(...args)
+      }) as never
+    })
+    // Each chunk in its pieces.
+    expect(calls).toBeGreaterThan(10)
+  })
+
+  test('a response that is corked', async () => {
+    const writes = countWrites()
+    await expectForeign((response) => response.cork())
+    expect(writes()).toBe(10)
+  })
+
+  test('a socket that is corked', async () => {
+    const writes = countWrites()
+    await expectForeign(({ socket }) => {
+      socket?.cork()
+      setImmediate(() => socket?.uncork())
+    })
+    expect(writes()).toBe(10)
+  })
+
+  test('a socket that is no net.Socket', async () => {
+    const prototypes = new Set<unknown>()
+    const writes = countWrites()
+    await wire((response) => {
+      prototypes.add(Object.getPrototypeOf(response.socket))
+      const writer = new BodyWriter(response, () => {})
+      for (let n = 0; n < 10; n++) writer.write('data: 1\n\n', 9)
+    }, 'TLS')
+    expect(prototypes.has(Socket.prototype)).toBe(false)
+    expect(writes()).toBe(10)
+  })
+
+  test('something that was written to the response and still waits', async () => {
+    const all = await wire((response) => {
+      const writer = new BodyWriter(response, () => {})
+      writer.write('data: 1\n\n', 9)
+      writer.write('data: 2\n\n', 9)
+      // Node holds this back until the end of the tick.
+      response.write('data: 3\n\n')
+      writer.write('data: 4\n\n', 9)
+      writer.write('data: 5\n\n', 9)
+    })
+    expect([...all.toString().matchAll(/data: (\d)/g)].map(([, n]) => n).join('')).toBe('12345')
+  })
+})
