@@ -44,6 +44,7 @@ export type { QueueWaits } from './runtime/waits.ts'
 export type { RouteStats } from './runtime/route.ts'
 export type { Stats } from './runtime/scope.ts'
 export type { EventFields, EventInput, Serializer } from './sse/event.ts'
+export { SharedEvent } from './sse/shared-event.ts'
 export type { FlushMode } from './sse/response-sink.ts'
 export type {
   CloseReason,

@@ -1,7 +1,8 @@
 /** Long: half of it is what users read in their editor, and keys, ids and followers share one invariant. */
 import { HF_ERR_EVENT_FIELD, HF_ERR_EVENT_TOO_LARGE, HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { EventRing } from '../sse/event-ring.ts'
-import { encodeEvent, show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'
+import { show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'
+import { SharedEvent } from '../sse/shared-event.ts'
 import type { EventStream } from '../sse/stream.ts'
 import { checkOptions, whole, type Rule } from './option-rules.ts'
 
@@ -85,7 +86,7 @@ export interface HistoryStats {
 /** One key: its events, and its followers. */
 interface Channel {
   readonly key: string
-  readonly ring: EventRing
+  readonly ring: EventRing<SharedEvent>
   /** Streams that hold a place in the ring. */
   followers: number
   /** Wakes the followers that have everything. */
@@ -154,14 +155,13 @@ export class History {
    */
   push(key: string, event: HistoryEvent): string {
     checkKey(key, 'history.push()')
-    const { fields, bytes: bytesWithoutId } = this.#take(event)
     const channel = this.#channels.get(key) ?? this.#make(key)
     const { ring } = channel
     const id = ring.id(ring.next)
-    const bytes = bytesWithoutId + `id: ${id}\n`.length
-    if (bytes > this.#maxBytes) throw new HF_ERR_EVENT_TOO_LARGE(bytes, this.#maxBytes)
+    const shared = this.#share(event, id)
+    if (shared.bytes > this.#maxBytes) throw new HF_ERR_EVENT_TOO_LARGE(shared.bytes, this.#maxBytes)
     this.#keep(channel)
-    ring.push(Object.freeze({ ...fields, id }), bytes)
+    ring.push(shared)
     this.#touch(channel)
     for (const wake of channel.waiting) wake()
     channel.waiting.clear()
@@ -269,11 +269,9 @@ export class History {
       while (!stream.closed) {
         if (cursor === undefined || cursor < ring.oldest) {
           const start = this.#start(ring, from)
-          const { fields } = this.#take(
-            this.#behind({ key, missed: cursor === undefined ? null : start - cursor }),
-          )
+          const behind = this.#behind({ key, missed: cursor === undefined ? null : start - cursor })
           cursor = start
-          yield { ...fields, id: ring.id(cursor - 1) }
+          yield this.#share(behind, ring.id(cursor - 1))
         } else if (cursor < ring.next) {
           yield ring.at(cursor++)
         } else {
@@ -289,34 +287,27 @@ export class History {
     }
   }
 
-  #start(ring: EventRing, from: 'now' | 'oldest'): number {
+  #start(ring: EventRing<SharedEvent>, from: 'now' | 'oldest'): number {
     return from === 'now' ? ring.next : ring.oldest
   }
 
   /**
-   * Checks an event, and takes a copy that cannot change any more.
+   * Checks an event, and makes a copy of it with an id, which no change of the event reaches.
    *
-   * @returns `bytes` of its text, without the id that it will be given
+   * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_DATA
    */
-  #take(event: HistoryEvent): { fields: EventFields; bytes: number } {
-    const id: unknown = (event as Partial<EventFields> | null | undefined)?.id
-    if (typeof event === 'object' && id !== undefined) {
-      throw new HF_ERR_EVENT_FIELD('id', 'left out, since a History gives the ids', show(id))
+  #share(event: HistoryEvent, id: string): SharedEvent {
+    const own: unknown = (event as Partial<EventFields> | null | undefined)?.id
+    if (typeof event === 'object' && own !== undefined) {
+      throw new HF_ERR_EVENT_FIELD('id', 'left out, since a History gives the ids', show(own))
     }
-    let serialized: string | undefined
-    const text = encodeEvent(event, (data) => (serialized = this.#serializer(data)))
-    const { event: name, data, retry }: EventFields = typeof event === 'string' ? { data: event } : event
-    // A retry alone is only its line; with an id an empty line follows.
-    const emptyLine = name === undefined && data === undefined ? '\n'.length : 0
-    return {
-      fields: { event: name, id: undefined, retry, data: serialized ?? data },
-      bytes: Buffer.byteLength(text) + emptyLine,
-    }
+    const { event: name, data, retry } = new SharedEvent(event, this.#serializer)
+    return new SharedEvent({ event: name, id, retry, data })
   }
 
   /** A channel that is not kept yet. */
   #make(key: string): Channel {
-    const ring = new EventRing(this.#maxEvents, this.#maxBytes)
+    const ring = new EventRing<SharedEvent>(this.#maxEvents, this.#maxBytes)
     return { key, ring, followers: 0, waiting: new Set(), deleted: false }
   }
 

@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { joinBytes, type Chunk } from './backlog.ts'
+import { chunkOf, type SharedEvent } from './shared-event.ts'
 
 /** The part of `http.ServerResponse` that a body is written to. */
 export interface WritableResponse {
@@ -47,12 +48,10 @@ export class BodyWriter {
 
   /** @param length of the chunk in bytes, from 1: an empty chunk would end the body */
   write(chunk: Chunk, length: number): void {
-    const framing = this.#framing
-    const { socket } = this.#response
-    if (framing === 'foreign' || socket === null || socket !== this.#socket || !this.#isClear(socket)) {
-      this.#socket ??= socket ?? undefined
+    const socket = this.#clearSocket()
+    if (socket === undefined) {
       this.#respond([chunk])
-    } else if (framing === 'unknown') {
+    } else if (this.#framing === 'unknown') {
       this.#explore(socket, chunk, length)
     } else if (typeof chunk === 'string') {
       // As many bytes as UTF-16 units: all are ASCII, and copied in half the time.
@@ -62,6 +61,13 @@ export class BodyWriter {
     } else {
       this.#respond([chunk])
     }
+  }
+
+  /** Writes an event that many streams send: it is framed once for all of them. */
+  writeShared(event: SharedEvent): void {
+    const socket = this.#framing === 'chunked' ? this.#clearSocket() : undefined
+    if (socket === undefined) this.write(event.text, event.bytes)
+    else this.#hand(socket, chunkOf(event), 'latin1')
   }
 
   /** Writes chunks in one system call; some may be empty. */
@@ -80,14 +86,21 @@ export class BodyWriter {
     this.#response.write(chunk, this.#onEmpty)
   }
 
-  #isClear(socket: Socket): boolean {
+  /** The socket, if a chunk may be written to it past the response, or if that is still to be found out. */
+  #clearSocket(): Socket | undefined {
     const response = this.#response
-    return (
+    const { socket } = response
+    if (this.#framing === 'foreign' || socket === null) return undefined
+    if (socket !== this.#socket) {
+      this.#socket ??= socket
+      return undefined
+    }
+    const isClear =
       response.writableLength === 0 &&
       response.writableCorked === 0 &&
       socket.writableCorked === 0 &&
       socket.writable
-    )
+    return isClear ? socket : undefined
   }
 
   /** Between cork() and uncork() all pieces become one system call, made before uncork() returns. */
@@ -112,7 +125,11 @@ export class BodyWriter {
   }
 
   #send(socket: Socket, text: string, length: number, encoding: 'latin1' | 'utf8'): void {
-    socket.write(this.#framing === 'bare' ? text : sizeLine(length) + text + CRLF, encoding)
+    this.#hand(socket, this.#framing === 'bare' ? text : sizeLine(length) + text + CRLF, encoding)
+  }
+
+  #hand(socket: Socket, text: string, encoding: 'latin1' | 'utf8'): void {
+    socket.write(text, encoding)
     if (socket.writableLength > 0) socket.write('', this.#onEmpty)
   }
 }

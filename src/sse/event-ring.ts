@@ -1,12 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { EventFields } from './event.ts'
-
-interface Entry {
-  /** With its id, as it is sent. Frozen. */
-  readonly event: EventFields
-  /** Length of its text. */
-  readonly bytes: number
-}
 
 /** Random bytes of an epoch: 72 bits, enough that two rings never share one. */
 const EPOCH_BYTES = 9
@@ -17,12 +9,12 @@ const EPOCH_BYTES = 9
  * An event's id is the ring's epoch and the event's position. Each ring has its own random epoch, so that an id from
  * another ring, from an earlier process, or one that a client made up, is recognised as unknown.
  */
-export class EventRing {
+export class EventRing<Event extends { readonly bytes: number }> {
   readonly #epoch = randomBytes(EPOCH_BYTES).toString('base64url')
   readonly #maxEvents: number
   readonly #maxBytes: number
   /** The event at position `n` is at index `(n - 1) % maxEvents`. */
-  readonly #entries: (Entry | undefined)[] = []
+  readonly #events: (Event | undefined)[] = []
   #oldest = 1
   #next = 1
   #bytes = 0
@@ -64,27 +56,28 @@ export class EventRing {
   }
 
   /** The event at a position from `oldest` to `next - 1`. */
-  at(position: number): EventFields {
-    return (this.#entries[(position - 1) % this.#maxEvents] as Entry).event
+  at(position: number): Event {
+    return this.#events[(position - 1) % this.#maxEvents] as Event
   }
 
   /**
    * Adds an event at position `next`, and drops the oldest ones to make room.
    *
-   * @param bytes length of its text, at most `maxBytes`
+   * @param event its `bytes`, the length of its text, are at most `maxBytes`
    */
-  push(event: EventFields, bytes: number): void {
+  push(event: Event): void {
+    const { bytes } = event
     if (this.#next - this.#oldest === this.#maxEvents) this.#drop()
     while (this.#bytes + bytes > this.#maxBytes) this.#drop()
-    this.#entries[(this.#next - 1) % this.#maxEvents] = { event, bytes }
+    this.#events[(this.#next - 1) % this.#maxEvents] = event
     this.#bytes += bytes
     this.#next++
   }
 
   #drop(): void {
     const index = (this.#oldest - 1) % this.#maxEvents
-    this.#bytes -= (this.#entries[index] as Entry).bytes
-    this.#entries[index] = undefined
+    this.#bytes -= (this.#events[index] as Event).bytes
+    this.#events[index] = undefined
     this.#oldest++
   }
 }

@@ -4,6 +4,7 @@ import { BodyWriter, type WritableResponse } from './body-writer.ts'
 import type { Checksum, ContentCoding } from './compression.ts'
 import { HEARTBEAT } from './event.ts'
 import { CompressedBody, ForwardedBody, PLAIN, type ResponseBody } from './response-body.ts'
+import type { SharedEvent } from './shared-event.ts'
 import type { Sink } from './sink.ts'
 
 /**
@@ -137,6 +138,13 @@ export class ResponseSink implements Sink {
     }
     if (body !== PLAIN || !this.#isClear(length)) return this.#take(chunk, length)
     this.#writer.write(chunk, length)
+    return this.#check(0)
+  }
+
+  writeShared(event: SharedEvent): boolean {
+    if (this.#closed || this.#body !== PLAIN || !this.#isClear(event.bytes)) return this.write(event.text, 1)
+    this.#count(1, event.bytes)
+    this.#writer.writeShared(event)
     return this.#check(0)
   }
 

@@ -1,3 +1,5 @@
+import type { SharedEvent } from './shared-event.ts'
+
 /**
  * The way of one stream's bytes to its client. On the server's thread a sink writes the HTTP response, on a worker it
  * writes memory that the server's thread reads. {@link EventStream} depends on this interface only.
@@ -15,6 +17,8 @@ export interface Sink {
   writeLine?(line: string): boolean
   /** True as soon as nothing more is taken, whatever the reason. */
   readonly closed: boolean
+  /** Takes an event that many streams send, as {@link write} takes its text. */
+  writeShared?(event: SharedEvent): boolean
   /** Resolves with true if at most the high-water mark waits, with false if the sink is closed. */
   ready(): Promise<boolean>
   /** Waits like {@link ready}, but blocks the thread, at most `timeoutMs` ms. Absent on the server's thread. */

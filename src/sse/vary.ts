@@ -6,6 +6,7 @@
  * @param field the name of the request header, such as `Accept`
  */
 export function varyOn(current: string | number | string[] | undefined, field: string): string {
+  if (current === undefined) return field
   const fields = [current].flat().join(', ')
   const names = fields.split(',').map((name) => name.trim().toLowerCase())
   if (names.includes('*') || names.includes(field.toLowerCase())) return fields

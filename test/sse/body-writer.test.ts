@@ -7,9 +7,19 @@ import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Chunk } from '../../src/sse/backlog.ts'
 import { BodyWriter } from '../../src/sse/body-writer.ts'
+import { SharedEvent } from '../../src/sse/shared-event.ts'
 import { until } from '../../src/testing/flags.ts'
 import { many, SEED, TIMEOUT } from '../support/random.ts'
-import { open, received, REQUESTS, serve, wire, writeByNode, type Connection } from './body-writer-wire.ts'
+import {
+  open,
+  received,
+  REQUESTS,
+  serve,
+  wire,
+  writeByNode,
+  type Connection,
+  type WriteBody,
+} from './body-writer-wire.ts'
 
 const CONNECTIONS = Object.keys(REQUESTS) as Connection[]
 
@@ -86,6 +96,29 @@ describe.each(CONNECTIONS)('over %s', (connection) => {
     },
     TIMEOUT,
   )
+})
+
+describe.each(CONNECTIONS)('an event that many streams share, over %s', (connection) => {
+  test('is the bytes that Node makes of its text, on each of them', async () => {
+    const events = [...fc.sample(text, { numRuns: 8, seed: SEED }), 'plain'].map(
+      (data) => new SharedEvent(data),
+    )
+    const sharing: WriteBody = async (response) => {
+      const writer = new BodyWriter(response, () => {})
+      for (const event of events) {
+        writer.writeShared(event)
+        await turn()
+      }
+    }
+    const nodes = await wire(async (response) => {
+      for (const event of events) {
+        writeByNode(response, event.text)
+        await turn()
+      }
+    }, connection)
+    for (let stream = 0; stream < 2; stream++)
+      expect((await wire(sharing, connection)).equals(nodes)).toBe(true)
+  })
 })
 
 describe('on Node’s own response and socket', () => {
