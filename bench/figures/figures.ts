@@ -4,6 +4,7 @@
  */
 import type { FigureScenario } from '../scenarios/scenarios.ts'
 import { measureCompression } from './compression.ts'
+import { measureFanOut } from './fan-out.ts'
 import type { Figure } from './figure.ts'
 import { measureIdleLatency } from './idle-latency.ts'
 import { measureIdleStreams } from './idle-streams.ts'
@@ -15,6 +16,7 @@ import type { Bench } from './rounds.ts'
 import { measureSaturated } from './saturated.ts'
 import { measureShortStreams } from './short-streams.ts'
 import { measureTls } from './tls.ts'
+import { measureWritePath } from './write-path.ts'
 
 type Measures<Scenario> = (bench: Bench, scenario: Scenario) => Promise<Figure[]>
 
@@ -29,6 +31,8 @@ const MEASURES: { [Kind in FigureScenario['kind']]: Measures<Extract<FigureScena
   compression: measureCompression,
   isolation: measureIsolation,
   tls: measureTls,
+  'write-path': measureWritePath,
+  'fan-out': measureFanOut,
 }
 
 export async function measureFigures(bench: Bench, scenario: FigureScenario): Promise<Figure[]> {

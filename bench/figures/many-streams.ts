@@ -8,10 +8,12 @@
 import { rank, tailOf } from '../../profiler/samples/percentiles.ts'
 import type { Coding } from '../load/decoded-body.ts'
 import type { ManyStreamsScenario } from '../scenarios/many-streams.ts'
+import type { FanPlan } from '../servers/producers.ts'
+import type { ProducerPlan } from '../servers/server-plan.ts'
 import { figure, type Figure, type Side } from './figure.ts'
 import { inAlternation, type Bench } from './rounds.ts'
 
-interface Ticking {
+export interface Ticking {
   /** CPU time of the server's own thread, in s per million events. */
   mainCpu: number
   /** That of all the server's threads. */
@@ -81,6 +83,9 @@ interface TickingPlan {
   executor: 'inline' | 'workers'
   coding?: Coding | undefined
   tls?: boolean
+  framedByNode?: boolean
+  /** All streams send the same events at the same time. Default: each has a timer of its own. */
+  fan?: Pick<FanPlan, 'share'> | undefined
   /** For messages. */
   place: string
 }
@@ -92,17 +97,22 @@ interface TickingPlan {
  */
 export async function takeTicking(
   { testbed, quick }: Bench,
-  { streams, everyMs, forMs, executor, coding, tls = false, place }: TickingPlan,
+  { streams, everyMs, forMs, executor, coding, tls = false, framedByNode = false, fan, place }: TickingPlan,
 ): Promise<Ticking> {
   const schedule = Float64Array.from({ length: streams }, (_, index) => index * APART_MS)
   const events = Math.ceil((streams * APART_MS + forMs + (quick ? QUICK_SPARE_MS : SPARE_MS)) / everyMs)
+  const producer: ProducerPlan =
+    fan === undefined
+      ? { name: 'ticker', input: { events, everyMs } }
+      : { name: 'fan', input: { streams, events, everyMs, ...fan } }
   const plan = {
     ...testbed.executorOf(executor),
     flush: 'event',
-    producer: { name: 'ticker', input: { events, everyMs } },
+    producer,
     workers: { threads: 1, streamsPerThread: streams },
     coding,
     tls,
+    framedByNode,
   } as const
   return testbed.withServer(plan, async (server): Promise<Ticking> => {
     const [{ recording }, look] = await Promise.all([

@@ -10,6 +10,7 @@
  */
 import { BLOCKS, type BlockScenario } from './block.ts'
 import { COMPRESSION, type CompressionScenario } from './compression.ts'
+import { FAN_OUT, type FanOutScenario } from './fan-out.ts'
 import { HELD, type HeldScenario } from './held.ts'
 import { IDLE_LATENCY, type IdleLatencyScenario } from './idle-latency.ts'
 import { IDLE_STREAMS, type IdleStreamsScenario } from './idle-streams.ts'
@@ -22,6 +23,7 @@ import { RATES, type RateScenario } from './rate.ts'
 import { SATURATED, type SaturatedScenario } from './saturated.ts'
 import { OPEN_CLOSE, SHORT, type ShortStreamsScenario } from './short-streams.ts'
 import { TLS, type TlsScenario } from './tls.ts'
+import { WRITE_PATH, type WritePathScenario } from './write-path.ts'
 
 export type FigureScenario =
   | OneStreamScenario
@@ -34,6 +36,8 @@ export type FigureScenario =
   | CompressionScenario
   | IsolationScenario
   | TlsScenario
+  | WritePathScenario
+  | FanOutScenario
 
 export type Scenario = BlockScenario | RateScenario | MicroScenario | HeldScenario | FigureScenario
 
@@ -55,6 +59,8 @@ export const SCENARIOS: readonly Scenario[] = [
   HELD,
   ISOLATION,
   TLS,
+  ...WRITE_PATH,
+  ...FAN_OUT,
   ...COMPRESSION,
 ]
 

@@ -4,7 +4,7 @@
  * Each event's data begins with its number in its stream, from 0, by which the client sees a gap.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { producer, type EventStream, type PortableProducer } from 'headfirst'
+import { producer, SharedEvent, type EventStream, type PortableProducer } from 'headfirst'
 import { nowMs } from '../../profiler/clock.ts'
 import { burn } from './burn.ts'
 import { EVENT_BYTES, FRAME_BYTES, payloads, type BurstPlan } from './payload.ts'
@@ -173,6 +173,37 @@ export const hub: PortableProducer<HubPlan & { ending: Ending }> = producer(
     theHub.add(stream)
   },
   { name: 'hub' },
+)
+
+export interface FanPlan {
+  /** So many streams have to be there before the first event. */
+  streams: number
+  events: number
+  /** Between two events. */
+  everyMs: number
+  /** Whether all streams send one `SharedEvent`. */
+  share: boolean
+}
+
+const fanned = new Set<EventStream>()
+
+/** Joins the streams of its thread, which all send the same events at the same time. */
+export const fan: PortableProducer<FanPlan> = producer(
+  import.meta.url,
+  (stream: EventStream, { streams, events, everyMs, share }: FanPlan) => {
+    fanned.add(stream)
+    if (fanned.size < streams) return
+    let number = 0
+    const timer = setInterval(() => {
+      const text = `${number++} ${process.hrtime.bigint()} `.padEnd(EVENT_BYTES - FRAME_BYTES, '.')
+      const event = share ? new SharedEvent(text) : text
+      for (const each of fanned) each.send(event)
+      if (number < events) return
+      clearInterval(timer)
+      for (const each of fanned) each.close()
+    }, everyMs)
+  },
+  { name: 'fan' },
 )
 
 /** Tells when it was started, on a clock that all threads share. */

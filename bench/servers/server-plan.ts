@@ -3,7 +3,7 @@ import type { FlushMode, RouteStats, WorkersOptions } from 'headfirst'
 import type { Coding } from '../load/decoded-body.ts'
 import type { BurstPlan } from './payload.ts'
 import type { Peer } from './peers.ts'
-import type { HubPlan, TickerPlan } from './producers.ts'
+import type { FanPlan, HubPlan, TickerPlan } from './producers.ts'
 import type { Memory, Usage } from './usage.ts'
 
 /** One route: a producer, and where it runs. */
@@ -14,6 +14,8 @@ export interface RoutePlan {
   producer: ProducerPlan
   /** What the body is compressed in, and its clients ask for. Default: not at all. */
   coding?: Coding | undefined
+  /** Whether each chunk goes through Node's own response, as it did before headfirst framed chunks. Default: no. */
+  framedByNode?: boolean
 }
 
 export interface ServerPlan extends RoutePlan {
@@ -46,6 +48,7 @@ export type ProducerPlan =
   | { name: 'burst'; input: BurstPlan }
   | { name: 'ticker'; input: TickerPlan }
   | { name: 'hub'; input: HubPlan }
+  | { name: 'fan'; input: FanPlan }
 
 /** All counts since the server's start. */
 export interface Snapshot extends Usage {

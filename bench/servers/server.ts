@@ -13,7 +13,19 @@ import { serve } from '../../profiler/load/remote.ts'
 import { naive } from './naive/executor.ts'
 import { loadExecutor } from './own-executor.ts'
 import { loadProducer } from './own-producer.ts'
-import { block, burst, hub, nap, pause, single, subscribe, ticker, wait, type Ending } from './producers.ts'
+import {
+  block,
+  burst,
+  fan,
+  hub,
+  nap,
+  pause,
+  single,
+  subscribe,
+  ticker,
+  wait,
+  type Ending,
+} from './producers.ts'
 import {
   PATHS,
   type Address,
@@ -24,7 +36,7 @@ import {
 } from './server-plan.ts'
 import { memory, usage } from './usage.ts'
 
-const PRODUCERS = { block, burst, hub, nap, pause, single, subscribe, ticker, wait }
+const PRODUCERS = { block, burst, fan, hub, nap, pause, single, subscribe, ticker, wait }
 
 /** Overload is what is measured here: no client may be refused for it. */
 const QUEUE_WITHOUT_REFUSAL = 100_000
@@ -77,14 +89,18 @@ function https(): FastifyServerOptions {
 }
 
 async function addRoute(app: FastifyInstance, path: string, plan: RoutePlan): Promise<void> {
-  const { executor, flush, producer, coding } = plan
+  const { executor, flush, producer, coding, framedByNode = false } = plan
   const compress = coding === undefined ? false : { encodings: [coding] }
   const produce =
     producer.name === 'own'
       ? await loadProducer(producer.module)
       : (PRODUCERS[producer.name] as Producer<unknown>)
   const input = producer.name === 'hub' ? { ...producer.input, ending } : producer.input
-  app.get(path, { sse: { executor, flush, compress } }, async (_request, reply) => reply.sse(produce, input))
+  app.get(path, { sse: { executor, flush, compress } }, async (_request, reply) => {
+    // A `write()` of the response's own is never passed by.
+    if (framedByNode) reply.raw.write = reply.raw.write.bind(reply.raw)
+    return reply.sse(produce, input)
+  })
 }
 
 serve({

@@ -29,6 +29,7 @@ function eventsOf(producer: ProducerPlan, frameBytes: number): Pick<Target, 'eve
     }
     case 'hub':
       return { events: undefined, shape: { bytes: EVENT_BYTES, stamped: true } }
+    case 'fan':
     case 'ticker':
       return { events: producer.input.events, shape: { bytes: EVENT_BYTES, stamped: true } }
     default:

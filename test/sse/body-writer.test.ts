@@ -198,31 +198,32 @@ describe('on Node’s own response and socket', () => {
     await once(socket, 'data')
     socket.resetAndDestroy()
     await until(() => wrote === 10, 'chunks for a client that has left')
+    expect(wrote).toBe(10)
   })
 })
 
+/** Ten chunks of a response that `between` has changed arrive whole, and in order. */
+async function expectForeign(
+  between: (response: ServerResponse) => void,
+  options: Parameters<typeof serve>[2] = {},
+): Promise<string> {
+  const port = await serve(
+    (response) => {
+      between(response)
+      const writer = new BodyWriter(response, () => {})
+      for (let n = 0; n < 10; n++) writer.write(`data: ${n}\n\n`, `data: ${n}\n\n`.length)
+    },
+    'HTTP/1.1',
+    options,
+  )
+  const all = (await received(open(port))).toString()
+  expect([...all.matchAll(/data: (\d)\n\n/gi)].map(([, n]) => Number(n))).toEqual([...Array(10).keys()])
+  return all
+}
+
+const upper = (chunk: unknown): string => String(chunk).toUpperCase().replace('DATA', 'Data')
+
 describe('where something stands between, the response writes every chunk:', () => {
-  /** Every second chunk passes what `between` has put there; the body arrives whole, and in order. */
-  async function expectForeign(
-    between: (response: ServerResponse) => void,
-    options: Parameters<typeof serve>[2] = {},
-  ): Promise<string> {
-    const port = await serve(
-      (response) => {
-        between(response)
-        const writer = new BodyWriter(response, () => {})
-        for (let n = 0; n < 10; n++) writer.write(`data: ${n}\n\n`, `data: ${n}\n\n`.length)
-      },
-      'HTTP/1.1',
-      options,
-    )
-    const all = (await received(open(port))).toString()
-    expect([...all.matchAll(/data: (\d)\n\n/gi)].map(([, n]) => Number(n))).toEqual([...Array(10).keys()])
-    return all
-  }
-
-  const upper = (chunk: unknown): string => String(chunk).toUpperCase().replace('DATA', 'Data')
-
   test('a write() of the response’s own', async () => {
     const all = await expectForeign((response) => {
       const write = response.write.bind(response) as (chunk: string, callback: () => void) => boolean
@@ -246,10 +247,10 @@ describe('where something stands between, the response writes every chunk:', () 
     await expectForeign(({ socket }) => {
       if (socket === null) return
       const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
-      socket.write = ((...args: unknown[]) => {
+      socket.write = (...args: unknown[]) => {
         calls++
         return write(...args)
-      }) as never
+      }
     })
     // Each chunk in its pieces.
     expect(calls).toBeGreaterThan(10)

@@ -20,10 +20,10 @@ export const single: PortableProducer = producer(
 const SHARED = EVENTS.map((event) => new SharedEvent(event))
 
 /** The same events, made before any stream. */
-export const shared: PortableProducer = producer(
+export const sharing: PortableProducer = producer(
   import.meta.url,
   async (stream) => {
     for (const event of SHARED) stream.send(event)
   },
-  { name: 'shared' },
+  { name: 'sharing' },
 )

@@ -3,7 +3,7 @@ import { SharedEvent, type EventInput } from '../../src/index.ts'
 import { encodeEvent } from '../../src/sse/event.ts'
 import { EXECUTORS } from '../support/executors.ts'
 import { Testbed } from '../support/testbed.ts'
-import { shared, single } from './shared-event-producers.ts'
+import { sharing, single } from './shared-event-producers.ts'
 
 const EVENTS: EventInput[] = [
   'text',
@@ -57,8 +57,8 @@ describe.each(EXECUTORS)('on %s', (executor) => {
     'streams send the same bytes as of single events (flush %s, compressed: %s)',
     async (flush, compress) => {
       const testbed = await Testbed.everywhere({ executor, flush, compress })
-      testbed.route('/single', single, undefined as never)
-      testbed.route('/shared', shared, undefined as never)
+      testbed.route('/single', single, undefined)
+      testbed.route('/shared', sharing, undefined)
       const { body } = await testbed.request('/single')
       expect(body).toContain('id: 19\n')
       for (let stream = 0; stream < 3; stream++) {
