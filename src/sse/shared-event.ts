@@ -1,5 +1,8 @@
 import { encodeEvent, type EventFields, type EventInput, type Serializer } from './event.ts'
 
+/** Unlike `instanceof`, it never throws: a producer may send a Proxy that was revoked. */
+export let isShared: (event: unknown) => event is SharedEvent
+
 /** The chunk of an event on HTTP/1.1 (RFC 9112, 7.1), one character for each byte. Made when it is first read. */
 export let chunkOf: (event: SharedEvent) => string
 
@@ -50,6 +53,7 @@ export class SharedEvent implements EventFields {
   }
 
   static {
+    isShared = (event): event is SharedEvent => typeof event === 'object' && event !== null && #text in event
     chunkOf = (event) => (event.#chunk ??= event.#frame())
   }
 

@@ -1,6 +1,6 @@
 import { HF_ERR_CANNOT_BLOCK, HF_ERR_OPTION_INVALID, HF_ERR_STREAM_CLOSED } from '../errors.ts'
 import { encodeComment, encodeEvent, show, soleLine, type EventInput, type Serializer } from './event.ts'
-import { SharedEvent } from './shared-event.ts'
+import { isShared } from './shared-event.ts'
 import type { Sink } from './sink.ts'
 
 /**
@@ -142,7 +142,7 @@ export class EventStream {
    */
   send(event: EventInput): boolean {
     if (this.closed) return false
-    if (typeof event === 'object' && event instanceof SharedEvent) {
+    if (isShared(event)) {
       return this.#sink.writeShared?.(event) ?? this.#sink.write(event.text, 1)
     }
     if (this.#sink.writeLine !== undefined) {

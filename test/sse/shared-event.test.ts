@@ -48,6 +48,26 @@ describe('a shared event', () => {
   })
 })
 
+test('what only looks like one is sent like any other event, or refused', async () => {
+  const { proxy, revoke } = Proxy.revocable({ data: '' }, {})
+  revoke()
+  const shared = new SharedEvent({ event: 'e', data: 'd' })
+  const codes: unknown[] = []
+  const testbed = await Testbed.serving(async (stream) => {
+    stream.send({ ...shared })
+    stream.send(new Proxy(shared, {}))
+    for (const event of [proxy, Object.create(SharedEvent.prototype)]) {
+      try {
+        stream.send(event as EventInput)
+      } catch (error) {
+        codes.push((error as { code?: string }).code)
+      }
+    }
+  })
+  expect((await testbed.request('/')).body).toBe(shared.text.repeat(2))
+  expect(codes).toEqual(['HF_ERR_EVENT_INVALID', 'HF_ERR_EVENT_INVALID'])
+})
+
 describe.each(EXECUTORS)('on %s', (executor) => {
   test.each([
     ['event', false],
