@@ -54,7 +54,7 @@ test('what only looks like one is sent like any other event, or refused', async 
   const shared = new SharedEvent({ event: 'e', data: 'd' })
   const codes: unknown[] = []
   const testbed = await Testbed.serving(async (stream) => {
-    stream.send({ ...shared })
+    stream.send({ event: shared.event, data: shared.data })
     stream.send(new Proxy(shared, {}))
     for (const event of [proxy, Object.create(SharedEvent.prototype)]) {
       try {
