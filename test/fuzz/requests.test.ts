@@ -233,7 +233,8 @@ test('nothing is left of HTTP/2 frames of any bytes', { timeout: TIMEOUT }, asyn
   for (const executor of EXECUTORS) {
     const good = client.open(`/${executor}/strict`, { 'last-event-id': 'good' })
     await good.over()
-    expect(good.body).toBe(GOOD)
+    // A busy machine may let a heartbeat's time pass.
+    expect(good.body.replaceAll(/^:\n/gm, '')).toBe(GOOD)
   }
   client.session.close()
   await testbed.idle()
