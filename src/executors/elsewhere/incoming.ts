@@ -108,8 +108,12 @@ export class Incoming {
    */
   async whenReady(tell: () => void): Promise<void> {
     if (this.behind || this.task.sink.closed) return
+    const { sink, options } = this.task
     this.behind = true
-    const isOpen = await this.task.sink.ready()
+    let isOpen = await sink.ready()
+    // If frames came between the moment in which the client had caught up and this line, it may be behind again. They
+    // have not called for another wait, since this one was not over.
+    while (isOpen && sink.buffered > options.highWaterMark) isOpen = await sink.ready()
     this.behind = false
     if (isOpen) tell()
   }

@@ -1,6 +1,9 @@
+import { types } from 'node:util'
+import { isObject } from '../../runtime/option-rules.ts'
 import type { ElsewhereTask } from '../../runtime/executor.ts'
+import { show } from '../../sse/event.ts'
 import type { CloseReason } from '../../sse/stream.ts'
-import { FrameKind } from './frames.ts'
+import { FrameKind, FramesInvalid } from './frames.ts'
 import { Incoming, type IncomingEvents } from './incoming.ts'
 import type { Frame, ToFarEnd } from './link.ts'
 import { orderOf } from './order.ts'
@@ -44,20 +47,29 @@ export class NearEnd {
     return this.#isOver
   }
 
-  /** Takes a frame of the far end. If the frame is invalid, the stream ends as `lost`. */
-  take({ kind, payload = NOTHING, events = 0 }: Frame): void {
+  /**
+   * Takes a frame of the far end. If the frame is invalid, the stream ends as `lost`, and the far end gets the close:
+   * its producer may still run.
+   *
+   * The payload's bytes may wait for the client, so they must not change later.
+   */
+  take(frame: Frame): void {
     if (this.#isOver) return
-    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
     try {
-      if (kind !== FrameKind.DATA && kind !== FrameKind.CODED) {
-        this.#incoming.control(kind, bytes, this.#events)
-      } else if (this.#incoming.events(kind, bytes, events)) {
-        this.#settle()
-      } else {
-        void this.#incoming.whenReady(() => this.#settle())
-      }
+      this.#take(checked(frame))
     } catch (error) {
-      this.lose(error instanceof Error ? error : new Error('a frame that makes no sense', { cause: error }))
+      this.#abandon(error)
+    }
+  }
+
+  #take({ kind, payload = NOTHING, events = 0 }: Frame): void {
+    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+    if (kind !== FrameKind.DATA && kind !== FrameKind.CODED) {
+      this.#incoming.control(kind, bytes, this.#events)
+    } else if (this.#incoming.events(kind, bytes, events)) {
+      this.#settle()
+    } else {
+      void this.#settleWhenReady()
     }
   }
 
@@ -71,6 +83,24 @@ export class NearEnd {
     if (this.#isOver) return
     this.#isOver = true
     this.#incoming.task.lose(error)
+  }
+
+  /** Loses a stream whose far end is not known to be gone. */
+  #abandon(cause: unknown): void {
+    this.lose(cause instanceof Error ? cause : new Error('a frame that makes no sense', { cause }))
+    try {
+      this.#send({ closed: 'lost' })
+    } catch {
+      // The link is broken too: then the far end sees for itself that it is.
+    }
+  }
+
+  async #settleWhenReady(): Promise<void> {
+    try {
+      await this.#incoming.whenReady(() => this.#settle())
+    } catch (error) {
+      this.#abandon(error)
+    }
   }
 
   /**
@@ -88,3 +118,19 @@ export class NearEnd {
 }
 
 const NOTHING = new Uint8Array()
+
+/**
+ * A far end of another version, or a link that changes what it carries (JSON makes a plain object of bytes), must not
+ * cause an error outside of its stream.
+ */
+function checked(frame: Frame): Frame {
+  if (!isObject(frame)) throw new FramesInvalid(`a frame that is ${show(frame)}, and no object`)
+  const { kind, payload, events } = frame
+  if (payload !== undefined && !types.isUint8Array(payload)) {
+    throw new FramesInvalid(`a frame of kind ${kind} whose payload is ${show(payload)}, and no Uint8Array`)
+  }
+  if (events !== undefined && !(Number.isSafeInteger(events) && events >= 0)) {
+    throw new FramesInvalid(`a frame of kind ${kind} whose number of events is ${show(events)}`)
+  }
+  return frame
+}
