@@ -37,8 +37,20 @@ export class FarEnd {
     this.#sink = new LinkSink(send, order.highWaterMark)
   }
 
-  /** Imports the module and runs the producer. Resolves when the producer has finished or failed; never rejects. */
+  /**
+   * Imports the module and runs the producer. Resolves when the producer has finished or failed; never rejects, also if
+   * the link fails to send.
+   */
   async run(): Promise<void> {
+    try {
+      await this.#produce()
+    } catch {
+      // The link did not take the last frame. The near end learns of the end from the loss of the link.
+    }
+    this.#sink.close()
+  }
+
+  async #produce(): Promise<void> {
     const reason = (): CloseReason | undefined => this.#reason
     await produce(this.#order, {
       sink: this.#sink,
@@ -52,10 +64,12 @@ export class FarEnd {
         close(stream, this.#reason)
       },
     })
-    this.#sink.close()
   }
 
-  /** Takes a message of the near end, except the order. */
+  /**
+   * Takes a message of the near end, except the order. When the link is gone, call it with `{ closed: 'lost' }`:
+   * otherwise the producer goes on for ever.
+   */
   take(message: ToFarEnd): void {
     if ('drained' in message) {
       this.#sink.drained(message.drained)
@@ -110,7 +124,7 @@ class LinkSink implements Sink {
   }
 
   drained(bytes: number): void {
-    this.#drained = bytes
+    this.#drained = Math.max(this.#drained, bytes)
     if (this.#isBelow) for (const resolve of this.#ready.splice(0)) resolve(!this.#closed)
   }
 

@@ -25,7 +25,10 @@ export interface FarSide {
   opened(stream: EventStream): void
 }
 
-/** Runs one stream's producer to its end. Its last frame, after its events, is DONE or ERROR. Never rejects. */
+/**
+ * Runs one stream's producer to its end. Its last frame, after its events, is DONE or ERROR. Rejects only with what
+ * `far.send()` throws for this frame.
+ */
 export async function produce(order: Order, far: FarSide): Promise<void> {
   let stream: EventStream | undefined
   try {
