@@ -1,11 +1,12 @@
 /**
- * Finds values that would change on their way to a thread. A message is a copy (structured clone: HTML Living
+ * Finds values that would change on their way to a thread or a process. A message is a copy (structured clone: HTML Living
  * Standard, 2.7), and the copy of some values differs without an error: a Buffer arrives as a Uint8Array, a URL as
  * `{}`. A prototype that is lost in this way is restored on the thread. Any other loss is an error before the head.
  *
  * Only objects of classes that this module does not list are copied for the check. Plain data is walked, not copied.
  */
 import { types } from 'node:util'
+import { deserialize, serialize } from 'node:v8'
 import { HF_ERR_INPUT_NOT_CLONEABLE } from '../../errors.ts'
 import type { Task } from '../../runtime/executor.ts'
 import { classesOf, kindOf, Loss, property } from './loss.ts'
@@ -16,12 +17,13 @@ type Checked = Pick<Task, 'input' | 'context' | 'route'>
 const stripped = new WeakMap<Checked, readonly object[]>()
 
 /**
- * Checks that a task's input and context arrive on a thread as they are.
+ * Checks that a task's input and context arrive on a thread, or in a process, as they are.
  *
+ * @param sharedMemory false if they go to another process. Default: true
  * @throws HF_ERR_INPUT_NOT_CLONEABLE if a value would change
  */
-export function checkCloneable(task: Checked): void {
-  const survey = new Survey()
+export function checkCloneable(task: Checked, sharedMemory: boolean = true): void {
+  const survey = new Survey(sharedMemory)
   const loss = survey.of('input', task.input) ?? survey.of('context', task.context)
   if (loss !== undefined) {
     throw new HF_ERR_INPUT_NOT_CLONEABLE(task.route, loss.path, loss.what, { cause: loss.cause })
@@ -55,9 +57,14 @@ const DEEPEST = 1_000
 class Survey {
   /** Buffers, and objects without a prototype. An object with two references may be here twice. */
   readonly stripped: object[] = []
+  readonly #sharedMemory: boolean
   #seen: Set<object> | undefined
   #objects = 0
   #depth = 0
+
+  constructor(sharedMemory: boolean) {
+    this.#sharedMemory = sharedMemory
+  }
 
   /** What a copy of this value would lose; undefined if nothing. */
   of(name: string, value: unknown): Loss | undefined {
@@ -101,7 +108,7 @@ class Survey {
     }
     if (prototype === Buffer.prototype && types.isUint8Array(value)) {
       this.stripped.push(value)
-      return lossOfBytes(value)
+      return this.#bytes(value)
     }
     // Objects of another realm (node:vm, jest) have classes of the same names. On the thread they get the thread's
     // classes.
@@ -112,12 +119,20 @@ class Survey {
     if (classes === 'Set<Object' && types.isSet(value)) return lossOfOwn(value) ?? this.#set(value)
     if (classes === 'Date<Object' && types.isDate(value)) return lossOfOwn(value)
     if (BYTES.test(classes) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value))) {
-      return lossOfBytes(value)
+      return this.#bytes(value)
     }
     if (types.isNativeError(value) && Object.hasOwn(value, 'cause')) {
-      return this.#properties(value, ['cause']) ?? lossOfCopy(value)
+      return this.#properties(value, ['cause']) ?? lossOfCopy(value, this.#sharedMemory)
     }
-    return lossOfCopy(value)
+    return lossOfCopy(value, this.#sharedMemory)
+  }
+
+  #bytes(value: ArrayBufferView | ArrayBufferLike): Loss | undefined {
+    const memory = ArrayBuffer.isView(value) ? value.buffer : value
+    if (!this.#sharedMemory && types.isSharedArrayBuffer(memory)) {
+      return new Loss(`${kindOf(value)} in shared memory`)
+    }
+    return lossOfBytes(value)
   }
 
   #plain(value: object): Loss | undefined {
@@ -217,13 +232,13 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 }
 
 /**
- * What the copy of any other object loses. Node copies some of its own classes, such as KeyObject and Blob, as they
- * are.
+ * What the copy of any other object loses. Node copies some of its own classes, such as KeyObject and Blob, to a thread
+ * as they are. On the channel of a child process they become `{}`, without an error.
  */
-function lossOfCopy(value: object): Loss | undefined {
+function lossOfCopy(value: object, sharedMemory: boolean): Loss | undefined {
   let copy: object
   try {
-    copy = structuredClone(value)
+    copy = sharedMemory ? structuredClone(value) : (deserialize(serialize(value)) as object)
   } catch (cause) {
     return new Loss(kindOf(value), cause)
   }

@@ -24,6 +24,18 @@ export interface ProducerReference {
   name: string | undefined
 }
 
+/** Where a task is going to run. */
+export interface PortableOptions {
+  /**
+   * Whether the producer shares the server's memory, because it runs on a thread of the same process. With `false`, for
+   * another process or machine, what only threads can share or copy is refused too: a `SharedArrayBuffer`, and objects
+   * of Node such as `KeyObject` and `Blob`.
+   *
+   * @default true
+   */
+  sharedMemory?: boolean
+}
+
 /** A key of a reference, for maps and sets. */
 export const moduleKey = ({ module, name }: ProducerReference): string => `${module}\n${name ?? ''}`
 
@@ -42,16 +54,17 @@ const found = new Set<string>()
  *   not export the producer, HF_ERR_PRODUCER_AMBIGUOUS if it exports several and this one has no name
  * @example
  * const elsewhere: Executor = {
- *   prepare: checkPortable,
+ *   prepare: (task) => checkPortable(task, { sharedMemory: false }),
  *   run: (task) => void new NearEnd(task, (message) => child.send(message)),
  * }
  */
 export function checkPortable(
   task: Pick<Task, 'executor' | 'route' | 'producer' | 'input' | 'context'>,
+  { sharedMemory }: PortableOptions = {},
 ): Promise<void> | undefined {
   const reference = portability(task.producer)
   if (reference === undefined) throw new HF_ERR_PRODUCER_NOT_PORTABLE(task.route, task.executor)
-  checkCloneable(task)
+  checkCloneable(task, sharedMemory)
   const key = moduleKey(reference)
   if (found.has(key)) return undefined
   if (isEntry(reference.module))

@@ -1,0 +1,2 @@
+/** Sends back what it gets. */
+process.on('message', (message) => process.send?.(message))
