@@ -1,4 +1,5 @@
 /** Encodes errors as bytes, so that an error crosses from a worker in order with the events of its stream. */
+import { types } from 'node:util'
 
 interface PortableError {
   name: string
@@ -48,7 +49,8 @@ export function decodeError(bytes: Uint8Array): unknown {
 function toPortable(thrown: unknown, depth: number, longest: number): PortableThrown {
   // The `message` or `stack` of an error may be any value.
   const cut = (text: unknown): string => String(text).slice(0, longest)
-  if (!(thrown instanceof Error)) return { value: plain(thrown, cut) }
+  // An error of another realm (node:vm, jest) is no instance of this realm's Error.
+  if (!(thrown instanceof Error || types.isNativeError(thrown))) return { value: plain(thrown, cut) }
   const fields: PortableError['fields'] = {}
   for (const [key, value] of Object.entries(thrown)) {
     if (typeof value === 'string') fields[key] = cut(value)
