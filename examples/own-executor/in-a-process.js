@@ -10,52 +10,55 @@ import { checkPortable, NearEnd } from 'headfirst/elsewhere'
 const CHILD = fileURLToPath(new URL('child.js', import.meta.url))
 
 export function inAProcess() {
-  const streams = new Map()
-  const numbers = new Map()
-  let child
+  const nears = new WeakMap()
+  let current
   let count = 0
 
-  const forget = (stream) => {
-    numbers.delete(streams.get(stream)?.task)
-    streams.delete(stream)
-  }
-
-  const gone = (error) => {
-    child = undefined
-    for (const [stream, { near }] of streams) {
-      forget(stream)
-      near.lose(error)
-    }
-  }
-
   const start = () => {
-    const started = fork(CHILD, { serialization: 'advanced' })
-    started.on('message', ({ stream, frame }) => {
-      const { near } = streams.get(stream) ?? {}
+    const child = fork(CHILD, { serialization: 'advanced' })
+    const started = { child, streams: new Map() }
+    const { streams } = started
+    child.on('message', ({ stream, frame }) => {
+      const near = streams.get(stream)
       near?.take(frame)
-      if (near?.isOver) forget(stream)
+      if (near?.isOver) streams.delete(stream)
     })
-    started.once('exit', (code, signal) => gone(new Error(`the process has ended (${signal ?? code})`)))
-    started.once('error', gone)
+    const retire = () => {
+      if (current === started) current = undefined
+    }
+    const lose = (error) => {
+      retire()
+      for (const near of streams.values()) near.lose(error)
+      streams.clear()
+    }
+    child.once('disconnect', retire)
+    // 'close' comes after its last message, 'exit' may come before.
+    child.once('close', (code, signal) => lose(new Error(`the process has ended (${signal ?? code})`)))
+    child.on('error', (error) => {
+      // It has not started. Any later error is a message that came too late for it, and 'close' follows.
+      if (child.pid === undefined) lose(error)
+    })
     return started
   }
 
   return {
-    prepare: checkPortable,
+    prepare: (task) => checkPortable(task, { sharedMemory: false }),
     run(task) {
-      child ??= start()
+      current ??= start()
+      const { child, streams } = current
       const stream = ++count
-      numbers.set(task, stream)
-      streams.set(stream, { task, near: new NearEnd(task, (message) => child?.send({ stream, message })) })
+      const near = new NearEnd(task, (message) => child.send({ stream, message }))
+      nears.set(task, near)
+      streams.set(stream, near)
     },
     cancel(task, reason) {
-      streams.get(numbers.get(task))?.near.cancel(reason)
+      nears.get(task)?.cancel(reason)
     },
     async close(graceMs) {
       // All producers are cancelled by now. They may finish until the deadline.
       const deadline = Date.now() + graceMs
-      while (streams.size > 0 && Date.now() < deadline) await pass(10)
-      child?.kill()
+      while (current?.streams.size > 0 && Date.now() < deadline) await pass(10)
+      current?.child.kill()
     },
   }
 }
