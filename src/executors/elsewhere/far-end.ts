@@ -45,7 +45,7 @@ export class FarEnd {
     try {
       await this.#produce()
     } catch {
-      // The link did not take the last frame. The near end learns of the end from the loss of the link.
+      // The link did not take the last frame. At the near end its loss ends the stream.
     }
     this.#sink.close()
   }

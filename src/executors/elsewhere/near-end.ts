@@ -91,7 +91,7 @@ export class NearEnd {
     try {
       this.#send({ closed: 'lost' })
     } catch {
-      // The link is broken too: then the far end sees for itself that it is.
+      // The link is broken too. At the far end its loss closes the stream.
     }
   }
 

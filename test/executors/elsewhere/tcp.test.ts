@@ -1,4 +1,4 @@
-/** An executor whose producers run in another process, over TCP: a link of bytes, which breaks wherever it likes. */
+/** An executor whose producers run in another process, over TCP: a link of bytes, which may break anywhere. */
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { until } from '../../../src/testing/flags.ts'
