@@ -63,11 +63,15 @@ const FILES = {
   'src/executors/elsewhere/error-transport.ts': {
     tests: ['test/executors/elsewhere/error-transport.test.ts'],
   },
-  'src/executors/elsewhere/near-end.ts': { tests: ['test/executors/elsewhere/ends.test.ts'], threads: true },
-  'src/executors/elsewhere/far-end.ts': { tests: ['test/executors/contract.test.ts'], threads: true },
+  'src/executors/elsewhere/near-end.ts': {
+    tests: ['test/executors/elsewhere/ends.test.ts', 'test/executors/elsewhere/faulty-link.test.ts'],
+    threads: true,
+  },
+  'src/executors/elsewhere/far-end.ts': { tests: ['test/executors/elsewhere/far-end.test.ts'] },
   'src/executors/elsewhere/incoming.ts': {
     tests: [
       'test/executors/elsewhere/ends.test.ts',
+      'test/executors/elsewhere/faulty-link.test.ts',
       'test/executors/workers/thread.test.ts',
       'test/executors/workers/thread-ring.test.ts',
       'test/executors/workers/thread-pace.test.ts',

@@ -1,7 +1,7 @@
 /**
- * One stream over a link. A link carries messages both ways, in order, none of them twice, such as the channel of a child
- * process. The near end is on the server's thread. The producer runs at the far end. Messages are plain objects with numbers, strings and
- * bytes; only `input` and `context` of an order hold whatever values the route gives.
+ * One stream over a link. A link carries messages both ways, in order, none of them twice, such as the channel of a
+ * child process. The near end is on the server's thread. The producer runs at the far end. Messages are plain objects
+ * with numbers, strings and bytes; only `input` and `context` of an order hold whatever values the route gives.
  */
 import type { CloseReason } from '../../sse/stream.ts'
 import type { FrameKind } from './frames.ts'

@@ -47,6 +47,9 @@ class PlayedNear {
   }
 }
 
+/** What a producer of this name has noted. */
+const notesOf = (name: string): readonly unknown[] => producers.seen.get(name) ?? []
+
 const turns = async (count = 20): Promise<void> => {
   for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -90,6 +93,87 @@ describe('the credit', () => {
     expect(near.kinds.at(-1)).toBe(FrameKind.DONE)
     const last = near.frames.at(-2)?.payload as Uint8Array
     expect(Buffer.from(last).toString()).toBe('data: 99999\n\n')
+  })
+})
+
+describe('a stream', () => {
+  test('events and lines are frames of their own, with their number', async () => {
+    const near = new PlayedNear(orderOf(producers.closing))
+    await near.far.run()
+    const frames = near.frames.map(({ kind, payload = [], events }) => [kind, String(payload), events])
+    expect(frames).toEqual([
+      [FrameKind.START, '', undefined],
+      [FrameKind.LEFT_OPEN, '', undefined],
+      [FrameKind.DATA, ': almost\n', 0],
+      [FrameKind.DATA, 'data: last\n\n', 1],
+      [FrameKind.CLOSE, '', undefined],
+      [FrameKind.DONE, '', undefined],
+    ])
+  })
+
+  test('that is closed from outside: the producer gets the first reason, and sends nothing more', async () => {
+    const near = new PlayedNear(orderOf(producers.observing, { name: 'closed' }))
+    const done = near.far.run()
+    await until(() => near.kinds.includes(FrameKind.DATA), 'the producer')
+    near.far.take({ closed: 'timeout' })
+    near.far.take({ closed: 'client' })
+    await done
+    expect(notesOf('closed')).toEqual(['timeout', true, false, false, false])
+    expect(near.kinds).toEqual([FrameKind.START, FrameKind.DATA, FrameKind.DONE])
+  })
+
+  test('that is closed before its module has loaded has no producer', async () => {
+    const near = new PlayedNear(orderOf(producers.observing, { name: 'early' }))
+    const done = near.far.run()
+    near.far.take({ closed: 'client' })
+    await done
+    expect(near.kinds).toEqual([FrameKind.DONE])
+    expect(producers.seen.has('early')).toBe(false)
+  })
+
+  test('above the high-water mark send() is false, and ready() waits for the report that takes it back', async () => {
+    const near = new PlayedNear(orderOf(producers.answered, { name: 'pressed' }))
+    const done = near.far.run()
+    await until(() => notesOf('pressed').includes('waits'), 'the producer')
+    const ten = Array.from({ length: 10 }, () => true)
+    expect(notesOf('pressed')).toEqual([true, ...ten, false, 'waits'])
+    near.far.take({ drained: 99 })
+    await turns()
+    expect(notesOf('pressed')).toHaveLength(13)
+    near.far.take({ drained: 100 })
+    await done
+    expect(notesOf('pressed').slice(13)).toEqual([true])
+  })
+
+  test('ready() is false when the stream is closed meanwhile', async () => {
+    const near = new PlayedNear(orderOf(producers.answered, { name: 'left' }))
+    const done = near.far.run()
+    await until(() => notesOf('left').includes('waits'), 'the producer')
+    near.far.take({ closed: 'client' })
+    await done
+    expect(notesOf('left').at(-1)).toBe(false)
+  })
+
+  test('a message of another kind changes nothing', async () => {
+    const order = orderOf(producers.observing, { name: 'again' })
+    const near = new PlayedNear(order)
+    const done = near.far.run()
+    await until(() => near.kinds.includes(FrameKind.DATA), 'the producer')
+    near.far.take({ order })
+    await turns()
+    expect(near.kinds).toEqual([FrameKind.START, FrameKind.DATA])
+    near.far.take({ closed: 'client' })
+    await done
+  })
+
+  test('a module that registers headfirst here is refused', async () => {
+    const { default: Fastify } = await import('fastify')
+    const { default: headfirst } = await import('../../../src/index.ts')
+    const near = new PlayedNear(orderOf(producers.silent))
+    await near.far.run()
+    await expect(Fastify().register(headfirst)).rejects.toThrow(
+      expect.objectContaining({ code: 'HF_ERR_SERVER_ON_THREAD' }) as Error,
+    )
   })
 })
 

@@ -36,3 +36,52 @@ export const throwing: PortableProducer = producer(
   },
   { name: 'throwing' },
 )
+
+/** What a producer of {@link observing} has seen, by its name. */
+export const seen: Map<string, unknown[]> = new Map()
+
+/** Returns at once, and notes what its stream is when it is closed. */
+export const observing: PortableProducer<{ name: string }> = producer(
+  import.meta.url,
+  (stream: EventStream, { name }: { name: string }) => {
+    const notes: unknown[] = []
+    seen.set(name, notes)
+    stream.signal.addEventListener('abort', () => {
+      const { reason } = stream.signal.reason as { reason: string }
+      notes.push(reason, stream.closed, stream.send('late'), stream.comment('late'))
+      void stream.ready().then((isOpen) => notes.push(isOpen))
+    })
+    stream.send('here')
+  },
+  { name: 'observing' },
+)
+
+/** Returns at once without a look at its signal, and closes its stream later. */
+export const closing: PortableProducer = producer(
+  import.meta.url,
+  (stream: EventStream) => {
+    setImmediate(() => {
+      stream.comment('almost')
+      stream.send('last')
+      stream.close()
+      stream.close()
+      stream.send('late')
+    })
+  },
+  { name: 'closing' },
+)
+
+/** Sends more than waits for a client without a pause, and notes what it is answered. */
+export const answered: PortableProducer<{ name: string }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { name }: { name: string }) => {
+    const notes: unknown[] = []
+    seen.set(name, notes)
+    notes.push(await stream.ready())
+    // 100 bytes each, at a high-water mark of 1,000.
+    for (let n = 0; n < 11; n++) notes.push(stream.send('x'.repeat(92)))
+    notes.push('waits')
+    notes.push(await stream.ready())
+  },
+  { name: 'answered' },
+)

@@ -10,8 +10,8 @@ interface Near {
   near: NearEnd
 }
 
-function startedNear(): Near {
-  const task = new PlayedTask()
+function startedNear(highWaterMark?: number): Near {
+  const task = new PlayedTask(highWaterMark)
   const sent: ToFarEnd[] = []
   const near = new NearEnd(task, (message) => sent.push(message))
   near.take({ kind: FrameKind.START })
@@ -56,12 +56,20 @@ describe('a frame that makes no sense loses its stream, and the far end gets the
     expect(sent).toHaveLength(1)
   })
 
-  test('and the message names what came', () => {
+  test.each<[unknown, string]>([
+    ['frame', 'a frame that is "frame", and no object'],
+    [undefined, 'a frame that is undefined, and no object'],
+    [
+      JSON.parse(JSON.stringify(event('x'))),
+      'a frame of kind 1 whose payload is an object (Object), and no Uint8Array',
+    ],
+    [{ ...event('x'), events: -1 }, 'a frame of kind 1 whose number of events is -1'],
+    [{ kind: FrameKind.CODED, payload: Buffer.from('x') }, 'coded: true'],
+    [{ kind: 99 }, 'kind 99'],
+  ])('the message names what came: %o', (frame, message) => {
     const { task, near } = startedNear()
-    near.take(JSON.parse(JSON.stringify(event('x'))) as Frame)
-    expect(task.calls).toEqual([
-      ['lose', 'a frame of kind 1 whose payload is an object (Object), and no Uint8Array'],
-    ])
+    near.take(frame as Frame)
+    expect(task.calls).toEqual([['lose', message]])
   })
 
   test('when the link takes nothing more, the stream is lost all the same', () => {
@@ -110,6 +118,36 @@ describe('a link that fails to send', () => {
 })
 
 describe('the credit', () => {
+  test('is sent for half of the high-water mark, and again for the next half', () => {
+    const { task, sent, near } = startedNear()
+    const take = (bytes: number, waiting = 0): void => {
+      // The client takes each event at once, but for what waits.
+      task.sink.buffered = waiting - bytes
+      near.take(event('x'.repeat(bytes)))
+    }
+    take(4)
+    expect(sent).toEqual([])
+    take(1)
+    expect(sent).toEqual([{ drained: 5 }])
+    take(4)
+    expect(sent).toHaveLength(1)
+    // So much as the far end may send, and no more: it does not wait.
+    take(6, 6)
+    expect(sent).toHaveLength(1)
+    take(1, 6)
+    expect(sent.slice(1)).toEqual([{ drained: 10 }])
+  })
+
+  test('is sent once, also if nothing may wait', () => {
+    const { task, sent, near } = startedNear(0)
+    near.take({ kind: FrameKind.DATA })
+    expect(sent).toEqual([])
+    task.sink.buffered = -1
+    near.take(event('x'))
+    near.take({ kind: FrameKind.DATA })
+    expect(sent).toEqual([{ drained: 1 }])
+  })
+
   test('a client that falls behind again at the moment in which it has caught up is reported in the end', async () => {
     const { task, sent, near } = startedNear()
     near.take(event('x'.repeat(20)))

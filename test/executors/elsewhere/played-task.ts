@@ -13,7 +13,7 @@ export class PlayedTask implements ElsewhereTask {
   readonly input: unknown = { count: 1 }
   readonly lastEventId = undefined
   readonly context: ElsewhereTask['context'] = { requestId: '1', route: 'GET /' }
-  readonly options: ElsewhereTask['options'] = { highWaterMark: 10, maxBuffered: 100, overflow: 'close' }
+  readonly options: ElsewhereTask['options']
   readonly coded = undefined
   readonly closed = false
   readonly log: ElsewhereTask['log'] = {
@@ -25,7 +25,12 @@ export class PlayedTask implements ElsewhereTask {
     fatal: ignore,
     level: 'info',
   }
-  readonly sink: PlayedSink = new PlayedSink(this.calls, this.options.highWaterMark)
+  readonly sink: PlayedSink
+
+  constructor(highWaterMark: number = 10) {
+    this.options = { highWaterMark, maxBuffered: 100, overflow: 'close' }
+    this.sink = new PlayedSink(this.calls, highWaterMark)
+  }
 
   start(): void {
     this.calls.push(['start'])
