@@ -1,5 +1,5 @@
 /** The far end of a link whose near end the test plays. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { FarEnd, FrameKind, type Frame, type Order } from '../../../src/executors/elsewhere/index.ts'
 import { decodeError } from '../../../src/executors/elsewhere/error-transport.ts'
 import { referenceOf } from '../../../src/executors/elsewhere/order.ts'
@@ -29,6 +29,7 @@ class PlayedNear {
       refuse(frame)
       this.frames.push(frame)
     })
+    onTestFinished(() => this.far.take({ closed: 'client' }))
   }
 
   get kinds(): FrameKind[] {
@@ -56,7 +57,7 @@ const turns = async (count = 20): Promise<void> => {
 
 describe('the credit', () => {
   test('a near end that stops reading gets the high-water mark and one event, whatever follows', async () => {
-    const near = new PlayedNear(orderOf(producers.endless))
+    const near = new PlayedNear(orderOf(producers.long))
     const done = near.far.run()
     await until(() => near.bytes > 1_000, 'the high-water mark')
     await turns()
@@ -74,7 +75,7 @@ describe('the credit', () => {
   })
 
   test('a report that is older than the last one takes nothing back', async () => {
-    const near = new PlayedNear(orderOf(producers.endless))
+    const near = new PlayedNear(orderOf(producers.long))
     const done = near.far.run()
     await until(() => near.bytes > 1_000, 'the high-water mark')
     const first = near.bytes
@@ -179,7 +180,7 @@ describe('a stream', () => {
 
 describe('a link that fails to send', () => {
   test.each<[string, PortableProducer]>([
-    ['a generator', producers.endless],
+    ['a generator', producers.long],
     ['one that sends', producers.sending],
     ['one that sends nothing', producers.silent],
   ])('anything: the producer comes to its end (%s), and run() resolves', async (_, producer) => {
@@ -191,7 +192,7 @@ describe('a link that fails to send', () => {
   })
 
   test('an event: what it throws is the error of the stream', async () => {
-    const near = new PlayedNear(orderOf(producers.endless), ({ kind }) => {
+    const near = new PlayedNear(orderOf(producers.long), ({ kind }) => {
       if (kind === FrameKind.DATA) throw new RangeError('too large')
     })
     await near.far.run()

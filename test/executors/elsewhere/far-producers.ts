@@ -10,6 +10,15 @@ export const endless: PortableProducer = producer(
   { name: 'endless' },
 )
 
+/** Sends much more than may wait for a client, at its pace. */
+export const long: PortableProducer = producer(
+  import.meta.url,
+  function* long() {
+    for (let n = 0; n < 2_000; n++) yield 'x'.repeat(90)
+  },
+  { name: 'long' },
+)
+
 /** Sends everything in one turn, whatever the client takes. */
 export const bursting: PortableProducer<{ count: number }> = producer(
   import.meta.url,
