@@ -123,6 +123,33 @@ describe('a stream', () => {
     expect(near.kinds).toEqual([FrameKind.START, FrameKind.DATA, FrameKind.DONE])
   })
 
+  test('that is closed from outside: a producer that awaits its signal comes to its end', async () => {
+    const near = new PlayedNear(orderOf(producers.awaiting, { name: 'awaiting' }))
+    const done = near.far.run()
+    await until(() => near.kinds.includes(FrameKind.DATA), 'the producer')
+    near.far.take({ closed: 'shutdown' })
+    await done
+    expect(notesOf('awaiting')).toEqual(['shutdown'])
+  })
+
+  test('that its producer closes at once', async () => {
+    const near = new PlayedNear(orderOf(producers.closingAtOnce))
+    await near.far.run()
+    expect(near.frames).toStrictEqual([
+      { kind: FrameKind.START },
+      { kind: FrameKind.CLOSE },
+      { kind: FrameKind.DONE },
+    ])
+  })
+
+  test('whose producer is done takes nothing from what that has left running', async () => {
+    const near = new PlayedNear(orderOf(producers.leaving, { name: 'leaving' }))
+    await near.far.run()
+    await until(() => notesOf('leaving').length > 0, 'what it has left')
+    expect(notesOf('leaving')).toEqual([true, false, false])
+    expect(near.kinds).toEqual([FrameKind.START, FrameKind.DONE])
+  })
+
   test('that is closed before its module has loaded has no producer', async () => {
     const near = new PlayedNear(orderOf(producers.observing, { name: 'early' }))
     const done = near.far.run()

@@ -94,3 +94,29 @@ export const answered: PortableProducer<{ name: string }> = producer(
   },
   { name: 'answered' },
 )
+
+/** Ends when its signal has aborted, and notes the reason. */
+export const awaiting: PortableProducer<{ name: string }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { name }: { name: string }) => {
+    stream.send('waits')
+    await new Promise((resolve) => stream.signal.addEventListener('abort', resolve))
+    seen.set(name, [(stream.signal.reason as { reason: string }).reason])
+  },
+  { name: 'awaiting' },
+)
+
+export const closingAtOnce: PortableProducer = producer(
+  import.meta.url,
+  (stream: EventStream) => stream.close(),
+  { name: 'closingAtOnce' },
+)
+
+/** Is done before what it has left running sends, and notes what that is answered. */
+export const leaving: PortableProducer<{ name: string }> = producer(
+  import.meta.url,
+  async (stream: EventStream, { name }: { name: string }) => {
+    setImmediate(() => seen.set(name, [stream.closed, stream.send('late'), stream.comment('late')]))
+  },
+  { name: 'leaving' },
+)

@@ -117,6 +117,19 @@ describe('a link that fails to send', () => {
   })
 })
 
+test('a link that throws what is no error loses the stream with an error that has it as its cause', () => {
+  const task = new PlayedTask()
+  const lost: Error[] = []
+  task.lose = (error) => void lost.push(error)
+  const near = new NearEnd(task, (message) => {
+    // eslint-disable-next-line no-throw-literal, typescript/only-throw-error
+    if ('drained' in message) throw 'closed'
+  })
+  task.sink.buffered = -8
+  near.take(event('x'.repeat(8)))
+  expect(lost).toEqual([new Error('a frame that makes no sense', { cause: 'closed' })])
+})
+
 describe('the credit', () => {
   test('is sent for half of the high-water mark, and again for the next half', () => {
     const { task, sent, near } = startedNear()
