@@ -2,7 +2,7 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { FarEnd } from '../../../src/executors/elsewhere/index.ts'
 import { encodeMessage, onMessages } from './byte-link.ts'
-import type { ToThread } from './linked.ts'
+import type { ToThread } from '../../support/linked-executor.ts'
 
 const server = createServer((socket) => {
   const ends = new Map<number, FarEnd>()

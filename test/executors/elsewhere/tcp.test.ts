@@ -4,9 +4,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { until } from '../../../src/testing/flags.ts'
 import { executorContract } from '../../../src/testing/index.ts'
 import * as producers from '../../../src/testing/producers.ts'
-import { makeTestbed, route } from '../../lifecycle/everywhere.ts'
-import { get } from '../../plugin/client.ts'
-import type { Testbed } from '../../plugin/testbed.ts'
+import { get } from '../../support/raw-client.ts'
+import { Testbed } from '../../support/testbed.ts'
 import * as farProducers from './far-producers.ts'
 import { FarServer } from './far-server-process.ts'
 import { OverTcp } from './over-tcp.ts'
@@ -47,9 +46,9 @@ async function breakingProxy(toFar: number, toNear: number): Promise<{ port: num
 }
 
 async function bedOf(port: () => number): Promise<Testbed> {
-  const testbed = await makeTestbed({ executor: 'tcp', executors: { tcp: new OverTcp(port) } })
-  route(testbed, '/numbers', producers.numbers, { count: 20_000 })
-  route(testbed, '/endless', farProducers.endless, undefined)
+  const testbed = await Testbed.everywhere({ executor: 'tcp', executors: { tcp: new OverTcp(port) } })
+  testbed.route('/numbers', producers.numbers, { count: 20_000 })
+  testbed.route('/endless', farProducers.endless, undefined)
   return testbed
 }
 
