@@ -25,7 +25,7 @@ export interface ProducerReference {
 }
 
 /** Where a task is going to run. */
-export interface PortableOptions {
+export interface CheckPortableOptions {
   /**
    * Whether the producer shares the server's memory, because it runs on a thread of the same process. With `false`, for
    * another process or machine, what only threads can share or copy is refused too: a `SharedArrayBuffer`, and objects
@@ -60,7 +60,7 @@ const found = new Set<string>()
  */
 export function checkPortable(
   task: Pick<Task, 'executor' | 'route' | 'producer' | 'input' | 'context'>,
-  { sharedMemory }: PortableOptions = {},
+  { sharedMemory }: CheckPortableOptions = {},
 ): Promise<void> | undefined {
   const reference = portability(task.producer)
   if (reference === undefined) throw new HF_ERR_PRODUCER_NOT_PORTABLE(task.route, task.executor)
