@@ -90,6 +90,19 @@ export const endlessAsync: PortableProducer<Input> = producer(
   { name: 'endlessAsync' },
 )
 
+/** Sends until its stream is closed. Nothing of it needs memory that the server shares. */
+export const untilClosed: PortableProducer = producer(
+  import.meta.url,
+  async (stream: EventStream) => {
+    for (let n = 0; !stream.closed; n++) {
+      stream.send(String(n))
+      await stream.ready()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  },
+  { name: 'untilClosed' },
+)
+
 /** Waits for the signal, and raises a flag if it has come with the expected reason. */
 export const awaitingSignal: PortableProducer<Input & { reason: string }> = producer(
   import.meta.url,

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { inline, type Executor } from '../../src/index.ts'
 import { executorContract, type ExecutorContractOptions } from '../../src/testing/index.ts'
+import { Linked } from '../support/linked-executor.ts'
 
 /** The suite's tests, by name, to be run one by one. */
 function declared(make: () => Executor, options?: ExecutorContractOptions): Map<string, () => Promise<void>> {
@@ -38,6 +39,15 @@ test('without shared memory only such promises are tested as need none', async (
     expect(all.has(name)).toBe(true)
     await body()
   }
+})
+
+test('one that passes no cancel on to its far end fails, also without shared memory', async () => {
+  class Deaf extends Linked {
+    override cancel(): void {}
+  }
+  const tests = declared(() => new Deaf(), { sharedMemory: false, timeLimitMs: 1_500 })
+  const promise = 'a producer whose client leaves is done soon, and its task no longer counts'
+  await expect(tests.get(`subject: ${promise}`)?.()).rejects.toThrow(`Not within 1500 ms: ${promise}`)
 })
 
 test.each([
