@@ -50,9 +50,9 @@ test(
 test('nothing but the profile and its watch over the loop asks for the date', () => {
   const src = here('../../src')
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
-  const dated = files
-    .filter((file) => /\bnew Date\b|\bDate[.(]/.test(readFileSync(`${src}/${file}`, 'utf8')))
-    .toSorted()
+  // An example in a comment may.
+  const code = (file: string): string => readFileSync(`${src}/${file}`, 'utf8').replaceAll(/^\s*\*.*$/gm, '')
+  const dated = files.filter((file) => /\bnew Date\b|\bDate[.(]/.test(code(file))).toSorted()
   // There it is a stamp for people to read, from which nothing is computed.
   expect(dated).toEqual(['runtime/loop-watch.ts', 'runtime/server-profile.ts'])
 })
