@@ -1,14 +1,16 @@
-import { ServerResponse } from 'node:http'
+import { OutgoingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { joinBytes, type Chunk } from './backlog.ts'
 import { chunkOf, type SharedEvent } from './shared-event.ts'
 
 /** The part of `http.ServerResponse` that a body is written to. */
 export interface WritableResponse {
-  readonly socket: Socket | null
+  /** Undefined once an HTTP/2 response is closed. */
+  readonly socket: Socket | null | undefined
   /** Bytes that wait in the response and in its socket. */
   readonly writableLength: number
   readonly writableCorked: number
+  readonly writableEnded: boolean
   cork(): void
   uncork(): void
   write(chunk: Chunk, callback: () => void): boolean
@@ -24,11 +26,11 @@ const COPIED_BYTES = 4_096
  * that is done for an event. Here a chunk is framed as one text (RFC 9112, 7.1), and written to the socket past the
  * response. That is safe because:
  *
- * - Response and socket are of Node's own classes, with the `write()` of those: nothing stands between the two. TLS and
- *   HTTP/2 have sockets of other classes.
+ * - The socket is of Node's own class. TLS and HTTP/2 have sockets of other classes.
  * - The first two chunks go through the response. By the bytes that the second adds to `socket.bytesWritten` it is known
  *   that the head has left, and how this response frames its body.
- * - For each chunk the socket is still the response's and writable, nothing waits in either, and neither is corked.
+ * - For each chunk `response.write()` is Node's own (a plugin may wrap it, for one response or for all), the response has
+ *   not ended, the socket is still its socket and writable, nothing waits in either, and neither is corked.
  *
  * Otherwise the response takes the chunk.
  */
@@ -90,14 +92,17 @@ export class BodyWriter {
   #clearSocket(): Socket | undefined {
     const response = this.#response
     const { socket } = response
-    if (this.#framing === 'foreign' || socket === null) return undefined
+    if (this.#framing === 'foreign' || socket == null) return undefined
     if (socket !== this.#socket) {
       this.#socket ??= socket
       return undefined
     }
     const isClear =
+      response.write === NODES_WRITE &&
       response.writableLength === 0 &&
       response.writableCorked === 0 &&
+      // After a `reply.raw.end()` elsewhere, a chunk would stand where the next response begins.
+      !response.writableEnded &&
       socket.writableCorked === 0 &&
       socket.writable
     return isClear ? socket : undefined
@@ -112,7 +117,7 @@ export class BodyWriter {
   }
 
   #explore(socket: Socket, chunk: Chunk, length: number): void {
-    if (!isPlain(this.#response, socket)) {
+    if (!isPlain(socket)) {
       this.#framing = 'foreign'
       this.#respond([chunk])
       return
@@ -138,10 +143,15 @@ const CRLF = '\r\n'
 
 const sizeLine = (length: number): string => length.toString(16) + CRLF
 
-/** Whether what is written to the response gets to its socket, and from there to the kernel, by Node's code alone. */
-function isPlain(response: WritableResponse, socket: Socket): boolean {
+/** The `write()` of all responses when this module was loaded. */
+const WRITE: unknown = Reflect.get(OutgoingMessage.prototype, 'write')
+
+/** Node's own; undefined if that was wrapped before, as by a tracer that is preloaded. */
+const NODES_WRITE = String(WRITE).includes('write_(this') ? WRITE : undefined
+
+/** Whether what is written to the socket gets to the kernel by Node's code alone. */
+function isPlain(socket: Socket): boolean {
   return (
-    response.write === ServerResponse.prototype.write &&
     Object.getPrototypeOf(socket) === Socket.prototype &&
     socket.write === Socket.prototype.write &&
     !Object.hasOwn(socket, '_write')

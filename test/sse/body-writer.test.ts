@@ -1,6 +1,7 @@
 /** A body that is written past its response: byte for byte what Node would have written. */
 import { once } from 'node:events'
 import { OutgoingMessage, ServerResponse } from 'node:http'
+import { constants } from 'node:http2'
 import { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
@@ -10,6 +11,7 @@ import { BodyWriter } from '../../src/sse/body-writer.ts'
 import { SharedEvent } from '../../src/sse/shared-event.ts'
 import { until } from '../../src/testing/flags.ts'
 import { many, SEED, TIMEOUT } from '../support/random.ts'
+import { Http2Pair } from '../support/served-response.ts'
 import {
   open,
   received,
@@ -55,11 +57,14 @@ async function play(steps: readonly Step[], write: (chunks: readonly Chunk[]) =>
   }
 }
 
-/** Calls of the `write()` of any response, counted on Node's own class: a body that passes it by has none. */
+/**
+ * Chunks that any response has written, counted by the calls of `cork()` on Node's own class: a body that passes it by
+ * has none. (If its `write()` is wrapped, no body passes it by.)
+ */
 function countWrites(): () => number {
-  const write = vi.spyOn(OutgoingMessage.prototype, 'write')
-  onTestFinished(() => write.mockRestore())
-  return () => write.mock.calls.length
+  const cork = vi.spyOn(OutgoingMessage.prototype, 'cork')
+  onTestFinished(() => cork.mockRestore())
+  return () => cork.mock.calls.length
 }
 
 describe.each(CONNECTIONS)('over %s', (connection) => {
@@ -185,6 +190,35 @@ describe('on Node’s own response and socket', () => {
     expect(all.endsWith('3\r\nend\r\n0\r\n\r\n')).toBe(true)
   })
 
+  test('chunks of all kinds that wait keep their bytes and their order', async () => {
+    const samples = fc.sample(fc.oneof(text, bytes), { numRuns: 100, seed: SEED })
+    const events = fc.sample(text, { numRuns: 20, seed: SEED }).map((data) => new SharedEvent(data))
+    const parts: Buffer[] = []
+    let waited = false
+    const port = await serve((response) => {
+      const writer = new BodyWriter(response, () => {})
+      const filler = 'é'.repeat(50_000)
+      const write = (chunk: Chunk): void => {
+        parts.push(Buffer.from(chunk as string))
+        writer.write(chunk, lengthOf(chunk))
+      }
+      while (response.writableLength === 0) write(filler)
+      waited = true
+      for (const [at, chunk] of samples.entries()) {
+        write(chunk)
+        const event = events[at]
+        if (event === undefined) continue
+        parts.push(Buffer.from(event.text))
+        writer.writeShared(event)
+      }
+    })
+    const socket = open(port)
+    socket.pause()
+    await until(() => waited, 'a full kernel')
+    socket.resume()
+    expect(unchunked(await received(socket)).equals(Buffer.concat(parts))).toBe(true)
+  })
+
   test('a connection that breaks throws nothing', async () => {
     let wrote = 0
     const port = await serve(async (response) => {
@@ -201,6 +235,21 @@ describe('on Node’s own response and socket', () => {
     expect(wrote).toBe(10)
   })
 })
+
+/** The body of a chunked response, whose framing has to be without a fault. */
+function unchunked(all: Buffer): Buffer {
+  const parts: Buffer[] = []
+  let at = all.indexOf('\r\n\r\n') + 4
+  for (;;) {
+    const line = all.indexOf('\r\n', at)
+    const size = Number(`0x${all.toString('latin1', at, line)}`)
+    const end = line + 2 + size
+    expect(all.toString('latin1', end, end + 2)).toBe('\r\n')
+    if (size === 0) return Buffer.concat(parts)
+    parts.push(all.subarray(line + 2, end))
+    at = end + 2
+  }
+}
 
 /** Ten chunks of a response that `between` has changed arrive whole, and in order. */
 async function expectForeign(
@@ -219,6 +268,22 @@ async function expectForeign(
   const all = (await received(open(port))).toString()
   expect([...all.matchAll(/data: (\d)\n\n/gi)].map(([, n]) => Number(n))).toEqual([...Array(10).keys()])
   return all
+}
+
+/** Wraps the `write()` of a class for this test. Returns how often it was called. */
+function wrapWrite(prototype: OutgoingMessage): () => number {
+  const descriptor = Object.getOwnPropertyDescriptor(prototype, 'write')
+  const write: (...args: never[]) => boolean = Reflect.get(prototype, 'write')
+  let calls = 0
+  prototype.write = function (this: OutgoingMessage, ...args: never[]) {
+    calls++
+    return write.apply(this, args)
+  }
+  onTestFinished(() => {
+    if (descriptor === undefined) delete (prototype as Partial<OutgoingMessage>).write
+    else Object.defineProperty(prototype, 'write', descriptor)
+  })
+  return () => calls
 }
 
 const upper = (chunk: unknown): string => String(chunk).toUpperCase().replace('DATA', 'Data')
@@ -259,7 +324,65 @@ describe('where something stands between, the response writes every chunk:', () 
   test('a response that is corked', async () => {
     const writes = countWrites()
     await expectForeign((response) => response.cork())
-    expect(writes()).toBe(10)
+    // The first is the test's own.
+    expect(writes()).toBe(1 + 10)
+  })
+
+  test('a write() that is wrapped in the middle of a body', async () => {
+    const all = await wire((response) => {
+      const writer = new BodyWriter(response, () => {})
+      for (let n = 0; n < 10; n++) {
+        if (n === 5) {
+          const write = response.write.bind(response) as (chunk: string, callback: () => void) => boolean
+          response.write = ((chunk: string, callback: () => void) => write(upper(chunk), callback)) as never
+        }
+        writer.write('data: 1\n\n', 9)
+      }
+    })
+    expect(all.toString().match(/Data: 1/g)).toHaveLength(5)
+  })
+
+  test.each([
+    ['ServerResponse', ServerResponse.prototype],
+    ['OutgoingMessage', OutgoingMessage.prototype],
+  ])('a write() of %s that was wrapped for all responses', async (_, prototype) => {
+    const calls = wrapWrite(prototype)
+    await expectForeign(() => {})
+    expect(calls()).toBe(10)
+  })
+
+  test('a write() that was wrapped for all responses before this code was loaded', async () => {
+    const calls = wrapWrite(OutgoingMessage.prototype)
+    vi.resetModules()
+    const { BodyWriter: Late } = await import('../../src/sse/body-writer.ts')
+    await wire((response) => {
+      const writer = new Late(response, () => {})
+      for (let n = 0; n < 10; n++) writer.write('data: 1\n\n', 9)
+    })
+    expect(calls()).toBe(10)
+  })
+
+  test('a response that has ended', async () => {
+    const all = await wire((response) => {
+      response.on('error', () => {})
+      const writer = new BodyWriter(response, () => {})
+      for (let n = 0; n < 5; n++) writer.write('data: 1\n\n', 9)
+      response.end()
+      writer.write('data: late\n\n', 12)
+      writer.writeShared(new SharedEvent('late'))
+    })
+    expect(all.toString().endsWith('9\r\ndata: 1\n\n\r\n0\r\n\r\n')).toBe(true)
+  })
+
+  test('an HTTP/2 response that is closed', async () => {
+    const { response, client } = await (await Http2Pair.open()).request()
+    const writer = new BodyWriter(response, () => {})
+    response.flushHeaders()
+    const closed = once(response, 'close')
+    client.close(constants.NGHTTP2_CANCEL)
+    await closed
+    expect(response.socket).toBeUndefined()
+    expect(() => writer.write('data: late\n\n', 12)).not.toThrow()
   })
 
   test('a socket that is corked', async () => {
