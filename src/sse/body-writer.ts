@@ -13,7 +13,7 @@ export interface WritableResponse {
   readonly writableEnded: boolean
   cork(): void
   uncork(): void
-  write(chunk: Chunk, callback: () => void): boolean
+  write(chunk: Chunk, callback: (error?: Error | null) => void): boolean
 }
 
 /** Bytes up to which it costs less to copy them into text than to hand them over in pieces. */
@@ -37,6 +37,8 @@ const COPIED_BYTES = 4_096
 export class BodyWriter {
   readonly #response: WritableResponse
   readonly #onEmpty: () => void
+  /** Calls of `#onEmpty` that are to come. After an error it stays above 0. */
+  #pending = 0
   /** Undefined until the first chunk. */
   #socket: Socket | undefined
   /** `unknown` until the second chunk; `foreign` where the response has to frame its body itself. */
@@ -83,9 +85,18 @@ export class BodyWriter {
     else this.#respond(chunks)
   }
 
+  /** Has `onEmpty` called, also if all that waits was written to the response elsewhere (`reply.raw.write()`). */
+  awaitEmpty(): void {
+    const response = this.#response
+    if (this.#pending > 0 || response.writableEnded) return
+    response.cork()
+    this.#respondWith('')
+    response.uncork()
+  }
+
   /** The last of the body. It leaves with the end of the response, which is to follow in the same turn. */
   writeLast(chunk: Chunk): void {
-    this.#response.write(chunk, this.#onEmpty)
+    this.#respondWith(chunk)
   }
 
   /** The socket, if a chunk may be written to it past the response, or if that is still to be found out. */
@@ -112,8 +123,19 @@ export class BodyWriter {
   #respond(chunks: readonly Chunk[]): void {
     const response = this.#response
     response.cork()
-    for (const chunk of chunks) if (chunk.length > 0) response.write(chunk, this.#onEmpty)
+    for (const chunk of chunks) if (chunk.length > 0) this.#respondWith(chunk)
     response.uncork()
+  }
+
+  #respondWith(chunk: Chunk): void {
+    this.#pending++
+    this.#response.write(chunk, this.#onWritten)
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
+    // After an error nothing leaves any more. To await it again would fail again, in a loop without an end.
+    if (error == null) this.#pending--
+    this.#onEmpty()
   }
 
   #explore(socket: Socket, chunk: Chunk, length: number): void {
@@ -135,7 +157,9 @@ export class BodyWriter {
 
   #hand(socket: Socket, text: string, encoding: 'latin1' | 'utf8'): void {
     socket.write(text, encoding)
-    if (socket.writableLength > 0) socket.write('', this.#onEmpty)
+    if (socket.writableLength === 0) return
+    this.#pending++
+    socket.write('', this.#onWritten)
   }
 }
 

@@ -236,6 +236,7 @@ export class ResponseSink implements Sink {
     if (this.#closed) return false
     if (this.buffered <= this.#settings.highWaterMark) return true
     this.#ready ??= promiseWithResolver()
+    this.#writer.awaitEmpty()
     return this.#ready.promise
   }
 
@@ -304,6 +305,7 @@ export class ResponseSink implements Sink {
     while (this.#backlog.bytes > 0 && this.#response.writableLength === 0) {
       this.#writer.writeAll(this.#body.encode(this.#backlog.take(this.#portion)))
     }
+    if (this.#backlog.bytes > 0) this.#writer.awaitEmpty()
   }
 
   readonly #onTurn = (): void => {
@@ -316,7 +318,10 @@ export class ResponseSink implements Sink {
     // the response closes.
     if (this.#closed || this.#response.socket?.destroyed === true) return
     this.#flush()
-    if (this.#ready !== undefined && this.buffered <= this.#settings.highWaterMark) {
+    if (this.#ready === undefined) return
+    if (this.buffered > this.#settings.highWaterMark) {
+      this.#writer.awaitEmpty()
+    } else {
       this.#ready.resolve(true)
       this.#ready = undefined
     }

@@ -1,0 +1,77 @@
+/** What a handler or a plugin writes to `reply.raw` between the events of a stream. */
+import { expect, test } from 'vitest'
+import { get } from '../support/raw-client.ts'
+import { Http2Pair, sinkOf } from '../support/served-response.ts'
+import { Testbed } from '../support/testbed.ts'
+
+const COMMENT = ': from elsewhere\n\n'
+/** More than the kernel takes at once. */
+const LONG_COMMENT = `:${'x'.repeat(10_000_000)}\n\n`
+
+test.each([
+  ['short', COMMENT],
+  ['long', LONG_COMMENT],
+])('an event after a %s comment of somewhere else leaves without another one', async (_, comment) => {
+  const testbed = await Testbed.make({ maxBuffered: 2 ** 28 })
+  testbed.app.get('/', { sse: true }, async (__, reply) =>
+    reply.sse((stream) => {
+      for (const data of ['1', '2', '3']) stream.send(data)
+      reply.raw.write(comment)
+      stream.send('4')
+      // After what is to come when the first has left.
+      reply.raw.write(comment)
+      stream.send('5')
+      stream.signal.addEventListener('abort', () => {})
+    }),
+  )
+  const client = await testbed.ask('/')
+  const { body } = await client.including('data: 5\n\n')
+  expect(body.match(/data: \d/g)).toEqual(['1', '2', '3', '4', '5'].map((data) => `data: ${data}`))
+})
+
+test('an event after a comment of somewhere else leaves on HTTP/2 too', async () => {
+  const { response, client } = await (await Http2Pair.open()).request()
+  response.flushHeaders()
+  const sink = sinkOf(response)
+  response.write(COMMENT)
+  sink.write('data: 1\n\n', 1)
+  client.setEncoding('utf8')
+  let body = ''
+  for await (const piece of client) {
+    body += piece as string
+    if (body.includes('data: 1\n\n')) break
+  }
+  expect(body).toBe(`${COMMENT}data: 1\n\n`)
+})
+
+test('ready() resolves when what was written elsewhere has left', async () => {
+  const testbed = await Testbed.make({ maxBuffered: 2 ** 28 })
+  testbed.app.get('/', { sse: true }, async (_, reply) =>
+    reply.sse(async (stream) => {
+      stream.send('1')
+      stream.send('2')
+      reply.raw.write(LONG_COMMENT)
+      stream.send(`ready: ${await stream.ready()}`)
+    }),
+  )
+  const { body } = await testbed.request('/')
+  expect(body.endsWith('data: ready: true\n\n')).toBe(true)
+})
+
+test('after reply.raw.end() no event stands where the next response begins', async () => {
+  const testbed = await Testbed.make()
+  testbed.app.get('/', { sse: true }, async (_, reply) =>
+    reply.sse((stream) => {
+      for (const data of ['1', '2', '3']) stream.send(data)
+      reply.raw.end()
+      stream.send('late')
+    }),
+  )
+  testbed.app.get('/next', async () => 'next')
+  const client = await testbed.connect()
+  client.send(get('/'))
+  const { body } = await client.response()
+  expect(body).toBe('data: 1\n\ndata: 2\n\ndata: 3\n\n')
+  client.send(get('/next'))
+  expect(await client.response(1)).toMatchObject({ status: 200, body: 'next' })
+})
