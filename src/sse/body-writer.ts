@@ -13,7 +13,7 @@ export interface WritableResponse {
   readonly writableEnded: boolean
   cork(): void
   uncork(): void
-  write(chunk: Chunk, callback: (error?: Error | null) => void): boolean
+  write(chunk: Chunk, callback?: (error?: Error | null) => void): boolean
 }
 
 /** Bytes up to which it costs less to copy them into text than to hand them over in pieces. */
@@ -89,9 +89,8 @@ export class BodyWriter {
   awaitEmpty(): void {
     const response = this.#response
     if (this.#pending > 0 || response.writableEnded) return
-    response.cork()
-    this.#respondWith('')
-    response.uncork()
+    if (!(response instanceof OutgoingMessage)) this.#respondWith('')
+    else if (response.socket !== null) this.#awaitSocket(response.socket)
   }
 
   /** The last of the body. It leaves with the end of the response, which is to follow in the same turn. */
@@ -125,11 +124,23 @@ export class BodyWriter {
     response.cork()
     for (const chunk of chunks) if (chunk.length > 0) this.#respondWith(chunk)
     response.uncork()
+    if (isWrapped(response) && response.writableLength > 0) this.awaitEmpty()
   }
 
   #respondWith(chunk: Chunk): void {
+    const response = this.#response
+    // A plugin's `write()` may drop the callback.
+    if (isWrapped(response)) {
+      response.write(chunk)
+      return
+    }
     this.#pending++
-    this.#response.write(chunk, this.#onWritten)
+    response.write(chunk, this.#onWritten)
+  }
+
+  #awaitSocket(socket: Socket): void {
+    this.#pending++
+    socket.write('', this.#onWritten)
   }
 
   readonly #onWritten = (error?: Error | null): void => {
@@ -157,9 +168,7 @@ export class BodyWriter {
 
   #hand(socket: Socket, text: string, encoding: 'latin1' | 'utf8'): void {
     socket.write(text, encoding)
-    if (socket.writableLength === 0) return
-    this.#pending++
-    socket.write('', this.#onWritten)
+    if (socket.writableLength > 0) this.#awaitSocket(socket)
   }
 }
 
@@ -172,6 +181,9 @@ const WRITE: unknown = Reflect.get(OutgoingMessage.prototype, 'write')
 
 /** Node's own; undefined if that was wrapped before, as by a tracer that is preloaded. */
 const NODES_WRITE = String(WRITE).includes('write_(this') ? WRITE : undefined
+
+const isWrapped = (response: WritableResponse): boolean =>
+  response.write !== NODES_WRITE && response instanceof OutgoingMessage
 
 /** Whether what is written to the socket gets to the kernel by Node's code alone. */
 function isPlain(socket: Socket): boolean {

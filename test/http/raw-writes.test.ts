@@ -1,5 +1,6 @@
 /** What a handler or a plugin writes to `reply.raw` between the events of a stream. */
 import { expect, test } from 'vitest'
+import { until } from '../../src/testing/flags.ts'
 import { get } from '../support/raw-client.ts'
 import { Http2Pair, sinkOf } from '../support/served-response.ts'
 import { Testbed } from '../support/testbed.ts'
@@ -74,4 +75,45 @@ test('after reply.raw.end() no event stands where the next response begins', asy
   expect(body).toBe('data: 1\n\ndata: 2\n\ndata: 3\n\n')
   client.send(get('/next'))
   expect(await client.response(1)).toMatchObject({ status: 200, body: 'next' })
+})
+
+test('after reply.raw.end() with bytes that wait, the rest of the body leaves', async () => {
+  const testbed = await Testbed.make({ maxBuffered: 2 ** 28 })
+  testbed.app.get('/', { sse: true }, async (_, reply) =>
+    reply.sse(async (stream) => {
+      stream.send('1')
+      stream.send('2')
+      await new Promise(setImmediate)
+      reply.raw.write(LONG_COMMENT)
+      reply.raw.end()
+      stream.send('late')
+      await stream.ready()
+    }),
+  )
+  const { body } = await testbed.request('/')
+  expect(body).toBe(`data: 1\n\ndata: 2\n\n${LONG_COMMENT}`)
+})
+
+test('a wrapped reply.raw.write() that drops the callback stops no stream whose client is slow', async () => {
+  const data = 'x'.repeat(100_000)
+  const testbed = await Testbed.make()
+  let waited = 0
+  testbed.app.get('/', { sse: true }, async (_, reply) => {
+    const write = reply.raw.write.bind(reply.raw)
+    reply.raw.write = (chunk: unknown) => write(chunk)
+    return reply.sse(async (stream) => {
+      for (let n = 0; n < 200; n++) {
+        if (stream.send(data)) continue
+        waited++
+        await stream.ready()
+      }
+    })
+  })
+  const client = await testbed.ask('/')
+  await client.head()
+  client.socket.pause()
+  await until(() => waited > 0, 'a client that is behind')
+  client.socket.resume()
+  const { body } = await client.response()
+  expect(body).toBe(`data: ${data}\n\n`.repeat(200))
 })
