@@ -28,6 +28,11 @@ const FILES = {
     threads: true,
   },
   'src/sse/response-body.ts': { tests: ['test/sse/response-sink.test.ts'], threads: true },
+  'src/sse/body-writer.ts': {
+    tests: ['test/sse/body-writer.test.ts', 'test/http/raw-writes.test.ts'],
+    threads: true,
+  },
+  'src/sse/shared-event.ts': { tests: ['test/sse/shared-event.test.ts'], threads: true },
   'src/sse/compression.ts': { tests: ['test/sse/compression.test.ts'] },
   'src/sse/heartbeat.ts': { tests: ['test/sse/heartbeat.test.ts'] },
   'src/sse/negotiation.ts': { tests: ['test/sse/negotiation.test.ts'] },
