@@ -1,6 +1,9 @@
 /** What a handler or a plugin writes to `reply.raw` between the events of a stream. */
+import { setImmediate as turn } from 'node:timers/promises'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { until } from '../../src/testing/flags.ts'
+import { many, SEED, TIMEOUT } from '../support/random.ts'
 import { get } from '../support/raw-client.ts'
 import { Http2Pair, sinkOf } from '../support/served-response.ts'
 import { Testbed } from '../support/testbed.ts'
@@ -83,7 +86,7 @@ test('after reply.raw.end() with bytes that wait, the rest of the body leaves', 
     reply.sse(async (stream) => {
       stream.send('1')
       stream.send('2')
-      await new Promise(setImmediate)
+      await turn()
       reply.raw.write(LONG_COMMENT)
       reply.raw.end()
       stream.send('late')
@@ -117,3 +120,49 @@ test('a wrapped reply.raw.write() that drops the callback stops no stream whose 
   const { body } = await client.response()
   expect(body).toBe(`data: ${data}\n\n`.repeat(200))
 })
+
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.nat(70_000).map((length) => ({ kind: 'event', length }) as const) },
+  { weight: 4, arbitrary: fc.nat(50).map((length) => ({ kind: 'event', length }) as const) },
+  fc
+    .constantFrom('comment', 'late comment', 'cork', 'cork the socket', 'turn', 'ready')
+    .map((kind) => ({ kind, length: 0 }) as const),
+)
+
+test(
+  'whatever else is written to a response, and corked, its events are whole and in order',
+  async () => {
+    let steps: { kind: string; length: number }[] = []
+    const testbed = await Testbed.make({ maxBuffered: 2 ** 28 })
+    testbed.app.get('/', { sse: true }, async (_, reply) =>
+      reply.sse(async (stream) => {
+        const { raw } = reply
+        for (const [id, { kind, length }] of steps.entries()) {
+          if (kind === 'event') stream.send({ id, data: 'é'.repeat(length) })
+          else if (kind === 'comment') raw.write(COMMENT)
+          else if (kind === 'late comment') process.nextTick(() => raw.write(COMMENT))
+          else if (kind === 'ready') await stream.ready()
+          else if (kind === 'turn') await turn()
+          else {
+            const corked = kind === 'cork' ? raw : raw.socket
+            corked?.cork()
+            process.nextTick(() => corked?.uncork())
+          }
+        }
+        await turn()
+      }),
+    )
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (drawn) => {
+      steps = drawn
+      const { body } = await testbed.request('/')
+      const events = drawn.flatMap(({ kind, length }, id) =>
+        kind === 'event' ? [`id: ${id}\ndata: ${'é'.repeat(length)}\n\n`] : [],
+      )
+      expect(body.replaceAll(COMMENT, '') === events.join('')).toBe(true)
+      const comments = drawn.filter(({ kind }) => kind.endsWith('comment')).length
+      expect(body.split(COMMENT)).toHaveLength(comments + 1)
+    })
+    await fc.assert(property, { numRuns: many(60, 3_000), seed: SEED })
+  },
+  TIMEOUT,
+)
