@@ -76,13 +76,13 @@ export class BodyWriter {
 
   /** Writes chunks in one system call; some may be empty. */
   writeAll(chunks: readonly Chunk[]): void {
-    const length = chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0)
+    // Text is measured when it is one: apart, the halves of a surrogate pair take more bytes.
+    const joined = chunks.every((chunk) => typeof chunk === 'string') ? [chunks.join('')] : chunks
+    const length = joined.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0)
     if (length === 0) return
-    const isText = chunks.every((chunk) => typeof chunk === 'string')
-    if (chunks.length === 1) this.write(chunks[0] as Chunk, length)
-    else if (isText) this.write(chunks.join(''), length)
-    else if (length <= COPIED_BYTES) this.write(joinBytes(chunks), length)
-    else this.#respond(chunks)
+    if (joined.length === 1) this.write(joined[0] as Chunk, length)
+    else if (length <= COPIED_BYTES) this.write(joinBytes(joined), length)
+    else this.#respond(joined)
   }
 
   /** Has `onEmpty` called, also if all that waits was written to the response elsewhere (`reply.raw.write()`). */

@@ -156,6 +156,14 @@ describe('on Node’s own response and socket', () => {
     expect(new Set(left)).toEqual(new Set([0]))
   })
 
+  test('halves of a surrogate pair in two texts are one character', async () => {
+    const all = await wire((response) => {
+      const writer = new BodyWriter(response, () => {})
+      for (let n = 0; n < 4; n++) writer.writeAll('a😀b'.split(''))
+    })
+    expect(all.toString().split('6\r\na😀b\r\n')).toHaveLength(5)
+  })
+
   test('trailers follow the body', async () => {
     const writes = countWrites()
     const port = await serve((response) => {
