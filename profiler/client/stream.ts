@@ -59,8 +59,8 @@ export class Stream implements ConnectionUser, BodyListener {
   readonly reader: ResponseReader
   readonly #owner: StreamOwner
   #connection: Connection
-  /** Events that the owner has had. */
-  #told = 0
+  /** Events that were passed to the owner. */
+  #reported = 0
 
   constructor(owner: StreamOwner, intendedMs: number) {
     this.intendedMs = intendedMs
@@ -107,9 +107,9 @@ export class Stream implements ConnectionUser, BodyListener {
 
   #noteNews(atMs: number): void {
     const { events } = this.body
-    const news = events - this.#told
+    const news = events - this.#reported
     if (news === 0) return
-    this.#told = events
+    this.#reported = events
     const gapMs = this.lastEventMs === undefined ? undefined : atMs - this.lastEventMs
     this.firstEventMs ??= atMs
     this.lastEventMs = atMs

@@ -1,7 +1,14 @@
 /** Long: half of it is what users read in their editor, and keys, ids and followers share one invariant. */
 import { HF_ERR_EVENT_FIELD, HF_ERR_EVENT_TOO_LARGE, HF_ERR_OPTION_INVALID } from '../errors.ts'
 import { EventRing } from '../sse/event-ring.ts'
-import { show, type EventFields, type EventInput, type Serializer } from '../sse/event.ts'
+import {
+  encodeEvent,
+  readFields,
+  show,
+  type EventFields,
+  type EventInput,
+  type Serializer,
+} from '../sse/event.ts'
 import { SharedEvent } from '../sse/shared-event.ts'
 import type { EventStream } from '../sse/stream.ts'
 import { checkOptions, whole, type Rule } from './option-rules.ts'
@@ -297,12 +304,13 @@ export class History {
    * @throws HF_ERR_EVENT_INVALID, HF_ERR_EVENT_FIELD, HF_ERR_EVENT_DATA
    */
   #share(event: HistoryEvent, id: string): SharedEvent {
-    const own: unknown = (event as Partial<EventFields> | null | undefined)?.id
-    if (typeof event === 'object' && own !== undefined) {
+    const { id: own, ...fields } = readFields(event)
+    if (own !== undefined) {
       throw new HF_ERR_EVENT_FIELD('id', 'left out, since a History gives the ids', show(own))
     }
-    const { event: name, data, retry } = new SharedEvent(event, this.#serializer)
-    return new SharedEvent({ event: name, id, retry, data })
+    // With the id alone it would be an event, and is none without.
+    if (Object.values(fields).every((value) => value === undefined)) encodeEvent(fields)
+    return new SharedEvent({ ...fields, id }, this.#serializer)
   }
 
   /** A channel that is not kept yet. */

@@ -131,7 +131,7 @@ export function dropPolicy({ overflow }: Pick<ResolvedOptions, 'overflow'>): Dro
   return overflow === 'close' || overflow === 'block' ? undefined : overflow
 }
 
-/** What one client is told: the number itself, or one between the two. */
+/** The `retry` of one client: the number itself, or one between the two. */
 export function drawRetryMs(retryMs: number | RetryRange): number {
   if (typeof retryMs === 'number') return retryMs
   const { min, max } = retryMs

@@ -76,8 +76,7 @@ export class BodyWriter {
 
   /** Writes chunks in one system call; some may be empty. */
   writeAll(chunks: readonly Chunk[]): void {
-    // Text is measured when it is one: apart, the halves of a surrogate pair take more bytes.
-    const joined = chunks.every((chunk) => typeof chunk === 'string') ? [chunks.join('')] : chunks
+    const joined = joinText(chunks)
     const length = joined.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0)
     if (length === 0) return
     if (joined.length === 1) this.write(joined[0] as Chunk, length)
@@ -93,9 +92,9 @@ export class BodyWriter {
     else if (response.socket !== null) this.#awaitSocket(response.socket)
   }
 
-  /** The last of the body. It leaves with the end of the response, which is to follow in the same turn. */
-  writeLast(chunk: Chunk): void {
-    this.#respondWith(chunk)
+  /** The last of the body; some may be empty. It leaves with the end of the response, which follows in the same turn. */
+  writeLast(chunks: readonly Chunk[]): void {
+    for (const chunk of joinText(chunks)) if (chunk.length > 0) this.#respondWith(chunk)
   }
 
   /** The socket, if a chunk may be written to it past the response, or if that is still to be found out. */
@@ -118,7 +117,7 @@ export class BodyWriter {
     return isClear ? socket : undefined
   }
 
-  /** Between cork() and uncork() all pieces become one system call, made before uncork() returns. */
+  /** All pieces have left when uncork() returns. Without cork() Node would delay the second until the next tick. */
   #respond(chunks: readonly Chunk[]): void {
     const response = this.#response
     response.cork()
@@ -193,6 +192,10 @@ function isPlain(socket: Socket): boolean {
     !Object.hasOwn(socket, '_write')
   )
 }
+
+/** Text is written, and measured, as one: apart, the halves of a surrogate pair take more bytes. */
+const joinText = (chunks: readonly Chunk[]): readonly Chunk[] =>
+  chunks.length > 1 && chunks.every((chunk) => typeof chunk === 'string') ? [chunks.join('')] : chunks
 
 const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
   Buffer.from(buffer, byteOffset, byteLength)

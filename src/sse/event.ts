@@ -85,7 +85,24 @@ function coded(error: unknown): unknown {
   return new HF_ERR_EVENT_INVALID('it cannot be read', { cause: error })
 }
 
-function encodeFields(event: EventFields, serializer: Serializer): string {
+/**
+ * Reads the fields of an event once, so that what is checked is what is kept: a getter may return another value each
+ * time.
+ *
+ * @throws HF_ERR_EVENT_INVALID
+ */
+export function readFields(event: EventInput): EventFields {
+  if (typeof event === 'string') return { data: event }
+  try {
+    checkFields(event)
+    const { data, event: name, id, retry } = event
+    return { data, event: name, id, retry }
+  } catch (error) {
+    throw coded(error)
+  }
+}
+
+function checkFields(event: EventFields): void {
   if (typeof event !== 'object' || event === null || Array.isArray(event) || ArrayBuffer.isView(event)) {
     throw new HF_ERR_EVENT_INVALID(show(event))
   }
@@ -94,6 +111,10 @@ function encodeFields(event: EventFields, serializer: Serializer): string {
       throw new HF_ERR_EVENT_INVALID(`it has an unknown field ${show(field)}`)
     }
   }
+}
+
+function encodeFields(event: EventFields, serializer: Serializer): string {
+  checkFields(event)
   const { data, event: name, id, retry } = event
   let text = ''
   if (name !== undefined) text += `event: ${checkName(name)}\n`

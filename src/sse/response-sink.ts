@@ -264,14 +264,11 @@ export class ResponseSink implements Sink {
     if (this.#closed) return
     this.#countText()
     // Not corked: it leaves in the same system call as the end of the response.
-    if (this.#backlog.bytes > 0) {
-      for (const chunk of this.#body.encode(this.#backlog.take()))
-        if (chunk.length > 0) this.#writer.writeLast(chunk)
-    }
+    if (this.#backlog.bytes > 0) this.#writer.writeLast(this.#body.encode(this.#backlog.take()))
     const end = this.#body.end?.()
     if (end !== undefined) {
       this.#count(0, end.bytes)
-      this.#writer.writeLast(end.chunk)
+      this.#writer.writeLast([end.chunk])
     }
     this.#close()
     this.#settings.onEnd()

@@ -1,4 +1,4 @@
-import { encodeEvent, type EventFields, type EventInput, type Serializer } from './event.ts'
+import { encodeEvent, readFields, type EventFields, type EventInput, type Serializer } from './event.ts'
 
 /** Unlike `instanceof`, it never throws: a producer may send a Proxy that was revoked. */
 export let isShared: (event: unknown) => event is SharedEvent
@@ -32,9 +32,10 @@ export class SharedEvent implements EventFields {
    */
   constructor(event: EventInput, serializer: Serializer = JSON.stringify) {
     let serialized: string | undefined
-    this.#text = encodeEvent(event, (data) => (serialized = serializer(data)))
+    const fields = readFields(event)
+    this.#text = encodeEvent(fields, (data) => (serialized = serializer(data)))
     this.#bytes = Buffer.byteLength(this.#text)
-    const { data, event: name, id, retry }: EventFields = typeof event === 'string' ? { data: event } : event
+    const { data, event: name, id, retry } = fields
     this.data = serialized ?? (data as string | undefined)
     this.event = name
     this.id = id

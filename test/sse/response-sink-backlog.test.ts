@@ -20,6 +20,19 @@ async function serveCoded(
   return { response, body }
 }
 
+test('what waits when the sink ends leaves as one chunk', async () => {
+  const { response, client } = await serveOne()
+  client.socket.pause()
+  const sink = sinkOf(response, { onEnd: () => response.end() })
+  fill(sink)
+  const waiting = Array.from({ length: 200 }, (_, number) => small(number))
+  for (const event of waiting) sink.write(event, 1)
+  sink.end()
+  client.socket.resume()
+  const { chunks } = await client.response()
+  expect(chunks.at(-1)?.endsWith(waiting.join(''))).toBe(true)
+})
+
 describe('where events may be dropped', () => {
   test('little is handed over at a time, and the newest arrive of what waits', async () => {
     const { response, client } = await serveOne()

@@ -38,6 +38,16 @@ describe('a shared event', () => {
     expect(Object.isFrozen(shared)).toBe(true)
   })
 
+  test('is made of fields that are read once, also where a getter returns another value each time', () => {
+    let reads = 0
+    const shared = new SharedEvent({
+      get id() {
+        return ++reads
+      },
+    })
+    expect([shared.id, shared.text, reads]).toEqual([1, 'id: 1\n\n', 1])
+  })
+
   test.each<[string, unknown, string]>([
     ['no event', 7, 'HF_ERR_EVENT_INVALID'],
     ['an unknown field', { date: 1 }, 'HF_ERR_EVENT_INVALID'],

@@ -103,10 +103,10 @@ export class Incoming {
   }
 
   /**
-   * Calls `tell` once at most `highWaterMark` bytes wait for the client. Until then the far end may wait and send no
+   * Calls back once at most `highWaterMark` bytes wait for the client. Until then the far end may wait and send no
    * event.
    */
-  async whenReady(tell: () => void): Promise<void> {
+  async whenReady(onReady: () => void): Promise<void> {
     if (this.behind || this.task.sink.closed) return
     const { sink, options } = this.task
     this.behind = true
@@ -115,6 +115,6 @@ export class Incoming {
     // have not called for another wait, since this one was not over.
     while (isOpen && sink.buffered > options.highWaterMark) isOpen = await sink.ready()
     this.behind = false
-    if (isOpen) tell()
+    if (isOpen) onReady()
   }
 }

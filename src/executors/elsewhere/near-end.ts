@@ -20,8 +20,8 @@ import { orderOf } from './order.ts'
 export class NearEnd {
   readonly #incoming: Incoming
   readonly #send: (message: ToFarEnd) => void
-  /** The last value of `drained` that was sent. */
-  #told = 0
+  /** The last value of `drained` that was sent to the far end. */
+  #reported = 0
   #isOver = false
   readonly #events: IncomingEvents<Incoming> = {
     started: () => {},
@@ -110,9 +110,9 @@ export class NearEnd {
   #settle(): void {
     const { drained, received, task } = this.#incoming
     const { highWaterMark } = task.options
-    const isDue = drained - this.#told >= highWaterMark / 2 || received - this.#told > highWaterMark
-    if (this.#isOver || !isDue || drained === this.#told) return
-    this.#told = drained
+    const isDue = drained - this.#reported >= highWaterMark / 2 || received - this.#reported > highWaterMark
+    if (this.#isOver || !isDue || drained === this.#reported) return
+    this.#reported = drained
     this.#send({ drained })
   }
 }

@@ -52,7 +52,7 @@ export class Thread implements FrameHandler {
   readonly #events: ThreadEvents
   /** Cells of the credit that were used, and are free again. */
   readonly #freeCells: number[] = []
-  #usedSlots = 0
+  #usedCells = 0
   #credit: SharedArrayBuffer | undefined
   #ring: RingReader | undefined
   #port: MessagePort | undefined
@@ -109,7 +109,7 @@ export class Thread implements FrameHandler {
 
   /** Reserves a cell of the credit. The thread must be ready, and have a free place. */
   takeCell(): number {
-    return this.#freeCells.pop() ?? this.#usedSlots++
+    return this.#freeCells.pop() ?? this.#usedCells++
   }
 
   credit(cell: number): Creditor {

@@ -24,7 +24,7 @@ const task = (
 
 let child: ChildProcess
 beforeAll(() => {
-  child = fork(fileURLToPath(new URL('echoing-process.ts', import.meta.url)), { serialization: 'advanced' })
+  child = fork(fileURLToPath(new URL('crossing-process.ts', import.meta.url)), { serialization: 'advanced' })
 })
 afterAll(() => child.kill())
 

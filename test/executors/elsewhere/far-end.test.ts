@@ -5,7 +5,7 @@ import { decodeError } from '../../../src/executors/elsewhere/error-transport.ts
 import { referenceOf } from '../../../src/executors/elsewhere/order.ts'
 import type { PortableProducer } from '../../../src/index.ts'
 import { until } from '../../../src/testing/flags.ts'
-import * as producers from './far-producers.ts'
+import * as producers from './far-end-producers.ts'
 
 function orderOf(producer: PortableProducer<never>, input: unknown = {}): Order {
   return {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { FrameKind, NearEnd, type Frame, type ToFarEnd } from '../../../src/executors/elsewhere/index.ts'
 import { until } from '../../../src/testing/flags.ts'
-import { PlayedTask } from './played-task.ts'
+import { PlayedTask } from './faulty-link-task.ts'
 
 interface Near {
   task: PlayedTask

@@ -6,9 +6,9 @@ import { executorContract } from '../../../src/testing/index.ts'
 import * as producers from '../../../src/testing/producers.ts'
 import { get } from '../../support/raw-client.ts'
 import { Testbed } from '../../support/testbed.ts'
-import * as farProducers from './far-producers.ts'
-import { FarServer } from './far-server-process.ts'
-import { OverTcp } from './over-tcp.ts'
+import * as farProducers from './far-end-producers.ts'
+import { FarServer } from './tcp-server-process.ts'
+import { OverTcp } from './tcp-executor.ts'
 
 let far: FarServer
 beforeAll(async () => void (far = await FarServer.start()))

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { CloseReason, Executor, Task } from '../../../src/index.ts'
 import { checkPortable, NearEnd } from '../../../src/executors/elsewhere/index.ts'
-import { encodeMessage, onMessages } from './byte-link.ts'
+import { encodeMessage, onMessages } from './tcp-messages.ts'
 import type { FromThread } from '../../support/linked-executor.ts'
 
 interface Link {

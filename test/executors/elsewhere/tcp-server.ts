@@ -1,7 +1,7 @@
 /** A process of far ends, for any number of links. It sends its port to its parent, and for each link its open streams. */
 import { createServer, type AddressInfo } from 'node:net'
 import { FarEnd } from '../../../src/executors/elsewhere/index.ts'
-import { encodeMessage, onMessages } from './byte-link.ts'
+import { encodeMessage, onMessages } from './tcp-messages.ts'
 import type { ToThread } from '../../support/linked-executor.ts'
 
 const server = createServer((socket) => {

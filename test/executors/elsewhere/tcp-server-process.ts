@@ -16,7 +16,7 @@ export class FarServer {
   }
 
   static async start(): Promise<FarServer> {
-    const child = fork(fileURLToPath(new URL('far-server.ts', import.meta.url)))
+    const child = fork(fileURLToPath(new URL('tcp-server.ts', import.meta.url)))
     const [{ port }] = (await once(child, 'message')) as [{ port: number }]
     return new FarServer(child, port)
   }
