@@ -23,7 +23,7 @@ export class Given {
   /** @throws UsageError for an option that does not exist */
   constructor(options: GivenOptions, nameOf: NameOf) {
     for (const option in options) {
-      if (option in OPTIONS) continue
+      if (Object.hasOwn(OPTIONS, option)) continue
       throw new UsageError(`There is no option "${option}". There are: ${Object.keys(OPTIONS).join(', ')}`)
     }
     this.#options = options

@@ -243,6 +243,7 @@ describe('what the command refuses, with the same words', () => {
     ['http://a:b@127.0.0.1/', {}, 'without a user name'],
     ['http://:b@127.0.0.1/', {}, 'without a user name'],
     [URL_OF, { rates: 5 }, 'There is no option "rates". There are: rate, arrivals'],
+    [URL_OF, { toString: 5 }, 'There is no option "toString". There are: rate, arrivals'],
     [URL_OF, { insecure: 1 }, 'insecure: expected true or false, got "1"'],
     [URL_OF, { data: 5 }, 'data: expected a text or bytes'],
     [URL_OF, { ca: '' }, 'ca: expected a text'],
