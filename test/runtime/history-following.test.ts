@@ -263,6 +263,8 @@ describe.each(['inline', 'microtask', 'deferred'] as const)('on executor %s', (e
           'behind',
         )
       }
+      // Until it has caught up, the end may be among the events that it misses.
+      await until(() => history.stats().waiting === 1, 'it to catch up')
       history.push('key', { event: 'end', data: 'end' })
       await follower.until(() => follower.got.at(-1)?.event === 'end', 'the end')
       /** The number of each event that came, and the one that it should have had. */
